@@ -1,0 +1,59 @@
+# Quarterdeck's commands. `make sandbox` and `make test` set up all they need in .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: help sandbox test check format bench lock clean
+help:
+	@echo "make sandbox   the bot in a browser page: no account, keys or network"
+	@echo "make test      all checks and tests"
+	@echo "make check     format, lint, types, import contracts, docs"
+	@echo "make bench     measure, and print the figures of docs/benchmarks.md"
+	@echo "make lock      write the hash-locked requirements anew"
+
+$(VENV)/python.ok:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Quarterdeck needs Python 3.11 or newer. Try: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# Only wheels, only what the lock file names, byte-compiled.
+$(VENV)/runtime.ok: requirements.txt pyproject.toml $(VENV)/python.ok
+	$(PIP) install --no-deps --require-hashes --only-binary :all: -r requirements.txt
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q bot core brokers risk
+	@touch $@
+
+$(VENV)/dev.ok: requirements-dev.txt $(VENV)/runtime.ok
+	$(PIP) install --no-deps --require-hashes --only-binary :all: -r requirements-dev.txt
+	@touch $@
+
+sandbox: $(VENV)/runtime.ok
+	$(BIN)/quarterdeck sandbox $(ARGS)
+
+check: $(VENV)/dev.ok
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest tests/docs
+
+test: check
+	$(BIN)/pytest
+
+format: $(VENV)/dev.ok
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/dev.ok
+	$(BIN)/python -m tests.benchmarks
+
+lock:
+	$(PYTHON) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	  --no-emit-index-url --no-emit-find-links --group build pyproject.toml -o requirements.txt
+	$(PYTHON) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	  --no-emit-index-url --no-emit-find-links --constraint requirements.txt --group dev pyproject.toml -o requirements-dev.txt
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis

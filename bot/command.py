@@ -1,0 +1,181 @@
+"""Commands: each declares its permission and registers itself; nothing else can be run from chat."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from difflib import get_close_matches
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from bot.html import Html
+from bot.screen import Screen
+from core.access.roles import Actor, Permission
+from core.errors import UserError
+from core.service import Quarterdeck
+
+FRESH_SECONDS = 30
+_NAME = re.compile(r"[a-z0-9_]{1,32}\Z")
+
+
+class Origin(StrEnum):
+    """How a command came in."""
+
+    MESSAGE = "message"
+    PRESS = "press"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One use of a command by someone who may use it."""
+
+    actor: Actor
+    chat_id: int
+    message_id: int
+    args: tuple[str, ...]
+    text: str
+    service: Quarterdeck
+    now: datetime
+    time_zone: ZoneInfo
+    origin: Origin
+    command: Command
+
+    @property
+    def registry(self) -> Registry:
+        """All commands, for the help text."""
+        return REGISTRY
+
+    def wrong(self, problem: str) -> UserError:
+        """An answer to arguments that make no sense: the problem, and how the command is used."""
+        return UserError(f"{problem}\nUse it like this: {self.command.form}")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked before a dangerous command runs: the exact effect, and the label of the yes button."""
+
+    text: Html
+    yes: str
+
+
+Handler = Callable[[Call], Awaitable[Screen]]
+Asker = Callable[[Call], Awaitable[Question | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command as registered.
+
+    `stale_after` seconds after it was written a message is no longer run. `changes` says that it does more
+    than look. `urgent` ones overtake everything. `takes` is the largest number of words after the name
+    (None: free text). `ask` puts a question first; without its confirmation the handler is not reached.
+    """
+
+    name: str
+    title: str
+    permission: Permission
+    handler: Handler
+    aliases: tuple[str, ...] = ()
+    usage: str = ""
+    stale_after: int = FRESH_SECONDS
+    changes: bool = False
+    urgent: bool = False
+    takes: int | None = 0
+    hidden: bool = False
+    ask: Asker | None = field(default=None)
+
+    @property
+    def form(self) -> str:
+        """How it is typed."""
+        return f"/{self.name} {self.usage}".strip()
+
+
+class Registry:
+    """Commands by name and alias."""
+
+    def __init__(self) -> None:
+        self._commands: dict[str, Command] = {}
+        self._names: dict[str, str] = {}
+
+    def __iter__(self) -> Iterator[Command]:
+        return iter(sorted(self._commands.values(), key=lambda command: command.name))
+
+    def add(self, command: Command) -> None:
+        """Register; a missing permission or a name used twice is a programming error and raises."""
+        if not isinstance(command.permission, Permission):
+            raise TypeError(f"/{command.name} needs a permission, not {command.permission!r}")
+        for name in (command.name, *command.aliases):
+            if not _NAME.match(name):
+                raise ValueError(f"/{name} is no command name: 1 to 32 of a-z 0-9 _")
+            if name in self._names:
+                raise ValueError(f"/{name} is already a command")
+            self._names[name] = command.name
+        self._commands[command.name] = command
+
+    def find(self, name: str) -> Command | None:
+        """The command of that name or alias."""
+        return self._commands.get(self._names.get(name, ""))
+
+    def allowed(self, actor: Actor) -> list[Command]:
+        """What `actor` may use, without the commands that only buttons need."""
+        return [command for command in self if actor.may(command.permission) and not command.hidden]
+
+    def near(self, name: str, actor: Actor) -> list[str]:
+        """Names that `name` may have been meant to be, among those that `actor` may use."""
+        names = [name for command in self.allowed(actor) for name in (command.name, *command.aliases)]
+        return get_close_matches(name[:32], names, n=3, cutoff=0.5)
+
+
+REGISTRY = Registry()
+
+
+def command(
+    name: str,
+    title: str,
+    *,
+    permission: Permission,
+    aliases: tuple[str, ...] = (),
+    usage: str = "",
+    stale_after: int = FRESH_SECONDS,
+    changes: bool | None = None,
+    urgent: bool = False,
+    takes: int | None = 0,
+    hidden: bool = False,
+    ask: Asker | None = None,
+) -> Callable[[Handler], Handler]:
+    """Register the decorated handler; see `Command` for the fields. Only VIEW commands are taken to look only."""
+
+    def register(handler: Handler) -> Handler:
+        changing = permission is not Permission.VIEW if changes is None else changes
+        REGISTRY.add(
+            Command(
+                name=name,
+                title=title,
+                permission=permission,
+                handler=handler,
+                aliases=aliases,
+                usage=usage,
+                stale_after=stale_after,
+                changes=changing,
+                urgent=urgent,
+                takes=takes,
+                hidden=hidden,
+                ask=ask,
+            )
+        )
+        return handler
+
+    return register
+
+
+def discover() -> Registry:
+    """Import every file of `bot.commands` so that its commands register; safe to call again."""
+    import bot.commands
+
+    for module in pkgutil.iter_modules(bot.commands.__path__, "bot.commands."):
+        importlib.import_module(module.name)
+    return REGISTRY

@@ -1,0 +1,238 @@
+"""The one place that authorises. Whatever comes in from chat or console passes here before a handler runs.
+
+Identify by numeric id and private chat, check age, find the command, check the role, count the arguments,
+ask before what is dangerous, and turn every error into an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import structlog
+
+from bot import notices
+from bot.command import Call, Command, Origin, Registry
+from bot.keyboard import Look, Spend, read_data, ticket_args
+from bot.people import Caller, Directory, Strangers
+from bot.screen import Screen
+from bot.updates import Ignored, Incoming
+from core.access.audit import Audit
+from core.access.tickets import Ticket, TicketProblem, TicketRefused, Tickets
+from core.clock import Clock, Ids
+from core.errors import UserError
+from core.service import Quarterdeck
+
+LONGEST_LINE = 1_000
+_log = structlog.get_logger(__name__)
+
+
+class Outcome(StrEnum):
+    """How a request ended, as the inbox remembers it."""
+
+    DONE = "done"
+    EXPIRED = "expired"
+    REFUSED = "refused"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What to show. Without a screen only the toast is shown; `fresh` asks for a new message."""
+
+    outcome: Outcome
+    screen: Screen | None = None
+    toast: str = ""
+    alert: bool = False
+    fresh: bool = False
+
+    @classmethod
+    def of(cls, screen: Screen, outcome: Outcome = Outcome.DONE) -> Answer:
+        """An answer that shows `screen` and its toast."""
+        return cls(outcome, screen, screen.toast, screen.alert)
+
+
+_TICKET_TOASTS = {
+    TicketProblem.UNKNOWN: "This button is no longer known. Open the screen again.",
+    TicketProblem.EXPIRED: "Too late: this question has expired. Nothing was done.",
+    TicketProblem.USED: "Already used: each of these buttons works once.",
+    TicketProblem.OTHER_USER: "This button is not yours. Nothing was done.",
+    TicketProblem.OTHER_MESSAGE: "This button belongs to another message. Nothing was done.",
+}
+
+
+class Dispatcher:
+    """Runs commands for people who may run them."""
+
+    def __init__(
+        self,
+        *,
+        registry: Registry,
+        service: Quarterdeck,
+        people: Directory,
+        tickets: Tickets,
+        audit: Audit,
+        clock: Clock,
+    ) -> None:
+        self._registry = registry
+        self._service = service
+        self._people = people
+        self._tickets = tickets
+        self._audit = audit
+        self._clock = clock
+        self._ids = Ids(clock)
+        self._strangers = Strangers(audit)
+
+    async def identify(self, incoming: Incoming) -> Caller | None:
+        """Who this is; None for a stranger, who gets no answer and leaves an audit line."""
+        caller = self._people.find(incoming.user_id, incoming.chat_id)
+        if caller is None:
+            reason = incoming.reason if isinstance(incoming, Ignored) else type(incoming).__name__.lower()
+            await self._strangers.note(incoming.user_id, reason)
+        return caller
+
+    def named(self, text: str) -> Command | None:
+        """The command that a line of text names, if it does."""
+        return self._registry.find(_name_and_args(text)[0])
+
+    def is_urgent(self, text: str) -> bool:
+        """Whether a line of text must overtake everything that waits."""
+        command = self.named(text)
+        return command is not None and command.urgent
+
+    async def line(
+        self, caller: Caller, text: str, *, message_id: int, sent_at: datetime, interrupted: bool = False
+    ) -> Answer:
+        """Run what someone typed. `interrupted`: it had begun before the program died."""
+        name, args = _name_and_args(text)
+        command = self._registry.find(name)
+        if not name:
+            return Answer.of(notices.no_command(), Outcome.REFUSED)
+        if command is None:
+            return Answer.of(notices.unknown(name, self._registry.near(name, caller.actor)), Outcome.REFUSED)
+        if len(text) > LONGEST_LINE and not command.urgent:
+            return Answer.of(notices.too_long(len(text)), Outcome.REFUSED)
+        if interrupted and command.changes and not command.urgent:
+            return await self._interrupted(caller, command)
+        age = self._clock.now() - sent_at
+        if age > timedelta(seconds=command.stale_after) and not interrupted:
+            return await self._expired(caller, command, args, age)
+        return await self._run(caller, command, args, message_id=message_id, origin=Origin.MESSAGE)
+
+    async def press(self, caller: Caller, data: str, *, message_id: int) -> Answer:
+        """Run what a pressed button stands for."""
+        meant = read_data(data)
+        if isinstance(meant, Spend):
+            return await self._spend(caller, meant.nonce, message_id)
+        command = self._registry.find(meant.command) if meant else None
+        if meant is None or command is None or command.changes:
+            return Answer(Outcome.REFUSED, toast="This button is outdated. Send /menu for a new one.", alert=True)
+        answer = await self._run(caller, command, meant.args, message_id=message_id, origin=Origin.PRESS)
+        return _fresh(answer, fresh=meant.fresh)
+
+    async def late(self, caller: Caller, what: str) -> Answer:
+        """Answer a press that may be old: only looking is safe, so nothing is done."""
+        await self._audit.record(caller.actor, "press", f"{what} came too late", Outcome.EXPIRED)
+        return Answer.of(notices.late_press(), Outcome.EXPIRED)
+
+    async def interrupted_press(self, caller: Caller) -> Answer:
+        """Answer a press that had begun before the program died."""
+        await self._audit.record(caller.actor, "press", "interrupted by a restart", Outcome.INTERRUPTED)
+        return Answer.of(notices.interrupted_press(), Outcome.INTERRUPTED)
+
+    async def _spend(self, caller: Caller, nonce: str, message_id: int) -> Answer:
+        try:
+            ticket = await self._tickets.take(
+                nonce, user_id=caller.user_id, chat_id=caller.chat_id, message_id=message_id
+            )
+        except TicketRefused as refused:
+            return await self._ticket_refused(caller, refused.problem)
+        return await self._run_ticket(caller, ticket, message_id)
+
+    async def _run_ticket(self, caller: Caller, ticket: Ticket, message_id: int) -> Answer:
+        args, fresh = ticket_args(ticket.args)
+        command = self._registry.find(ticket.action)
+        if command is None:
+            return Answer(Outcome.REFUSED, toast=_TICKET_TOASTS[TicketProblem.UNKNOWN])
+        answer = await self._run(
+            caller, command, args, message_id=message_id, origin=Origin.PRESS, confirmed=ticket.confirms
+        )
+        return _fresh(answer, fresh=fresh)
+
+    async def _ticket_refused(self, caller: Caller, problem: TicketProblem) -> Answer:
+        await self._audit.record(caller.actor, "press", f"ticket {problem.name.lower()}", Outcome.REFUSED)
+        toast = _TICKET_TOASTS[problem]
+        screen = notices.question_expired() if problem is TicketProblem.EXPIRED else None
+        return Answer(Outcome.REFUSED, screen, toast, alert=True)
+
+    async def _expired(self, caller: Caller, command: Command, args: Sequence[str], age: timedelta) -> Answer:
+        await self._audit.record(caller.actor, f"/{command.name}", f"sent {age} ago, not run", Outcome.EXPIRED)
+        return Answer.of(notices.expired(command, args, age), Outcome.EXPIRED)
+
+    async def _interrupted(self, caller: Caller, command: Command) -> Answer:
+        await self._audit.record(caller.actor, f"/{command.name}", "interrupted by a restart", Outcome.INTERRUPTED)
+        return Answer.of(notices.interrupted(command), Outcome.INTERRUPTED)
+
+    async def _run(
+        self,
+        caller: Caller,
+        command: Command,
+        args: Sequence[str],
+        *,
+        message_id: int,
+        origin: Origin,
+        confirmed: bool = False,
+    ) -> Answer:
+        if not caller.actor.may(command.permission):
+            await self._audit.record(caller.actor, f"/{command.name}", "role is not enough", Outcome.REFUSED)
+            return Answer.of(notices.denied(caller.actor, command), Outcome.REFUSED)
+        call = Call(
+            actor=caller.actor,
+            chat_id=caller.chat_id,
+            message_id=message_id,
+            args=tuple(args),
+            text=" ".join(args),
+            service=self._service,
+            now=self._clock.now(),
+            time_zone=caller.zone,
+            origin=origin,
+            command=command,
+        )
+        try:
+            return Answer.of(await _ask_or_act(call, confirmed=confirmed))
+        except UserError as error:
+            return Answer.of(notices.wrong(str(error)), Outcome.REFUSED)
+        except Exception:  # noqa: BLE001 - one of the three places: a fault becomes an incident and an answer
+            return await self._broken(call)
+
+    async def _broken(self, call: Call) -> Answer:
+        incident = self._ids.new()[-4:]
+        _log.exception("command failed", command=call.command.name, incident=incident, actor=call.actor.id)
+        await self._audit.record(call.actor, f"/{call.command.name}", f"incident {incident}", Outcome.FAILED)
+        return Answer.of(notices.broken(incident), Outcome.FAILED)
+
+
+async def _ask_or_act(call: Call, *, confirmed: bool) -> Screen:
+    command = call.command
+    if command.takes is not None and len(call.args) > command.takes:
+        raise call.wrong(f"That is more than /{command.name} takes.")
+    asked = await command.ask(call) if command.ask and not confirmed else None
+    if asked is not None:
+        return notices.question(asked, command, call.args)
+    return await command.handler(call)
+
+
+def _name_and_args(text: str) -> tuple[str, tuple[str, ...]]:
+    """`/Halt@our_bot too risky` as ("halt", ("too", "risky")); no name when it is no command."""
+    words = text.split()
+    if not words or not words[0].startswith("/"):
+        return "", ()
+    name = words[0][1:].partition("@")[0].lower()
+    return name or "?", tuple(words[1:])
+
+
+def _fresh(answer: Answer, *, fresh: bool) -> Answer:
+    return Answer(answer.outcome, answer.screen, answer.toast, answer.alert, fresh)

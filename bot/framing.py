@@ -1,0 +1,64 @@
+"""The frame around every screen: breadcrumbs on top, Back, Refresh and Menu below, and the time it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot import html
+from bot.command import Call
+from bot.figures import clock_time
+from bot.html import Html, Part
+from bot.screen import Button, Nav, Rows, Screen
+
+HOME = Nav("🏠 Menu", "menu")
+REFRESH = "↻ Refresh"
+
+
+def title(*trail: str) -> Html:
+    """Breadcrumbs: `🏠 › Strategies › trend`, the last in bold."""
+    return html.join(" › ", ("🏠", *trail[:-1], html.bold(trail[-1])))
+
+
+def framed(
+    call: Call,
+    trail: Sequence[str],
+    *body: Part,
+    here: tuple[str, ...],
+    back: Nav | None = None,
+    buttons: Sequence[Sequence[Button]] = (),
+    toast: str = "",
+) -> Screen:
+    """A screen of the menu; `here` is the command and arguments that show it again."""
+    stamp = html.italic(f"as of {clock_time(call.now, call.time_zone)}")
+    return Screen(
+        html.lines(title(*trail), "", *body, "", stamp),
+        (*_rows(buttons), footer(here, back)),
+        toast=toast,
+    )
+
+
+def footer(here: tuple[str, ...], back: Nav | None = None) -> tuple[Button, ...]:
+    """Back (if there is somewhere to go but home), Refresh, Menu."""
+    refresh = Nav(REFRESH, here[0], here[1:])
+    return (Nav(f"‹ {back.label}", back.command, back.args), refresh, HOME) if back else (refresh, HOME)
+
+
+def pager(command: str, number: int, pages: int, *before: str) -> tuple[Button, ...]:
+    """Newer and older buttons of a long list; nothing when it has one page."""
+    newer = (Nav(f"‹ {number - 1}", command, (*before, str(number - 1))),) if number > 1 else ()
+    older = (Nav(f"{number + 1} ›", command, (*before, str(number + 1))),) if number < pages else ()
+    return newer + older
+
+
+def grid(buttons: Sequence[Button], columns: int = 2) -> Rows:
+    """Buttons in rows of `columns`."""
+    return tuple(tuple(buttons[start : start + columns]) for start in range(0, len(buttons), columns))
+
+
+def notice(text: Part, *rows: Sequence[Button], toast: str = "") -> Screen:
+    """A short message with a way back to the menu."""
+    return Screen(html.text(text), (*_rows(rows), (HOME,)), toast=toast)
+
+
+def _rows(rows: Sequence[Sequence[Button]]) -> Rows:
+    return tuple(tuple(row) for row in rows if row)

@@ -1,0 +1,120 @@
+"""From a stored update to what its sender sees: read, identify, dispatch, show."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bot import notices
+from bot.dispatch import Answer, Dispatcher, Outcome
+from bot.framing import notice
+from bot.keyboard import URGENT_PREFIX, Look, read_data
+from bot.people import Caller
+from bot.surface import Surface
+from bot.updates import Ignored, Pressed, Typed, read
+from core.clock import Clock
+
+PRESS_STALE = timedelta(seconds=30)
+_PATIENCE = 1.5  # seconds until a press is answered without waiting for its screen
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One stored update to be worked off. `doubtful`: a press of unknown age. `interrupted`: begun before a crash."""
+
+    update_id: int
+    raw: str
+    received_at: datetime
+    doubtful: bool = False
+    interrupted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a job stands in the queue: its chat, whether it overtakes everything, and its rank in the chat."""
+
+    chat_id: int
+    urgent: bool
+    rank: int
+
+
+class Front:
+    """Works off one update at a time per chat; `bot.worker` decides which."""
+
+    def __init__(self, dispatcher: Dispatcher, surface: Surface, clock: Clock) -> None:
+        self._dispatcher = dispatcher
+        self._surface = surface
+        self._clock = clock
+
+    def place(self, job: Job) -> Place:
+        """Presses before messages, messages that will only be told that they expired last."""
+        incoming = read(job.raw)
+        if isinstance(incoming, Pressed):
+            return Place(incoming.chat_id, incoming.data.startswith(URGENT_PREFIX), 0)
+        if isinstance(incoming, Typed):
+            old = self._clock.now() - incoming.sent_at > PRESS_STALE
+            return Place(incoming.chat_id, self._dispatcher.is_urgent(incoming.text), 2 if old else 1)
+        return Place(incoming.chat_id, urgent=False, rank=2)
+
+    async def handle(self, job: Job) -> Outcome:
+        """Answer one update and say how it ended."""
+        incoming = read(job.raw)
+        caller = await self._dispatcher.identify(incoming)
+        if caller is None:
+            return Outcome.REFUSED
+        if isinstance(incoming, Ignored):
+            return await self._ignored(caller, incoming)
+        if isinstance(incoming, Typed):
+            return await self._typed(caller, incoming, job)
+        return await self._pressed(caller, incoming, job)
+
+    async def apologise(self, job: Job, incident: str) -> None:
+        """Tell the sender that we failed outside any command."""
+        incoming = read(job.raw)
+        caller = await self._dispatcher.identify(incoming)
+        if caller is not None:
+            await self._surface.reply(caller, Answer.of(notices.broken(incident), Outcome.FAILED))
+
+    async def _ignored(self, caller: Caller, ignored: Ignored) -> Outcome:
+        if ignored.tell:
+            await self._surface.reply(caller, Answer.of(notice(ignored.tell), Outcome.REFUSED))
+        return Outcome.REFUSED
+
+    async def _typed(self, caller: Caller, typed: Typed, job: Job) -> Outcome:
+        answer = await self._dispatcher.line(
+            caller,
+            typed.text,
+            message_id=typed.message_id,
+            sent_at=typed.sent_at,
+            interrupted=job.interrupted,
+        )
+        await self._surface.reply(caller, answer)
+        return answer.outcome
+
+    async def _pressed(self, caller: Caller, pressed: Pressed, job: Job) -> Outcome:
+        if not isinstance(read_data(pressed.data), Look):
+            if job.interrupted and not pressed.data.startswith(URGENT_PREFIX):
+                return await self._show(caller, pressed, await self._dispatcher.interrupted_press(caller))
+            if await self._is_late(pressed, job):
+                return await self._show(caller, pressed, await self._dispatcher.late(caller, "button"))
+        work = asyncio.ensure_future(
+            self._dispatcher.press(caller, pressed.data, message_id=pressed.message_id)
+        )
+        done, _ = await asyncio.wait({work}, timeout=_PATIENCE)
+        if not done:
+            await self._surface.confirm(pressed)
+            answer = await work
+            await self._surface.replace(caller, pressed, answer)
+            return answer.outcome
+        return await self._show(caller, pressed, work.result())
+
+    async def _show(self, caller: Caller, pressed: Pressed, answer: Answer) -> Outcome:
+        await self._surface.respond(caller, pressed, answer)
+        return answer.outcome
+
+    async def _is_late(self, pressed: Pressed, job: Job) -> bool:
+        """Whether a press is, or may be, too old to act on. Telegram refuses to answer old presses: that tells."""
+        if self._clock.now() - job.received_at > PRESS_STALE:
+            return True
+        return job.doubtful and not await self._surface.confirm(pressed)

@@ -1,0 +1,103 @@
+"""How fast we may talk: Telegram allows about one message a second in a chat and thirty a second overall."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from core.clock import Clock
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class Lane(StrEnum):
+    """What a message is. Replies and critical alerts may use the reserve; live edits and pushes may not."""
+
+    REPLY = "reply"
+    CRITICAL = "critical"
+    PUSH = "push"
+    LIVE = "live"
+
+    @property
+    def may_use_reserve(self) -> bool:
+        """Whether the last part of the budget is open to it."""
+        return self in (Lane.REPLY, Lane.CRITICAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Messages a second and bursts, for one chat and overall; the reserve is kept for replies and critical alerts."""
+
+    chat_per_second: float = 1.0
+    chat_burst: float = 25.0
+    chat_reserve: float = 20.0
+    all_per_second: float = 30.0
+    all_burst: float = 30.0
+    all_reserve: float = 9.0
+
+
+class Bucket:
+    """Tokens that refill with time, up to a burst."""
+
+    def __init__(self, per_second: float, burst: float, now: datetime) -> None:
+        self._per_second = per_second
+        self._burst = burst
+        self._tokens = burst
+        self._at = now
+
+    def wait_for(self, floor: float, now: datetime) -> float:
+        """Seconds until a token above `floor` is there; 0 if one is there now."""
+        self._refill(now)
+        missing = floor + 1 - self._tokens
+        return 0.0 if missing <= 1e-9 else missing / self._per_second
+
+    def take(self) -> None:
+        """Spend one token."""
+        self._tokens -= 1
+
+    def _refill(self, now: datetime) -> None:
+        elapsed = max(0.0, (now - self._at).total_seconds())
+        self._tokens = min(self._burst, self._tokens + elapsed * self._per_second)
+        self._at = max(now, self._at)
+
+
+class Pacer:
+    """Lets each message go at its time. A chat that Telegram told to wait never delays another."""
+
+    def __init__(self, clock: Clock, budget: Budget | None = None, sleep: Sleep = asyncio.sleep) -> None:
+        self._clock = clock
+        self._budget = budget or Budget()
+        self._sleep = sleep
+        self._overall = Bucket(self._budget.all_per_second, self._budget.all_burst, clock.now())
+        self._chats: dict[int, Bucket] = {}
+        self._blocked: dict[int, datetime] = {}
+
+    async def acquire(self, chat_id: int, lane: Lane) -> None:
+        """Return when a message of this kind may go to this chat."""
+        while (seconds := self.delay(chat_id, lane)) > 0:
+            await self._sleep(seconds)
+        self._chat(chat_id).take()
+        self._overall.take()
+
+    def delay(self, chat_id: int, lane: Lane) -> float:
+        """Seconds that such a message would have to wait now."""
+        now = self._clock.now()
+        budget = self._budget
+        chat_floor, all_floor = (0.0, 0.0) if lane.may_use_reserve else (budget.chat_reserve, budget.all_reserve)
+        blocked = (self._blocked.get(chat_id, now) - now).total_seconds()
+        chat = self._chat(chat_id).wait_for(chat_floor, now)
+        return max(0.0, blocked, chat, self._overall.wait_for(all_floor, now))
+
+    def block(self, chat_id: int, seconds: float) -> None:
+        """Telegram said: not before `seconds` from now, in this chat."""
+        until = self._clock.now() + timedelta(seconds=seconds)
+        self._blocked[chat_id] = max(until, self._blocked.get(chat_id, until))
+
+    def _chat(self, chat_id: int) -> Bucket:
+        if chat_id not in self._chats:
+            budget = self._budget
+            self._chats[chat_id] = Bucket(budget.chat_per_second, budget.chat_burst, self._clock.now())
+        return self._chats[chat_id]

@@ -1,0 +1,92 @@
+"""Shows an answer in a Telegram chat: as a new message, or in place of the one whose button was pressed."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bot import html
+from bot.courier import Courier, Edited
+from bot.dispatch import Answer
+from bot.keyboard import Keyboard, Keyboards
+from bot.live import LiveBoards
+from bot.pacing import Lane
+from bot.people import Caller
+from bot.screen import CAPTION_LIMIT, Live, Screen
+from bot.updates import Pressed
+from core.store.chat import ChatMemory
+
+MENU_KEY = "menu"
+_NO_KEYS = Keyboard()
+
+
+class Surface:
+    """One chat program's way of showing screens."""
+
+    def __init__(self, courier: Courier, keyboards: Keyboards, memory: ChatMemory, live: LiveBoards) -> None:
+        self._courier = courier
+        self._keyboards = keyboards
+        self._memory = memory
+        self._live = live
+
+    async def reply(self, caller: Caller, answer: Answer) -> None:
+        """Show the answer to a typed command."""
+        if answer.screen:
+            await self._post(caller, answer.screen)
+
+    async def respond(self, caller: Caller, pressed: Pressed, answer: Answer) -> None:
+        """Show the answer to a press; its toast does not wait for the screen."""
+        await asyncio.gather(
+            self._courier.answer(pressed.query_id, answer.toast, alert=answer.alert),
+            self._replace(caller, pressed, answer),
+        )
+
+    async def confirm(self, pressed: Pressed) -> bool:
+        """Answer a press silently, now. False if Telegram no longer takes the answer: the press is old."""
+        return await self._courier.answer(pressed.query_id, "")
+
+    async def replace(self, caller: Caller, pressed: Pressed, answer: Answer) -> None:
+        """Show the screen of a press that has been answered already."""
+        await self._replace(caller, pressed, answer)
+
+    async def _replace(self, caller: Caller, pressed: Pressed, answer: Answer) -> None:
+        screen = answer.screen
+        if screen is None:
+            return
+        if screen.has_media or answer.fresh or not pressed.editable or screen.live is Live.START:
+            await self._post(caller, screen)
+            return
+        keyboard = await self._keyboards.build(
+            screen.buttons, user_id=caller.user_id, chat_id=caller.chat_id, message_id=pressed.message_id
+        )
+        edited = await self._courier.edit(caller.chat_id, pressed.message_id, screen.text, keyboard, Lane.REPLY)
+        if edited is Edited.GONE:
+            await self._post(caller, screen)
+        else:
+            await self._after(caller, screen, pressed.message_id)
+
+    async def _post(self, caller: Caller, screen: Screen) -> None:
+        chat_id = caller.chat_id
+        keyboard = await self._keyboards.build(
+            screen.buttons, user_id=caller.user_id, chat_id=chat_id, message_id=None
+        )
+        message_id = await self._send(chat_id, screen, keyboard)
+        await self._keyboards.bind(keyboard, message_id)
+        await self._after(caller, screen, message_id)
+
+    async def _send(self, chat_id: int, screen: Screen, keyboard: Keyboard) -> int:
+        """The file first, so that the message with the buttons is the last one."""
+        if screen.document:
+            await self._courier.send_document(chat_id, screen.document, Lane.REPLY)
+        if screen.photo and html.length(screen.text) <= CAPTION_LIMIT:
+            return await self._courier.send_photo(chat_id, screen.photo, screen.text, keyboard, Lane.REPLY)
+        if screen.photo:
+            await self._courier.send_photo(chat_id, screen.photo, html.EMPTY, _NO_KEYS, Lane.REPLY)
+        return await self._courier.send(chat_id, screen.text, keyboard, Lane.REPLY)
+
+    async def _after(self, caller: Caller, screen: Screen, message_id: int) -> None:
+        if screen.menu:
+            await self._memory.put(caller.chat_id, MENU_KEY, str(message_id))
+        if screen.live is Live.START:
+            await self._live.start(caller, message_id)
+        elif screen.live is Live.STOP:
+            await self._live.stop(caller.chat_id)

@@ -1,0 +1,1 @@
+"""The vocabulary of trading, the broker port, and the adapters. Imports nothing of ours."""

@@ -1,0 +1,1 @@
+"""One module per venue, named like the adapter; `brokers.registry` imports only the ones in use."""

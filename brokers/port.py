@@ -1,0 +1,118 @@
+"""The port: what every broker can do. Errors are in `brokers.errors`; read its docstring first."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from brokers.account import AccountInfo, Balance, Position
+from brokers.instrument import Instrument
+from brokers.market import Bar, OrderBook, Quote
+from brokers.money import ZERO
+from brokers.order import ClientOrderId, OrderReport, OrderRequest, OrderType, TimeInForce
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a venue offers natively; the rest is refused with `NotSupported`, never imitated silently."""
+
+    order_types: frozenset[OrderType]
+    times_in_force: frozenset[TimeInForce]
+    modify: bool = False
+    reduce_only: bool = False
+    post_only: bool = False
+    shorting: bool = False
+    order_book: bool = False
+    bars: bool = False
+    simulated: bool = False
+
+
+class AbstractBroker(ABC):
+    """One account at one venue.
+
+    `name` is ours (the key in the settings). Every method but `connect` raises `Unavailable` while not
+    connected. Methods that change something may raise `Rejected`, `Unavailable` (nothing happened) or
+    `Uncertain` (ask `find_order`); queries raise `Unavailable` when they fail and never return an empty
+    answer instead.
+    """
+
+    name: str
+    capabilities: Capabilities
+
+    @property
+    @abstractmethod
+    def is_connected(self) -> bool:
+        """Whether calls can be made now."""
+
+    @abstractmethod
+    async def connect(self) -> None:
+        """Connect and log in; idempotent. Raises `Unavailable` or `ConfigurationError`."""
+
+    @abstractmethod
+    async def disconnect(self) -> None:
+        """Leave in good order; idempotent. Orders at the venue stay as they are."""
+
+    @abstractmethod
+    async def get_instruments(self) -> Sequence[Instrument]:
+        """Every instrument that this account may trade, with the venue's rules."""
+
+    @abstractmethod
+    async def place_order(self, order: OrderRequest) -> OrderReport:
+        """Send one order. An id that the venue already knows is `Rejected("DUPLICATE_ORDER", …)`."""
+
+    @abstractmethod
+    async def cancel_order(self, order: ClientOrderId) -> OrderReport:
+        """Cancel what is left of an order. `OrderNotFound` if unknown, `Rejected("ORDER_CLOSED")` if over."""
+
+    @abstractmethod
+    async def modify_order(
+        self, order: ClientOrderId, *, quantity: Decimal | None = None, limit_price: Decimal | None = None
+    ) -> OrderReport:
+        """Change the total quantity or the limit price of a working order."""
+
+    @abstractmethod
+    async def find_order(self, order: ClientOrderId) -> OrderReport | None:
+        """The order with all its fills, open or closed; None only if the venue definitely knows none."""
+
+    @abstractmethod
+    async def get_open_orders(self) -> Sequence[OrderReport]:
+        """Every order that may still fill, conditional ones included."""
+
+    @abstractmethod
+    async def get_account_info(self) -> AccountInfo:
+        """Balances, positions and open orders, read at one moment."""
+
+    @abstractmethod
+    async def get_quote(self, symbol: str) -> Quote:
+        """The latest quote. `Unavailable` if there is none yet."""
+
+    @abstractmethod
+    async def get_orderbook(self, symbol: str, depth: int = 10) -> OrderBook:
+        """The best `depth` levels of each side."""
+
+    @abstractmethod
+    async def get_bars(self, symbol: str, *, until: datetime, count: int) -> Sequence[Bar]:
+        """The last `count` complete bars that ended at or before `until`, oldest first."""
+
+    @abstractmethod
+    def reports(self) -> AsyncIterator[OrderReport]:
+        """Order reports as they happen, from now on. After a gap, reconcile: nothing is replayed."""
+
+    @abstractmethod
+    def quotes(self, symbols: Iterable[str]) -> AsyncIterator[Quote]:
+        """Quotes of `symbols` as they happen, from now on."""
+
+    async def get_positions(self) -> Sequence[Position]:
+        """All holdings that are not flat."""
+        return tuple((await self.get_account_info()).positions.values())
+
+    async def get_position(self, symbol: str) -> Position:
+        """The holding of one instrument; quantity zero when flat."""
+        return (await self.get_account_info()).positions.get(symbol, Position(symbol, ZERO, ZERO))
+
+    async def get_balance(self, currency: str) -> Balance:
+        """The money of one currency; zero when there is none."""
+        return (await self.get_account_info()).balances.get(currency, Balance(currency, ZERO))

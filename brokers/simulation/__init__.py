@@ -1,0 +1,1 @@
+"""A simulated venue: a market (`source`), an engine (`engine`), a memory (`journal`), together a `venue`."""

@@ -1,0 +1,136 @@
+"""Where a simulated venue gets its market from: ticks pushed by a replay or copied from another broker."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from types import MappingProxyType
+
+from brokers.instrument import Instrument
+from brokers.market import Bar, Quote
+from brokers.money import exact
+from brokers.port import AbstractBroker
+
+TICKS_OF_A_BAR = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Tick(Quote):
+    """A quote with what a simulated venue needs besides.
+
+    `volume` is what traded at this tick, in units; None means unknown, and then volume limits nobody.
+    While `halted` nothing fills and nothing triggers.
+    """
+
+    volume: Decimal | None = None
+    halted: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("bid", "ask", "last"):
+            exact(getattr(self, name), f"{self.symbol} {name}")
+        if self.last <= 0:
+            raise ValueError(f"{self.symbol}: the last price must be above zero, not {self.last}")
+        if self.at.tzinfo is None:
+            raise ValueError(f"{self.symbol}: a tick needs a time with a zone, not {self.at}")
+        if self.volume is not None and exact(self.volume, f"{self.symbol} volume") < 0:
+            raise ValueError(f"{self.symbol}: volume cannot be negative, not {self.volume}")
+
+    @property
+    def is_tradable(self) -> bool:
+        """Whether orders may fill: not halted, both sides there, and not crossed (bad data fills nothing)."""
+        return not self.halted and 0 < self.bid <= self.ask
+
+    @classmethod
+    def of(cls, quote: Quote) -> Tick:
+        """`quote` as a tick, validated; a plain quote has unknown volume."""
+        if isinstance(quote, Tick):
+            return quote
+        return cls(quote.symbol, quote.bid, quote.ask, quote.last, quote.at)
+
+
+Listener = Callable[[Tick], None]
+BarReader = Callable[[str, datetime, int], Awaitable[Sequence[Bar]]]
+
+
+class TickSource:
+    """The instruments of a simulated market, their latest ticks, and whoever listens to them.
+
+    `bars`, when given, answers `get_bars(symbol, until, count)` of the brokers that live on this source.
+    """
+
+    def __init__(self, instruments: Iterable[Instrument], *, bars: BarReader | None = None) -> None:
+        self.instruments: Mapping[str, Instrument] = MappingProxyType({i.symbol: i for i in instruments})
+        self.bars = bars
+        self._latest: dict[str, Tick] = {}
+        self._listeners: list[Listener] = []
+
+    def latest(self, symbol: str) -> Tick | None:
+        """The newest tick of `symbol`, or None before the first."""
+        return self._latest.get(symbol)
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener` with every tick from now on; the returned function ends that, once."""
+        self._listeners.append(listener)
+
+        def unsubscribe() -> None:
+            self._listeners.remove(listener)
+
+        return unsubscribe
+
+    def push(self, ticks: Sequence[Quote]) -> None:
+        """Tell every listener of every tick, in order, before returning.
+
+        Pushing a tick again is harmless: a simulated venue ignores what it has processed. Raises `ValueError`
+        for an unknown symbol or an impossible price, and whatever a listener raises (`Unavailable`).
+        """
+        for quote in ticks:
+            self._push(Tick.of(quote))
+
+    def _push(self, tick: Tick) -> None:
+        if tick.symbol not in self.instruments:
+            raise ValueError(f"this source has no instrument {tick.symbol!r}")
+        latest = self._latest.get(tick.symbol)
+        if latest is None or tick.at >= latest.at:
+            self._latest[tick.symbol] = tick
+        for listener in tuple(self._listeners):
+            listener(tick)
+
+
+async def follow(broker: AbstractBroker, source: TickSource, symbols: Iterable[str]) -> None:
+    """Copy the quotes of a real `broker` into `source` until cancelled or the broker raises `Unavailable`."""
+    async for quote in broker.quotes(symbols):
+        source.push((quote,))
+
+
+def ticks_of(
+    bar: Bar, *, spread_bps: Decimal, instrument: Instrument, period: timedelta
+) -> tuple[Tick, Tick, Tick, Tick]:
+    """A bar as four ticks: open, the extreme nearer to the open (the low if equal), the other, close.
+
+    They lie strictly inside the bar's `period`, evenly. Bid and ask surround the price by half of
+    `spread_bps` (1/10000 of the price), rounded outwards to the instrument's tick; the ask is always above
+    the bid. Each has a quarter of the bar's volume; a bar without volume gives ticks of unknown volume.
+    """
+    if period <= timedelta(0):
+        raise ValueError(f"the period of a bar must be above zero, not {period}")
+    low_first = bar.open - bar.low <= bar.high - bar.open
+    extremes = (bar.low, bar.high) if low_first else (bar.high, bar.low)
+    start, step = bar.at - period, period / (TICKS_OF_A_BAR + 1)
+    volume = bar.volume / TICKS_OF_A_BAR if bar.volume > 0 else None
+    first, second, third, fourth = (
+        _tick_around(price, start + step * n, volume, spread_bps, instrument)
+        for n, price in enumerate((bar.open, *extremes, bar.close), start=1)
+    )
+    return first, second, third, fourth
+
+
+def _tick_around(
+    price: Decimal, at: datetime, volume: Decimal | None, spread_bps: Decimal, instrument: Instrument
+) -> Tick:
+    half = price * exact(spread_bps, "spread_bps") / 20_000
+    step = instrument.tick
+    bid = max(((price - half) / step).to_integral_value(rounding=ROUND_FLOOR) * step, step)
+    ask = max(((price + half) / step).to_integral_value(rounding=ROUND_CEILING) * step, bid + step)
+    return Tick(instrument.symbol, bid, ask, price, at, volume)

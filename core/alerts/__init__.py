@@ -1,0 +1,1 @@
+"""Messages that must arrive: an outbox in the database, and the worker that empties it."""

@@ -1,0 +1,1 @@
+"""Market data: bars in order, where they are kept, and their replay at any speed."""

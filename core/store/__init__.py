@@ -1,0 +1,1 @@
+"""The database: Tortoise models, migrations and repositories. Nothing else knows the ORM."""

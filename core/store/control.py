@@ -1,0 +1,87 @@
+"""How things stand and are meant to stand: trading states, baselines, strategies, jobs, cursors, equity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+
+from core.store.models import BaselineRow, Cursor, EquityRow, JobRow, StrategyRow, TradingStateRow
+from risk.baselines import Baselines
+
+
+async def trading_states() -> list[TradingStateRow]:
+    """The state of every scope that ever had one."""
+    return await TradingStateRow.all()
+
+
+async def put_trading_state(scope: str, state: int, reason: str, by: str, at: datetime) -> None:
+    """Remember a scope's state."""
+    await TradingStateRow.update_or_create(
+        scope=scope, defaults={"state": state, "reason": reason, "by": by, "at": at}
+    )
+
+
+async def get_baselines(account: str) -> Baselines | None:
+    """The stored baselines of an account, None before the first."""
+    row = await BaselineRow.get_or_none(account=account)
+    if row is None:
+        return None
+    return Baselines(date.fromisoformat(row.day), row.day_start_equity, row.peak_equity, row.last_equity)
+
+
+async def put_baselines(account: str, baselines: Baselines) -> None:
+    """Remember an account's baselines."""
+    await BaselineRow.update_or_create(
+        account=account,
+        defaults={
+            "day": baselines.day.isoformat(),
+            "day_start_equity": baselines.day_start_equity,
+            "peak_equity": baselines.peak_equity,
+            "last_equity": baselines.last_equity,
+        },
+    )
+
+
+async def strategy_rows() -> dict[str, StrategyRow]:
+    """Every strategy that ever ran, by name."""
+    return {row.name: row for row in await StrategyRow.all()}
+
+
+async def get_cursor(name: str) -> datetime | None:
+    """How far something was worked through."""
+    row = await Cursor.get_or_none(name=name)
+    return row.at if row else None
+
+
+async def put_cursor(name: str, at: datetime) -> None:
+    """Remember how far."""
+    await Cursor.update_or_create(name=name, defaults={"at": at})
+
+
+async def add_equity(values: Mapping[str, Decimal], at: datetime) -> None:
+    """Equity of "account" and net P&L by strategy at `at`; a second time for one moment replaces the first."""
+    await EquityRow.bulk_create(
+        [EquityRow(subject=subject, value=value, at=at) for subject, value in values.items()],
+        on_conflict=["subject", "at"],
+        update_fields=["value"],
+    )
+
+
+async def equity_series(subject: str, since: datetime | None = None) -> list[tuple[datetime, Decimal]]:
+    """(time, value) of one subject, oldest first."""
+    query = EquityRow.filter(subject=subject)
+    if since is not None:
+        query = query.filter(at__gte=since)
+    rows = await query.order_by("at").values_list("at", "value")
+    return [(at, Decimal(value)) for at, value in rows]
+
+
+async def job_rows() -> dict[str, JobRow]:
+    """Every job that has been touched, by name."""
+    return {row.name: row for row in await JobRow.all()}
+
+
+async def put_job(name: str, **changes: object) -> None:
+    """Remember something about a job."""
+    await JobRow.update_or_create(name=name, defaults=changes)

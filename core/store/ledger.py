@@ -1,0 +1,52 @@
+"""The ledger's rows. `post` is called inside the transaction of what it records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+
+from core.store.models import LedgerBalance, LedgerEntry, LedgerTransaction
+from core.trading.ledger import Posting
+
+
+async def is_posted(ref: str) -> bool:
+    """Whether something was recorded already."""
+    return await LedgerTransaction.exists(ref=ref)
+
+
+async def post(
+    posting: Posting, balances: Mapping[tuple[str, str], Decimal], at: datetime, wall: datetime
+) -> None:
+    """Add a posting; `balances` are the sums before it. A second one with the same ref raises."""
+    row = await LedgerTransaction.create(ref=posting.ref, kind=posting.kind, at=at, recorded_at=wall)
+    await LedgerEntry.bulk_create(
+        LedgerEntry(transaction_id=row.id, account=entry.account, unit=entry.unit, amount=entry.amount)
+        for entry in posting.entries
+    )
+    changed: dict[tuple[str, str], Decimal] = {}
+    for entry in posting.entries:
+        key = (entry.account, entry.unit)
+        changed[key] = changed.get(key, balances.get(key, Decimal(0))) + entry.amount
+    await LedgerBalance.bulk_create(
+        [
+            LedgerBalance(account=account, unit=unit, amount=amount)
+            for (account, unit), amount in changed.items()
+        ],
+        on_conflict=["account", "unit"],
+        update_fields=["amount"],
+    )
+
+
+async def load_balances() -> dict[tuple[str, str], Decimal]:
+    """The sum of every account and unit."""
+    rows = await LedgerBalance.all().values_list("account", "unit", "amount")
+    return {(str(account), str(unit)): Decimal(amount) for account, unit, amount in rows}
+
+
+async def sums_of_entries() -> dict[tuple[str, str], Decimal]:
+    """The same, added up from the entries themselves: slow, for checks."""
+    sums: dict[tuple[str, str], Decimal] = {}
+    for account, unit, amount in await LedgerEntry.all().values_list("account", "unit", "amount"):
+        sums[account, unit] = sums.get((account, unit), Decimal(0)) + Decimal(amount)
+    return sums

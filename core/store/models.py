@@ -1,0 +1,314 @@
+"""The tables. Rows of `OrderEvent`, `Fill`, `Ledger*` and `AuditLine` are only ever added."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from tortoise import fields
+from tortoise.indexes import Index
+from tortoise.models import Model
+
+from core.store.fields import exact_decimal
+
+_NAME = 64
+
+
+class OrderRow(Model):
+    """One order of ours, written before it is sent. at is market time, recorded_at wall time."""
+
+    client_order_id = fields.CharField(max_length=32, primary_key=True)
+    account = fields.CharField(max_length=_NAME)
+    symbol = fields.CharField(max_length=_NAME)
+    side = fields.CharField(max_length=4)
+    quantity: Decimal = exact_decimal()
+    filled: Decimal = exact_decimal()
+    type = fields.CharField(max_length=16)
+    limit_price: Decimal | None = exact_decimal(null=True)
+    stop_price: Decimal | None = exact_decimal(null=True)
+    time_in_force = fields.CharField(max_length=8)
+    reduce_only = fields.BooleanField()
+    origin = fields.CharField(max_length=16)
+    allocations: dict[str, str] = fields.JSONField()
+    strategies = fields.CharField(max_length=500)
+    state = fields.CharField(max_length=20)
+    is_open = fields.BooleanField()
+    venue_order_id = fields.CharField(max_length=80, default="")
+    reason = fields.TextField()
+    note = fields.TextField(default="")
+    at = fields.DatetimeField()
+    recorded_at = fields.DatetimeField()
+
+    class Meta:
+        table = "orders"
+        indexes = [Index(fields=("is_open", "account")), Index(fields=("at",))]  # noqa: RUF012
+
+
+class OrderEvent(Model):
+    """One step in the life of an order."""
+
+    id = fields.BigIntField(primary_key=True)
+    client_order_id = fields.CharField(max_length=32, db_index=True)
+    before = fields.CharField(max_length=20)
+    after = fields.CharField(max_length=20)
+    note = fields.TextField()
+    at = fields.DatetimeField()
+    recorded_at = fields.DatetimeField()
+
+    class Meta:
+        table = "order_events"
+
+
+class FillRow(Model):
+    """One execution, once: (account, fill_id) is unique."""
+
+    id = fields.BigIntField(primary_key=True)
+    account = fields.CharField(max_length=_NAME)
+    fill_id = fields.CharField(max_length=120)
+    client_order_id = fields.CharField(max_length=32, db_index=True)
+    symbol = fields.CharField(max_length=_NAME)
+    side = fields.CharField(max_length=4)
+    quantity: Decimal = exact_decimal()
+    price: Decimal = exact_decimal()
+    fee: Decimal | None = exact_decimal(null=True)
+    fee_currency = fields.CharField(max_length=12)
+    currency = fields.CharField(max_length=12)
+    liquidity = fields.CharField(max_length=8)
+    strategies = fields.CharField(max_length=500)
+    at = fields.DatetimeField()
+    recorded_at = fields.DatetimeField()
+
+    class Meta:
+        table = "fills"
+        unique_together = (("account", "fill_id"),)
+        indexes = [Index(fields=("at",)), Index(fields=("symbol", "at"))]  # noqa: RUF012
+
+
+class AllocationRow(Model):
+    """The signed part of a fill that one strategy got, at the fill's price, with its share of the fee."""
+
+    id = fields.BigIntField(primary_key=True)
+    fill_ref = fields.CharField(max_length=200)
+    account = fields.CharField(max_length=_NAME)
+    strategy = fields.CharField(max_length=_NAME)
+    symbol = fields.CharField(max_length=_NAME)
+    quantity: Decimal = exact_decimal()
+    price: Decimal = exact_decimal()
+    fee: Decimal = exact_decimal()
+    at = fields.DatetimeField()
+
+    class Meta:
+        table = "allocations"
+        unique_together = (("fill_ref", "strategy"),)
+        indexes = [Index(fields=("strategy", "id"))]  # noqa: RUF012
+
+
+class LedgerTransaction(Model):
+    """One balanced posting, ref is unique, so recording a thing twice does nothing."""
+
+    id = fields.BigIntField(primary_key=True)
+    ref = fields.CharField(max_length=200, unique=True)
+    kind = fields.CharField(max_length=20)
+    at = fields.DatetimeField()
+    recorded_at = fields.DatetimeField()
+
+    class Meta:
+        table = "ledger_transactions"
+
+
+class LedgerEntry(Model):
+    """One side of a posting: amount of unit into account, the entries of a posting sum to zero by unit."""
+
+    id = fields.BigIntField(primary_key=True)
+    transaction_id = fields.BigIntField(db_index=True)
+    account = fields.CharField(max_length=200)
+    unit = fields.CharField(max_length=_NAME)
+    amount: Decimal = exact_decimal()
+
+    class Meta:
+        table = "ledger_entries"
+
+
+class LedgerBalance(Model):
+    """The sum of all entries of one account and unit, kept in the transaction that adds them."""
+
+    id = fields.BigIntField(primary_key=True)
+    account = fields.CharField(max_length=200)
+    unit = fields.CharField(max_length=_NAME)
+    amount: Decimal = exact_decimal()
+
+    class Meta:
+        table = "ledger_balances"
+        unique_together = (("account", "unit"),)
+
+
+class StrategyRow(Model):
+    """What a strategy is asked to do and how it stands, its definition stays in the settings."""
+
+    name = fields.CharField(max_length=_NAME, primary_key=True)
+    status = fields.CharField(max_length=12)
+    exposures: dict[str, float] = fields.JSONField()
+    last_bar_at = fields.DatetimeField(null=True)
+    running_since = fields.DatetimeField(null=True)
+    bars_seen = fields.BigIntField(default=0)
+    signals = fields.BigIntField(default=0)
+    last_signal = fields.TextField(default="")
+    last_signal_at = fields.DatetimeField(null=True)
+    error = fields.TextField(default="")
+    restarts = fields.IntField(default=0)
+
+    class Meta:
+        table = "strategies"
+
+
+class TradingStateRow(Model):
+    """The trading state of one scope: "global", "account:NAME" or "strategy:NAME"."""
+
+    scope = fields.CharField(max_length=100, primary_key=True)
+    state = fields.IntField()
+    reason = fields.TextField()
+    by = fields.CharField(max_length=100)
+    at = fields.DatetimeField()
+
+    class Meta:
+        table = "trading_states"
+
+
+class BaselineRow(Model):
+    """What daily loss and drawdown are measured from, survives restarts."""
+
+    account = fields.CharField(max_length=_NAME, primary_key=True)
+    day = fields.CharField(max_length=10)
+    day_start_equity: Decimal = exact_decimal()
+    peak_equity: Decimal = exact_decimal()
+    last_equity: Decimal | None = exact_decimal(null=True)
+
+    class Meta:
+        table = "baselines"
+
+
+class EquityRow(Model):
+    """Equity of "account", or net P&L of a strategy, at one moment of market time."""
+
+    id = fields.BigIntField(primary_key=True)
+    subject = fields.CharField(max_length=_NAME)
+    value: Decimal = exact_decimal()
+    at = fields.DatetimeField()
+
+    class Meta:
+        table = "equity"
+        unique_together = (("subject", "at"),)
+
+
+class AlertRow(Model):
+    """One alert, written in the transaction of the change that caused it."""
+
+    id = fields.BigIntField(primary_key=True)
+    kind = fields.CharField(max_length=40)
+    severity = fields.CharField(max_length=8)
+    title = fields.TextField()
+    body = fields.TextField()
+    attachment = fields.CharField(max_length=20, default="")
+    market_at = fields.DatetimeField()
+    at = fields.DatetimeField()
+
+    class Meta:
+        table = "alerts"
+
+
+class DeliveryRow(Model):
+    """One alert for one recipient over one channel."""
+
+    id = fields.BigIntField(primary_key=True)
+    alert_id = fields.BigIntField(db_index=True)
+    rank = fields.IntField()
+    channel = fields.CharField(max_length=20)
+    recipient = fields.CharField(max_length=40)
+    status = fields.CharField(max_length=10)
+    attempts = fields.IntField(default=0)
+    note = fields.TextField(default="")
+    done_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "deliveries"
+        indexes = [Index(fields=("status", "rank"))]  # noqa: RUF012
+
+
+class InboxRow(Model):
+    """One chat update as it came, stored before it is acknowledged."""
+
+    update_id = fields.BigIntField(primary_key=True, generated=False)
+    payload = fields.TextField()
+    received_at = fields.DatetimeField()
+    begun = fields.BooleanField(default=False)
+    outcome = fields.CharField(max_length=20, default="", db_index=True)
+
+    class Meta:
+        table = "inbox"
+
+
+class TicketRow(Model):
+    """What a button stands for: single use, bound to a chat, a message and (for confirmations) a user."""
+
+    nonce = fields.CharField(max_length=32, primary_key=True)
+    action = fields.CharField(max_length=40)
+    args: dict[str, str] = fields.JSONField()
+    user_id = fields.BigIntField(null=True)
+    chat_id = fields.BigIntField()
+    message_id = fields.BigIntField(null=True)
+    confirms = fields.BooleanField()
+    minted_at = fields.DatetimeField()
+    expires_at = fields.DatetimeField(null=True)
+    used_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "tickets"
+
+
+class ChatMemoryRow(Model):
+    """What the bot remembers of a chat: the id of its live message, for example."""
+
+    id = fields.BigIntField(primary_key=True)
+    chat_id = fields.BigIntField()
+    key = fields.CharField(max_length=40)
+    value = fields.TextField()
+
+    class Meta:
+        table = "chat_memory"
+        unique_together = (("chat_id", "key"),)
+
+
+class AuditLine(Model):
+    """One line of the audit trail, hash covers the line and the hash before it."""
+
+    seq = fields.BigIntField(primary_key=True)
+    at = fields.DatetimeField()
+    actor = fields.CharField(max_length=100)
+    action = fields.CharField(max_length=60)
+    detail = fields.TextField()
+    outcome = fields.CharField(max_length=40)
+    hash = fields.CharField(max_length=64)
+
+    class Meta:
+        table = "audit"
+
+
+class JobRow(Model):
+    """A scheduled job as people have set it, and how it last went."""
+
+    name = fields.CharField(max_length=40, primary_key=True)
+    enabled = fields.BooleanField(default=True)
+    last_at = fields.DatetimeField(null=True)
+    last_outcome = fields.TextField(default="")
+
+    class Meta:
+        table = "jobs"
+
+
+class Cursor(Model):
+    """How far something has been worked through: the replay, for example."""
+
+    name = fields.CharField(max_length=64, primary_key=True)
+    at = fields.DatetimeField(null=True)
+    value = fields.TextField(default="")
+
+    class Meta:
+        table = "cursors"

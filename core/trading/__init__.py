@@ -1,0 +1,1 @@
+"""The life of an order: pipeline, order manager, ledger, reconciliation."""

@@ -1,0 +1,92 @@
+"""The states of an order and the steps between them, with the ugly truths in the table.
+
+::
+
+    INTENDED ─ SUBMITTING ─┬─ WORKING ─ PARTIALLY_FILLED ─┬─ FILLED
+                           ├─ REJECTED  NOT_SENT           ├─ CANCELLED  EXPIRED
+                           └─ UNCERTAIN ─ NOT_PLACED       └─ (CANCELLING on the way)
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from brokers.order import VenueOrderState
+
+
+class OrderState(StrEnum):
+    """Where an order stands, as far as we know."""
+
+    INTENDED = "intended"  # approved, not yet stored as sent
+    SUBMITTING = "submitting"  # stored; may or may not have reached the venue
+    UNCERTAIN = "uncertain"  # the venue did not say: ask, never send again
+    WORKING = "working"
+    PARTIALLY_FILLED = "partially_filled"
+    CANCELLING = "cancelling"  # still fillable
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    REJECTED = "rejected"  # the venue definitely refused
+    NOT_SENT = "not_sent"  # it definitely never left
+    NOT_PLACED = "not_placed"  # the venue definitely knows nothing of it
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may still fill and therefore counts in every limit."""
+        return self in _OPEN
+
+
+S = OrderState
+_OPEN = frozenset({S.INTENDED, S.SUBMITTING, S.UNCERTAIN, S.WORKING, S.PARTIALLY_FILLED, S.CANCELLING})
+_VENUE_SAYS = frozenset({S.WORKING, S.PARTIALLY_FILLED, S.FILLED, S.CANCELLED, S.EXPIRED, S.REJECTED})
+
+TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
+    S.INTENDED: frozenset({S.SUBMITTING, S.NOT_SENT}),
+    # A fill may overtake the acknowledgement, so every word of the venue is possible here.
+    S.SUBMITTING: _VENUE_SAYS | {S.UNCERTAIN, S.NOT_SENT, S.NOT_PLACED},
+    S.UNCERTAIN: _VENUE_SAYS | {S.NOT_PLACED, S.CANCELLING},
+    S.WORKING: frozenset(
+        {
+            S.WORKING,
+            S.PARTIALLY_FILLED,
+            S.FILLED,
+            S.CANCELLING,
+            S.CANCELLED,
+            S.EXPIRED,
+            S.REJECTED,
+            S.NOT_PLACED,
+        }
+    ),
+    S.PARTIALLY_FILLED: frozenset({S.PARTIALLY_FILLED, S.FILLED, S.CANCELLING, S.CANCELLED, S.EXPIRED}),
+    # A cancel may be refused (back to work) or come too late (filled).
+    S.CANCELLING: frozenset(
+        {S.CANCELLING, S.WORKING, S.PARTIALLY_FILLED, S.FILLED, S.CANCELLED, S.EXPIRED, S.NOT_PLACED}
+    ),
+    # Late fills are real: an order that we believe over may still turn out filled.
+    S.CANCELLED: frozenset({S.CANCELLED, S.FILLED}),
+    S.EXPIRED: frozenset({S.EXPIRED, S.FILLED}),
+    S.REJECTED: frozenset({S.REJECTED, S.FILLED}),
+    S.NOT_SENT: frozenset({S.NOT_SENT}),
+    S.NOT_PLACED: frozenset({S.NOT_PLACED, *_VENUE_SAYS}),
+    S.FILLED: frozenset({S.FILLED}),
+}
+
+_OF_VENUE = {
+    VenueOrderState.WORKING: S.WORKING,
+    VenueOrderState.PARTIALLY_FILLED: S.PARTIALLY_FILLED,
+    VenueOrderState.FILLED: S.FILLED,
+    VenueOrderState.CANCELLED: S.CANCELLED,
+    VenueOrderState.EXPIRED: S.EXPIRED,
+    VenueOrderState.REJECTED: S.REJECTED,
+}
+
+
+def after_report(now: OrderState, venue: VenueOrderState) -> OrderState:
+    """Our state after the venue's word; a word that is older than what we know changes nothing.
+
+    While CANCELLING, "working" only repeats what we knew when we asked: the cancel is still on its way.
+    """
+    said = _OF_VENUE[venue]
+    if now is S.CANCELLING and said.is_open:
+        return now
+    return said if said in TRANSITIONS[now] else now

@@ -1,0 +1,336 @@
+"""What a person may look at: frozen views that the service hands out and screens render.
+
+Money is `Decimal` in `currency`; times are aware UTC; fractions are plain numbers (0.05 is 5 %).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from brokers.order import OrderType, Side
+from core.analytics.summary import Performance
+from risk.view import TradingState
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page of a long list; `number` counts from 1, `total` counts all rows."""
+
+    rows: tuple[T, ...]
+    number: int
+    size: int
+    total: int
+
+    @property
+    def pages(self) -> int:
+        """How many pages there are, at least one."""
+        return max(1, -(-self.total // self.size))
+
+
+class StrategyStatus(StrEnum):
+    """What a strategy is doing. PAUSED opens nothing new but keeps its positions and may reduce them."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyRow:
+    """One strategy in a list."""
+
+    name: str
+    kind: str
+    symbols: tuple[str, ...]
+    status: StrategyStatus
+    exposure: float
+    pnl: Decimal
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyCard:
+    """All about one strategy."""
+
+    row: StrategyRow
+    title: str
+    summary: str
+    parameters: Mapping[str, str]
+    parameter_help: Mapping[str, str]
+    sizing: str
+    account: str
+    running_since: datetime | None
+    bars_seen: int
+    signals: int
+    last_signal: str
+    last_signal_at: datetime | None
+    error: str
+    restarts: int
+    realised: Decimal
+    unrealised: Decimal
+    fees: Decimal
+    positions: tuple[PositionRow, ...]
+    open_orders: int
+
+
+@dataclass(frozen=True, slots=True)
+class PositionRow:
+    """A holding: of the account when `strategy` is empty, else the virtual one of that strategy."""
+
+    symbol: str
+    quantity: Decimal
+    average_price: Decimal
+    mark: Decimal | None
+    value: Decimal | None
+    unrealised: Decimal | None
+    strategy: str
+    currency: str
+    by_strategy: Mapping[str, Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRow:
+    """One order of ours; `state` is a word of `core.trading.states.OrderState`."""
+
+    client_order_id: str
+    account: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    filled: Decimal
+    type: OrderType
+    limit_price: Decimal | None
+    stop_price: Decimal | None
+    state: str
+    is_open: bool
+    strategies: tuple[str, ...]
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FillRow:
+    """One execution."""
+
+    symbol: str
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    fee: Decimal | None
+    currency: str
+    strategies: tuple[str, ...]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceRow:
+    """Money of one currency by our ledger, and by the venue's own word (None while unreachable)."""
+
+    account: str
+    currency: str
+    cash: Decimal
+    venue_total: Decimal | None
+    venue_free: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class PnlRow:
+    """Profit and loss of one strategy, or of all when `strategy` is "total"."""
+
+    strategy: str
+    realised: Decimal
+    unrealised: Decimal
+    fees: Decimal
+
+    @property
+    def net(self) -> Decimal:
+        """Realised plus unrealised minus fees."""
+        return self.realised + self.unrealised - self.fees
+
+
+@dataclass(frozen=True, slots=True)
+class PnlView:
+    """Profit and loss of the account: today (since the day's start) and by strategy since the start."""
+
+    currency: str
+    today: Decimal | None
+    today_fraction: float | None
+    day_start_equity: Decimal
+    total: PnlRow
+    strategies: tuple[PnlRow, ...]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeState:
+    """The trading state of one scope and why."""
+
+    scope: str
+    state: TradingState
+    reason: str
+    by: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The first screen: how are we doing, is everything all right?"""
+
+    account: str
+    simulated: bool
+    currency: str
+    state: TradingState
+    state_reason: str
+    equity: Decimal | None
+    cash: Decimal
+    today: Decimal | None
+    today_fraction: float | None
+    drawdown_fraction: float | None
+    gross_fraction: float | None
+    running: int
+    paused: int
+    stopped: int
+    failed: int
+    positions: int
+    open_orders: int
+    uncertain_orders: int
+    pending_alerts: int
+    market_time: datetime
+    wall_time: datetime
+    connected: bool
+    feed: str  # a sentence: "replaying 2000-09-29 at 4 bars/s"
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRow:
+    """One limit and how much of it is used; `fraction` is None when it cannot be said."""
+
+    code: str
+    title: str
+    value: str
+    limit: str
+    fraction: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RiskScreenView:
+    """State by scope, the baselines, and every limit with its use."""
+
+    state: TradingState
+    scopes: tuple[ScopeState, ...]
+    equity: Decimal | None
+    day_start_equity: Decimal
+    peak_equity: Decimal
+    currency: str
+    usage: tuple[LimitRow, ...]
+    limits: Mapping[str, str]
+    rules: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class EquityPoint:
+    """Equity (or a strategy's net P&L) at one moment of market time."""
+
+    at: datetime
+    value: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class PerformanceView:
+    """Figures and the series for the picture. `subject` is "account" or a strategy's name."""
+
+    subject: str
+    currency: str
+    simulated: bool
+    performance: Performance
+    series: tuple[EquityPoint, ...]
+    events: tuple[tuple[datetime, str], ...]  # halts and breaches, for marks in the picture
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRow:
+    """One alert and how far it has got; `severity` is INFO, WARNING or CRITICAL."""
+
+    id: int
+    severity: str
+    title: str
+    body: str
+    at: datetime
+    delivered: int
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """One scheduled job: what it does, when it ran and runs next, how the last run ended."""
+
+    name: str
+    title: str
+    schedule: str
+    enabled: bool
+    next_at: datetime | None
+    last_at: datetime | None
+    last_outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """One line of the audit trail."""
+
+    seq: int
+    at: datetime
+    actor: str
+    action: str
+    detail: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class HealthRow:
+    """One part of the program: is it well, and a figure or sentence to show why."""
+
+    part: str
+    ok: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class FlattenPreview:
+    """What flattening would do, for the confirmation."""
+
+    scope: str
+    orders: tuple[tuple[str, Decimal, Decimal | None], ...]  # symbol, signed quantity to trade, value
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class ActionResult:
+    """What an action did: `ok`, one clear sentence, and a line for each part of it."""
+
+    ok: bool
+    message: str
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReportView:
+    """A report over a period: the figures, P&L by strategy, activity, and the rows of the CSV file."""
+
+    title: str
+    period: str
+    performance: PerformanceView
+    pnl: PnlView
+    fills: int
+    orders: int
+    denials: int
+    halts: int
+    csv_name: str
+    csv: bytes

@@ -1,0 +1,28 @@
+"""The rules, one a file, asked in their order. A new file here is found by itself; so is a missing test.
+
+Nobody may be kept from closing a position. An order "only reduces" when its quantity, together with the open
+orders on its side, stays within the position that it closes (`risk.reducing`). What applies to whom:
+
+=================  ============================  =============================================================
+rule               an order that only reduces    why
+=================  ============================  =============================================================
+well_formed        applies                       the venue would refuse it
+figures            position and orders only      NaN equity must not lock anybody in
+currency           exempt                        no amount of money is compared
+trading_state      passes REDUCING; HALTED: only `Origin.FLATTEN`, a person's exit
+reduce_only        applies                       it is the rule itself; a flatten is always held to it
+price_known        applies to limit orders       other exits name no price that could be wrong
+price_collar       applies to limit prices       selling out at a tenth of the price is no exit; a stop may
+                                                 protect from as far away as its owner likes
+max_value          exempt                        a position larger than one order may be must close in one
+max_volume         exempt                        the same
+position           exempt                        it shrinks
+exposure           exempt                        it shrinks
+free_balance       exempt                        it frees cash
+open_orders        exempt                        fifty entries must not block the exit
+message_rate       applies, flatten exempt       a strategy that loops on exits floods the venue just the same
+duplicate          applies, flatten exempt       the same; a flatten is bounded by the position instead
+=================  ============================  =============================================================
+
+An order that closes and goes on to the other side is new risk as a whole; its reducing part is offered.
+"""

@@ -1,0 +1,36 @@
+"""Orders a second, of each strategy and of the account (RTS 6, 15.1d). Cancels never pass here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from brokers.money import ZERO
+from risk.intent import OrderIntent, Origin
+from risk.limits import RiskLimits
+from risk.rule import rule
+from risk.verdict import Denied
+from risk.view import PortfolioView
+
+CODE = "MESSAGE_RATE"
+
+_SECOND = timedelta(seconds=1)
+
+
+@rule(CODE, "Orders a second", order=140)
+def message_rate(intent: OrderIntent, view: PortfolioView, limits: RiskLimits) -> Denied | None:
+    """Orders sent within the last second and this one stay within the limits. A flatten is never slowed."""
+    if intent.origin is Origin.FLATTEN:
+        return None
+    for who, count, most in _counts(intent, view, limits):
+        if count > most:
+            return Denied(CODE, f"{who} sends orders too fast", f"{most} orders/s", f"{count} orders/s", ZERO)
+    return None
+
+
+def _counts(intent: OrderIntent, view: PortfolioView, limits: RiskLimits) -> Iterator[tuple[str, int, int]]:
+    """Who, how many orders in this second with the new one, and how many are allowed."""
+    recent = [sent.strategy for sent in view.submissions if sent.at > view.at - _SECOND]
+    for strategy in intent.strategies:
+        yield strategy, recent.count(strategy) + 1, limits.max_orders_per_second_strategy
+    yield view.account, len(recent) + 1, limits.max_orders_per_second_account

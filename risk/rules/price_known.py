@@ -1,0 +1,37 @@
+"""New risk needs a market price of now, whatever the order's type (hummingbot #7823)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from brokers.money import ZERO
+from brokers.order import OrderType
+from risk.boundary import reducing_part
+from risk.intent import OrderIntent
+from risk.limits import RiskLimits
+from risk.metrics import quote_price
+from risk.reducing import only_reduces
+from risk.rule import rule
+from risk.verdict import Denied
+from risk.view import PortfolioView
+from risk.wording import plain
+
+CODE = "PRICE_UNKNOWN"
+
+
+@rule(CODE, "The market price is known", order=50)
+def price_known(intent: OrderIntent, view: PortfolioView, limits: RiskLimits) -> Denied | None:
+    """There is a quote, and it is fresh. A mark does not do: nobody knows how old it is."""
+    names_a_price = intent.type is OrderType.LIMIT
+    if only_reduces(intent, view) and not names_a_price:
+        return None
+    part = ZERO if names_a_price else reducing_part(intent, view)
+    symbol = intent.instrument.symbol
+    quote = view.quotes.get(symbol)
+    if quote is None or quote_price(quote) is None:
+        return Denied(CODE, f"No market price for {symbol}", "a quote", "none", part)
+    age, oldest = abs(Decimal(str((view.at - quote.at).total_seconds()))), limits.stale_quote_seconds
+    if oldest is None or age <= oldest:
+        return None
+    limit, value = f"{plain(oldest)} s", f"{plain(age)} s"
+    return Denied(CODE, f"The price of {symbol} is {value} away from now", limit, value, part)

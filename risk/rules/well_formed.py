@@ -1,0 +1,125 @@
+"""The order makes sense and the venue's rules for its instrument are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from brokers.instrument import Instrument
+from brokers.money import ZERO
+from brokers.order import OrderType, Side
+from risk.intent import OrderIntent, Origin
+from risk.limits import RiskLimits
+from risk.metrics import Unknown, is_known, is_price, price_of
+from risk.rule import rule
+from risk.verdict import Denied
+from risk.view import PortfolioView
+from risk.wording import plain, units
+
+CODE = "NOT_WELL_FORMED"
+
+
+@dataclass(frozen=True, slots=True)
+class _Flaw:
+    reason: str
+    limit: str
+    value: str
+    largest_passing: Decimal = ZERO
+
+
+@rule(CODE, "The order makes sense", order=0)
+def well_formed(intent: OrderIntent, view: PortfolioView, _limits: RiskLimits) -> Denied | None:
+    """Exact finite numbers, the prices that the type needs, whole lots and ticks, the venue's minimum."""
+    flaw = next(_flaws(intent, view), None)
+    if flaw is None:
+        return None
+    return Denied(CODE, flaw.reason, flaw.limit, flaw.value, flaw.largest_passing)
+
+
+def _flaws(intent: OrderIntent, view: PortfolioView) -> Iterator[_Flaw]:
+    """What is wrong, one after the other: each may rely on those before it."""
+    yield from _kind(intent, view)
+    yield from _quantity(intent)
+    yield from _prices(intent)
+    yield from _minimum(intent, view)
+    yield from _allocations(intent)
+    yield from _lots(intent)
+
+
+def _kind(intent: OrderIntent, view: PortfolioView) -> Iterator[_Flaw]:
+    if intent.account != view.account:
+        yield _Flaw("The order is for another account", view.account, str(intent.account))
+    kinds = (
+        (intent.instrument, Instrument),
+        (intent.side, Side),
+        (intent.type, OrderType),
+        (intent.origin, Origin),
+    )
+    for value, kind in kinds:
+        if not isinstance(value, kind):
+            yield _Flaw(f"The order has no {kind.__name__}", kind.__name__, repr(value))
+
+
+def _quantity(intent: OrderIntent) -> Iterator[_Flaw]:
+    if not is_price(intent.quantity):
+        yield _Flaw("The quantity is not a number above zero", "above zero", repr(intent.quantity))
+
+
+def _prices(intent: OrderIntent) -> Iterator[_Flaw]:
+    kind = intent.type
+    needs = (("limit", kind.has_limit, intent.limit_price), ("stop", kind.has_stop, intent.stop_price))
+    for name, needed, price in needs:
+        if needed != (price is not None):
+            wants = f"{'needs a' if needed else 'takes no'} {name} price"
+            yield _Flaw(f"A {kind} order {wants}", wants, repr(price))
+        elif price is not None and not is_price(price):
+            yield _Flaw(f"The {name} price is not a number above zero", "above zero", repr(price))
+        elif price is not None and not intent.instrument.is_on_tick(price):
+            step = plain(intent.instrument.tick)
+            yield _Flaw(f"The {name} price is not a multiple of {step}", f"steps of {step}", plain(price))
+
+
+def _minimum(intent: OrderIntent, view: PortfolioView) -> Iterator[_Flaw]:
+    thing = intent.instrument
+    if intent.quantity < thing.min_quantity:
+        least, value = units(thing.min_quantity, thing.symbol), units(intent.quantity, thing.symbol)
+        yield _Flaw(f"The venue takes no order below {least}", least, value)
+    worth = _notional(intent, view)
+    if worth is not None and worth < thing.min_notional:
+        least = f"{plain(thing.min_notional)} {thing.currency}"
+        yield _Flaw(
+            f"The venue takes no order worth less than {least}", least, f"{plain(worth)} {thing.currency}"
+        )
+
+
+def _notional(intent: OrderIntent, view: PortfolioView) -> Decimal | None:
+    """Value by which the venue judges; None without a price, which is for the price rule to object to."""
+    try:
+        price = intent.price or price_of(view, intent.instrument.symbol)
+    except Unknown:
+        return None
+    return intent.instrument.notional(intent.quantity, price)
+
+
+def _allocations(intent: OrderIntent) -> Iterator[_Flaw]:
+    parts = intent.allocations
+    if not isinstance(parts, Mapping) or not all(map(is_known, parts.values())):
+        yield _Flaw("The shares of the strategies are not numbers", "exact numbers", repr(parts))
+        return
+    if not parts and intent.origin is not Origin.STRATEGY:
+        return
+    total, wanted = sum(parts.values(), ZERO), intent.signed_quantity
+    if total != wanted:
+        value = units(total, intent.instrument.symbol)
+        limit = units(wanted, intent.instrument.symbol)
+        yield _Flaw("The shares of the strategies do not add up to the order", limit, value)
+
+
+def _lots(intent: OrderIntent) -> Iterator[_Flaw]:
+    thing = intent.instrument
+    if thing.is_whole_lots(intent.quantity):
+        return
+    whole, lot = thing.floor_quantity(intent.quantity), plain(thing.lot)
+    value = units(intent.quantity, thing.symbol)
+    yield _Flaw(f"The quantity is not a multiple of {lot}", f"lots of {lot}", value, whole)
