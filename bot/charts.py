@@ -50,9 +50,7 @@ def report_chart(
     is the equity chart.
     """
     if not pnl_by_strategy:
-        return equity_chart(
-            series, title=title, currency=currency, simulated=simulated, events=events, theme=theme
-        )
+        return equity_chart(series, title=title, currency=currency, simulated=simulated, events=events, theme=theme)
     picture = Picture(theme, inches=1.25 * INCHES)
     picture.header(title, currency, series, simulated=simulated)
     picture.curve(series, events, equity=(1.95, 4.35), drawdown=(4.9, 6.0))

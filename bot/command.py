@@ -147,7 +147,7 @@ def command(
     hidden: bool = False,
     ask: Asker | None = None,
 ) -> Callable[[Handler], Handler]:
-    """Register the decorated handler; see `Command` for the fields. Only VIEW commands are taken to look only."""
+    """Register the decorated handler; see `Command`. VIEW commands only look, all others change."""
 
     def register(handler: Handler) -> Handler:
         changing = permission is not Permission.VIEW if changes is None else changes

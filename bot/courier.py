@@ -1,8 +1,8 @@
 """Everything that leaves for Telegram: paced, with a plain-text fallback, its errors sorted into few kinds.
 
-    ChannelDown      for now: network, 5xx, 429 (with the time to wait)
-    ChannelRefused   for good: blocked by the user, no such chat
-    BadRequest       Telegram's own word about this one call (nothing to change, query too old, …)
+ChannelDown      for now: network, 5xx, 429 (with the time to wait)
+ChannelRefused   for good: blocked by the user, no such chat
+BadRequest       Telegram's own word about this one call (nothing to change, query too old, …)
 """
 
 from __future__ import annotations
@@ -59,9 +59,7 @@ class Courier:
         self._pacer = pacer
         self._sleep = sleep
 
-    async def send(
-        self, chat_id: int, text: Html, keyboard: Keyboard, lane: Lane, *, silent: bool = False
-    ) -> int:
+    async def send(self, chat_id: int, text: Html, keyboard: Keyboard, lane: Lane, *, silent: bool = False) -> int:
         """Send a text and return its message id."""
 
         async def attempt(shown: str, mode: ParseMode | None) -> int:

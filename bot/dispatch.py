@@ -15,7 +15,7 @@ import structlog
 
 from bot import notices
 from bot.command import Call, Command, Origin, Registry
-from bot.keyboard import Look, Spend, read_data, ticket_args
+from bot.keyboard import Spend, read_data, ticket_args
 from bot.people import Caller, Directory, Strangers
 from bot.screen import Screen
 from bot.updates import Ignored, Incoming

@@ -13,6 +13,7 @@ WIDTH = 34  # characters of monospace that fit a phone
 UNKNOWN = "n/a"
 _SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
 _CENT = Decimal("0.01")
+_NEAR = timedelta(days=2)
 
 
 def money(amount: Decimal | None, currency: str = "USD") -> str:
@@ -78,6 +79,13 @@ def age(moment: datetime | None, now: datetime) -> str:
     return f"{size} ago" if seconds >= 0 else f"in {size}"
 
 
+def when(moment: datetime | None, now: datetime, zone: tzinfo) -> str:
+    """An age for what is near; a date for what is not, as a replay's market time."""
+    if moment is None or abs(now - moment) < _NEAR:
+        return age(moment, now)
+    return market_day(moment, zone)
+
+
 def span(length: timedelta) -> str:
     """A length of time in its largest fitting unit: `12 s`, `5 min`, `3 h`, `4 d`."""
     seconds = int(length.total_seconds())
@@ -129,7 +137,7 @@ def clip(shown: str, columns: int) -> str:
 
 
 def table(rows: Iterable[Sequence[str]], *, head: Sequence[str] = (), total: int = WIDTH) -> Html:
-    """Aligned columns in a monospace block: the first to the left and clipped to fit, the others to the right."""
+    """Aligned columns in a monospace block: the first to the left and clipped, the others to the right."""
     cells = [*([head] if head else []), *rows]
     if not cells:
         return EMPTY

@@ -12,11 +12,12 @@ from bot.screen import Button, Nav, Rows, Screen
 
 HOME = Nav("🏠 Menu", "menu")
 REFRESH = "↻ Refresh"
+BODY_ROOM = 3_600  # characters for a list, so that frame and list fit one message
 
 
 def title(*trail: str) -> Html:
-    """Breadcrumbs: `🏠 › Strategies › trend`, the last in bold."""
-    return html.join(" › ", ("🏠", *trail[:-1], html.bold(trail[-1])))
+    """Breadcrumbs: `🏠 ▸ Strategies ▸ trend`, the last in bold."""
+    return html.join(" ▸ ", ("🏠", *trail[:-1], html.bold(trail[-1])))
 
 
 def framed(
@@ -40,14 +41,27 @@ def framed(
 def footer(here: tuple[str, ...], back: Nav | None = None) -> tuple[Button, ...]:
     """Back (if there is somewhere to go but home), Refresh, Menu."""
     refresh = Nav(REFRESH, here[0], here[1:])
-    return (Nav(f"‹ {back.label}", back.command, back.args), refresh, HOME) if back else (refresh, HOME)
+    return (Nav(f"◂ {back.label}", back.command, back.args), refresh, HOME) if back else (refresh, HOME)
 
 
-def pager(command: str, number: int, pages: int, *before: str) -> tuple[Button, ...]:
-    """Newer and older buttons of a long list; nothing when it has one page."""
-    newer = (Nav(f"‹ {number - 1}", command, (*before, str(number - 1))),) if number > 1 else ()
-    older = (Nav(f"{number + 1} ›", command, (*before, str(number + 1))),) if number < pages else ()
-    return newer + older
+def pager(command: str, number: int, pages: int, *, before: tuple[str, ...] = (), after: tuple[str, ...] = ()) -> Rows:
+    """Newer and older buttons of a long list, the page between `before` and `after`."""
+    steps = [(f"◂ {number - 1}", number - 1)] if number > 1 else []
+    steps += [(f"{number + 1} ▸", number + 1)] if number < pages else []
+    return (tuple(Nav(label, command, (*before, str(page), *after)) for label, page in steps),)
+
+
+def entries(items: Sequence[Html], separator: str = "\n\n") -> Html:
+    """Whole entries for as long as they fit one message, then how many more there are."""
+    shown: list[Html] = []
+    room = BODY_ROOM
+    for item in items:
+        room -= html.length(item) + len(separator)
+        if room < 0:
+            break
+        shown.append(item)
+    more = len(items) - len(shown)
+    return html.join(separator, [*shown, html.text(f"… and {more} more")] if more else shown)
 
 
 def grid(buttons: Sequence[Button], columns: int = 2) -> Rows:

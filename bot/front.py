@@ -21,7 +21,7 @@ _PATIENCE = 1.5  # seconds until a press is answered without waiting for its scr
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One stored update to be worked off. `doubtful`: a press of unknown age. `interrupted`: begun before a crash."""
+    """One stored update. `doubtful`: a press of unknown age. `interrupted`: begun before a crash."""
 
     update_id: int
     raw: str
@@ -32,7 +32,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a job stands in the queue: its chat, whether it overtakes everything, and its rank in the chat."""
+    """Where a job stands in the queue: its chat, whether it overtakes all, and its rank in the chat."""
 
     chat_id: int
     urgent: bool
@@ -98,9 +98,7 @@ class Front:
                 return await self._show(caller, pressed, await self._dispatcher.interrupted_press(caller))
             if await self._is_late(pressed, job):
                 return await self._show(caller, pressed, await self._dispatcher.late(caller, "button"))
-        work = asyncio.ensure_future(
-            self._dispatcher.press(caller, pressed.data, message_id=pressed.message_id)
-        )
+        work = asyncio.ensure_future(self._dispatcher.press(caller, pressed.data, message_id=pressed.message_id))
         done, _ = await asyncio.wait({work}, timeout=_PATIENCE)
         if not done:
             await self._surface.confirm(pressed)
@@ -114,7 +112,7 @@ class Front:
         return answer.outcome
 
     async def _is_late(self, pressed: Pressed, job: Job) -> bool:
-        """Whether a press is, or may be, too old to act on. Telegram refuses to answer old presses: that tells."""
+        """Whether a press is too old to act on. Telegram refuses to answer old ones: that tells."""
         if self._clock.now() - job.received_at > PRESS_STALE:
             return True
         return job.doubtful and not await self._surface.confirm(pressed)

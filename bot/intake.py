@@ -1,7 +1,7 @@
 """The durable intake: an update is stored before Telegram hears that we have it.
 
-Telegram forgets an update once a later `getUpdates` asks for the next one, so the order here is: poll, commit,
-and only then poll again with the new offset. A process that dies in between gets the update once more.
+Telegram forgets an update once a later `getUpdates` asks for the next one, so the order here is: poll,
+commit, and only then poll again with the new offset. A process dying in between gets it once more.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Typed buttons to Telegram's callback data and back.
 
-`n1|orders|2` looks; `p1|…` looks in a new message; `a1|<nonce>` spends a ticket; `h1|<nonce>` spends one whose
-command overtakes everything. The digit is the version: data of another version is answered as outdated.
+`n1|orders|2` looks; `p1|…` looks in a new message; `a1|<nonce>` spends a ticket; `h1|<nonce>` spends one
+whose command overtakes everything. The digit is the version: data of another version is answered as outdated.
 """
 
 from __future__ import annotations

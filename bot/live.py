@@ -101,9 +101,7 @@ class LiveBoards:
         text, rows = await self._draw(caller)
         if self._shown.get(chat_id) == text:
             return
-        keyboard = await self._keyboards.build(
-            rows, user_id=caller.user_id, chat_id=chat_id, message_id=message_id
-        )
+        keyboard = await self._keyboards.build(rows, user_id=caller.user_id, chat_id=chat_id, message_id=message_id)
         edited = await self._courier.edit(chat_id, message_id, text, keyboard, Lane.LIVE)
         if self._boards.get(chat_id) != message_id:
             return  # another live message was started, or this one stopped, while we were editing

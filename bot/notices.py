@@ -47,15 +47,19 @@ def wrong(problem: str) -> Screen:
 def expired(command: Command, args: Sequence[str], age: timedelta) -> Screen:
     """Written too long ago: not run, but a press away."""
     run = Act("▶️ Run it now", command.name, tuple(args), urgent=command.urgent)
-    said = html.text("⌛ ", html.bold("Expired, not run: "), html.code(f"/{command.name} {' '.join(args)}".strip()[:200]))
+    said = html.text(
+        "⌛ ", html.bold("Expired, not run: "), html.code(f"/{command.name} {' '.join(args)}".strip()[:200])
+    )
     return Screen(
-        html.lines(said, f"It was sent {span(age)} ago. Tap to run it now."), ((run,), (HOME,)), toast="Expired, not run"
+        html.lines(said, f"It was sent {span(age)} ago. Tap to run it now."),
+        ((run,), (HOME,)),
+        toast="Expired, not run",
     )
 
 
 def late_press() -> Screen:
     """A press that Telegram kept for too long."""
-    said = "⌛ That press reached me too late, so I did not act on it. Open the screen again and press once more."
+    said = "⌛ That press reached me too late, so I did not act on it. Open the screen again and press."
     return notice(said, toast="Too late: nothing was done")
 
 
@@ -71,8 +75,8 @@ def interrupted(command: Command) -> Screen:
 def broken(incident: str) -> Screen:
     """A fault of ours."""
     said = (
-        f"💥 Something went wrong (incident {incident}). Nothing was changed by this command as far as I know. "
-        "Try again, or see /health."
+        f"💥 Something went wrong (incident {incident}). Nothing was changed by this command as far "
+        "as I know. Try again, or see /health."
     )
     return notice(said, toast=f"Something went wrong (incident {incident})")
 

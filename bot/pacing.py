@@ -29,7 +29,7 @@ class Lane(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Messages a second and bursts, for one chat and overall; the reserve is kept for replies and critical alerts."""
+    """Messages a second and bursts, in one chat and overall; reserves are for replies and critical alerts."""
 
     chat_per_second: float = 1.0
     chat_burst: float = 25.0

@@ -98,9 +98,7 @@ class Picture:
         self._write(_shorten(title, 26 if simulated else 40), 0.42, color=theme.muted)
         if simulated:
             frame = {"boxstyle": "round,pad=0.4", "fc": "none", "ec": theme.warning, "lw": 1.5}
-            self._write(
-                "SIMULATED", 0.42, right=_LEFT + 0.012, color=theme.warning, weight="bold", bbox=frame
-            )
+            self._write("SIMULATED", 0.42, right=_LEFT + 0.012, color=theme.warning, weight="bold", bbox=frame)
         if series:
             self._write(f"{series[-1].value:,.2f} {currency}", 0.95, size=_LARGE, weight="bold")
         if len(series) > 1:
@@ -160,9 +158,7 @@ class Picture:
         axes.plot(curve.times, curve.below, color=color, lw=1.8)
         self._scales(axes, curve, (1.12 * worst if worst < 0 else -1.0, 0.0), unit=curve.unit)
         depth = f"{worst:.1f} %" if curve.unit else _compact(worst, worst / 100)
-        self._write(
-            f"Drawdown, worst {depth}" if worst < 0 else "No drawdown", heading, color=self._theme.muted
-        )
+        self._write(f"Drawdown, worst {depth}" if worst < 0 else "No drawdown", heading, color=self._theme.muted)
 
     def bars(self, amounts: Mapping[str, Decimal], *, top: float, bottom: float) -> None:
         """A row for each strategy: name, bar from zero, amount."""
@@ -213,9 +209,7 @@ class Picture:
         axes.tick_params(length=0, pad=8, labelsize=_SMALL, labelcolor=theme.muted, labelfontfamily=_FONT)
         return axes
 
-    def _scales(
-        self, axes: Axes, curve: Curve, span: _Span, *, last: float | None = None, unit: str = ""
-    ) -> None:
+    def _scales(self, axes: Axes, curve: Curve, span: _Span, *, last: float | None = None, unit: str = "") -> None:
         from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
         from matplotlib.ticker import MaxNLocator
 
@@ -223,9 +217,7 @@ class Picture:
         ticks = MaxNLocator(_TICKS, steps=[1, 2, 5, 10]).tick_values(low, high)
         step = float(ticks[1] - ticks[0])
         near = 0.09 * (high - low)  # leave room for the label of the last value
-        ticks = [
-            float(one) for one in ticks if low <= one <= high and (last is None or abs(one - last) > near)
-        ]
+        ticks = [float(one) for one in ticks if low <= one <= high and (last is None or abs(one - last) > near)]
         axes.set_yticks(ticks, [_compact(one, step) + unit for one in ticks])
         axes.set_ylim(low, high)
         if last is not None:
@@ -252,6 +244,7 @@ def _padded(low: float, high: float) -> _Span:
 
 def _compact(value: float, step: float) -> str:
     """`value` with k, M, B or T, and as many decimals as tell it from `value` + `step`."""
+    value = value or 0.0  # no minus before a zero
     _, unit, letter = next((one for one in _UNITS if abs(value) >= one[0]), (0.0, 1.0, ""))
     decimals = max(0, min(6, math.ceil(-math.log10(abs(step) / unit)))) if step else 0
     return f"{value / unit:,.{decimals}f}{letter}"

@@ -66,9 +66,7 @@ class Surface:
 
     async def _post(self, caller: Caller, screen: Screen) -> None:
         chat_id = caller.chat_id
-        keyboard = await self._keyboards.build(
-            screen.buttons, user_id=caller.user_id, chat_id=chat_id, message_id=None
-        )
+        keyboard = await self._keyboards.build(screen.buttons, user_id=caller.user_id, chat_id=chat_id, message_id=None)
         message_id = await self._send(chat_id, screen, keyboard)
         await self._keyboards.bind(keyboard, message_id)
         await self._after(caller, screen, message_id)

@@ -75,7 +75,11 @@ class Worker:
     async def _place(self, job: Job) -> None:
         try:
             place = self._front.place(job)
-        except (KeyError, TypeError, ValueError) as error:  # an update of a shape that Telegram never sent before
+        except (
+            KeyError,
+            TypeError,
+            ValueError,
+        ) as error:  # an update of a shape that Telegram never sent before
             _log.error("update cannot be read", update=job.update_id, error=repr(error))
             await self._inbox.finish(job.update_id, Outcome.FAILED)
             return

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Protocol, TypeVar
 
 from brokers.account import AccountInfo, Balance, Position
 from brokers.instrument import Instrument
@@ -28,6 +29,21 @@ class Capabilities:
     order_book: bool = False
     bars: bool = False
     simulated: bool = False
+
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Subscription(Protocol[T_co]):
+    """A stream of what happens. Iterate it; `aclose` it when nobody will read on."""
+
+    def __aiter__(self) -> AsyncIterator[T_co]:
+        """The stream itself."""
+        ...
+
+    async def aclose(self) -> None:
+        """Stop reading."""
+        ...
 
 
 class AbstractBroker(ABC):
@@ -98,12 +114,15 @@ class AbstractBroker(ABC):
         """The last `count` complete bars that ended at or before `until`, oldest first."""
 
     @abstractmethod
-    def reports(self) -> AsyncIterator[OrderReport]:
+    def reports(self) -> Subscription[OrderReport]:
         """Order reports as they happen, from now on. After a gap, reconcile: nothing is replayed."""
 
     @abstractmethod
-    def quotes(self, symbols: Iterable[str]) -> AsyncIterator[Quote]:
+    def quotes(self, symbols: Iterable[str]) -> Subscription[Quote]:
         """Quotes of `symbols` as they happen, from now on."""
+
+    async def settled(self) -> None:  # noqa: B027 (nothing to wait for, unless a venue is simulated)
+        """Return once every report so far has been consumed. A simulated venue waits, so a replay is exact."""
 
     async def get_positions(self) -> Sequence[Position]:
         """All holdings that are not flat."""

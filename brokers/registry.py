@@ -178,9 +178,7 @@ def _import(kind: str) -> None:
     except ModuleNotFoundError as error:
         raise ConfigurationError(f"the adapter {kind!r} needs {error.name}; install it") from error
     if kind not in _registered:
-        raise ConfigurationError(
-            f"the module of the adapter {kind!r} registers none; a bug, please report it"
-        )
+        raise ConfigurationError(f"the module of the adapter {kind!r} registers none; a bug, please report it")
 
 
 def _hint(word: str, known: tuple[str, ...]) -> str:

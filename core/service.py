@@ -1,112 +1,188 @@
 """The façade: all that chat, console and web may ask of the program, and nothing else.
 
-Questions return frozen views of `core.views`; actions take the `Actor` who wants them, leave an audit line
-and return an `ActionResult`. Authorisation happens before, in `bot.dispatch`; this layer records who acted.
+Questions (in `core.questions`) return frozen views of `core.views`; actions take the `Actor` who wants them,
+leave an audit line and return an `ActionResult`. Authorisation happens before, in `bot.dispatch`; this layer
+records who acted.
 """
 
 from __future__ import annotations
 
+from decimal import Decimal
+
+from brokers.errors import BrokerError
+from brokers.order import ClientOrderId
 from core.access.roles import Actor
-from core.views import (
-    ActionResult,
-    AlertRow,
-    AuditRow,
-    BalanceRow,
-    FillRow,
-    FlattenPreview,
-    HealthRow,
-    JobRow,
-    OrderRow,
-    Overview,
-    Page,
-    PerformanceView,
-    PnlView,
-    PositionRow,
-    ReportView,
-    RiskScreenView,
-    StrategyCard,
-    StrategyRow,
-)
+from core.alerts.channel import Severity
+from core.alerts.outbox import Alert
+from core.events import StateChanged
+from core.questions import Questions
+from core.trading.switch import GLOBAL
+from core.views import ActionResult, StrategyStatus
+from risk.verdict import Denied
+from risk.view import TradingState
 
 
-class Quarterdeck:
+class Quarterdeck(Questions):
     """The running program as its users see it."""
 
-    # --- questions ---------------------------------------------------------------------------------
-    async def overview(self) -> Overview:
-        raise NotImplementedError
+    # --- strategies --------------------------------------------------------------------------------
 
-    async def strategies(self) -> tuple[StrategyRow, ...]:
-        raise NotImplementedError
-
-    async def strategy(self, name: str) -> StrategyCard:
-        raise NotImplementedError  # raises UnknownName(kind, name, suggestions)
-
-    async def positions(self) -> tuple[PositionRow, ...]:
-        raise NotImplementedError
-
-    async def orders(
-        self, *, page: int = 1, size: int = 8, open_only: bool = False, strategy: str = ""
-    ) -> Page[OrderRow]:
-        raise NotImplementedError
-
-    async def fills(self, *, page: int = 1, size: int = 8, symbol: str = "") -> Page[FillRow]:
-        raise NotImplementedError
-
-    async def balances(self) -> tuple[BalanceRow, ...]:
-        raise NotImplementedError
-
-    async def pnl(self) -> PnlView:
-        raise NotImplementedError
-
-    async def performance(self, subject: str = "account") -> PerformanceView:
-        raise NotImplementedError
-
-    async def risk(self) -> RiskScreenView:
-        raise NotImplementedError
-
-    async def alerts(self, *, page: int = 1, size: int = 8) -> Page[AlertRow]:
-        raise NotImplementedError
-
-    async def jobs(self) -> tuple[JobRow, ...]:
-        raise NotImplementedError
-
-    async def audit(self, *, page: int = 1, size: int = 10) -> Page[AuditRow]:
-        raise NotImplementedError
-
-    async def health(self) -> tuple[HealthRow, ...]:
-        raise NotImplementedError
-
-    async def report(self, period: str = "all") -> ReportView:
-        raise NotImplementedError  # day | week | month | all
-
-    async def flatten_preview(self, strategy: str = "") -> FlattenPreview:
-        raise NotImplementedError
-
-    # --- actions -----------------------------------------------------------------------------------
     async def start_strategy(self, name: str, actor: Actor) -> ActionResult:
-        raise NotImplementedError
+        """Let a strategy trade. Raises `UnknownName`."""
+        changed = await self._engine.strategies.start(name)
+        note = self._held_back() if changed else ""
+        return await self._done(
+            actor,
+            "start strategy",
+            name,
+            changed,
+            f"▶ {name} is running.{note}",
+            f"{name} is already running.",
+        )
 
     async def pause_strategy(self, name: str, actor: Actor) -> ActionResult:
-        raise NotImplementedError
+        """Let a strategy only reduce. Raises `UnknownName`."""
+        changed = await self._engine.strategies.pause(name)
+        text = f"⏸ {name} is paused: it opens nothing new and may only reduce."
+        status = self._engine.strategies.get(name).status
+        return await self._done(actor, "pause strategy", name, changed, text, f"{name} is {status}, not running.")
 
     async def stop_strategy(self, name: str, actor: Actor) -> ActionResult:
-        raise NotImplementedError
+        """Stop listening to a strategy; what it holds stays, its open orders are cancelled. Raises `UnknownName`."""
+        changed = await self._engine.strategies.stop(name)
+        lines = await self._cancel_orders_of(name) if changed else ()
+        text = f"⏹ {name} is stopped. Its positions stay; /flatten {name} closes them."
+        return await self._done(actor, "stop strategy", name, changed, text, f"{name} is already stopped.", lines)
 
-    async def flatten(self, actor: Actor, strategy: str = "") -> ActionResult:
-        raise NotImplementedError
+    def _held_back(self) -> str:
+        state = self._engine.switch.gravest(self._engine.desk.account).state
+        return "" if state is TradingState.ACTIVE else f" Trading is {state.name}, so it opens nothing until /resume."
+
+    async def _cancel_orders_of(self, name: str) -> tuple[str, ...]:
+        """Cancel the open orders that are for this strategy alone."""
+        orders = self._engine.desk.orders.open_orders
+        mine = [order.id for order in orders if set(order.allocations) == {name}]
+        return tuple([await self._cancel(each, f"{name} was stopped") for each in mine])
+
+    async def _cancel(self, order_id: ClientOrderId, reason: str) -> str:
+        try:
+            state = await self._engine.desk.orders.cancel(order_id, reason)
+        except BrokerError as error:
+            return f"🔴 {order_id}: {error}"
+        return f"{order_id}: {state}"
+
+    # --- stop everything ---------------------------------------------------------------------------
 
     async def halt(self, actor: Actor, reason: str) -> ActionResult:
-        raise NotImplementedError
+        """Halt first, durably; then cancel everything and look again; then report. Idempotent."""
+        engine = self._engine
+        again = engine.switch.state(GLOBAL) is TradingState.HALTED
+        why = reason or "halted by hand"
+        await engine.switch.set(GLOBAL, TradingState.HALTED, why, actor.name)
+        await engine.audit.record(actor, "halt", why)
+        lines = await engine.desk.cancel_everything(f"halt: {why}")
+        if not again:
+            body = f"By {actor.name}: {why}\nNothing trades until an admin resumes."
+            await engine.alerts.add(Alert("halt", Severity.CRITICAL, "Trading is HALTED", body))
+        await engine.events.publish(StateChanged(engine.trading_clock.now(), GLOBAL, TradingState.HALTED, why))
+        return ActionResult(True, "🔴 Trading was halted already." if again else "🔴 Trading is HALTED.", tuple(lines))
 
     async def resume(self, actor: Actor) -> ActionResult:
-        raise NotImplementedError
+        """Make every scope ACTIVE again, unless books and venue disagree."""
+        engine = self._engine
+        if await self._still_drifting():
+            return await self._failed(
+                actor, "resume", "Books and venue disagree: see /health and /positions. Still halted."
+            )
+        halted = [
+            scope for scope, setting in engine.switch.settings.items() if setting.state is not TradingState.ACTIVE
+        ]
+        for scope in halted:
+            await engine.switch.set(scope, TradingState.ACTIVE, "", actor.name)
+            await engine.events.publish(StateChanged(engine.trading_clock.now(), scope, TradingState.ACTIVE, ""))
+        await engine.desk.accept_baselines()
+        running = sum(each.status is StrategyStatus.RUNNING for each in engine.strategies.instances)
+        text = f"🟢 Trading has resumed. {running} strategies run. Losses are measured from now on."
+        if halted:
+            body = f"By {actor.name}. {running} strategies run."
+            await engine.alerts.add(Alert("resume", Severity.WARNING, "Trading has resumed", body))
+        return await self._done(actor, "resume", "", bool(halted), text, "Trading is not halted.")
+
+    async def _still_drifting(self) -> bool:
+        try:
+            return bool(await self._engine.desk.reconcile())
+        except BrokerError:
+            return True
+
+    async def flatten(self, actor: Actor, strategy: str = "") -> ActionResult:
+        """Close what a strategy (or every one) holds with market orders; each position by itself."""
+        engine = self._engine
+        names = [strategy] if strategy else [each.name for each in engine.strategies.instances]
+        for name in names:
+            await engine.strategies.forget_wishes(name)
+        await self._cancel_orders_touching(names)
+        lines = []
+        ok = True
+        for symbol, parts in engine.desk.closing(strategy).items():
+            line, sent = await self._close(symbol, parts, f"flatten by {actor.name}")
+            lines.append(line)
+            ok = ok and sent
+        what = strategy or "everything"
+        message = f"Flattening {what}: {len(lines)} orders." if lines else f"Nothing to flatten for {what}."
+        await engine.audit.record(actor, "flatten", f"{what}: {'; '.join(lines)}", "ok" if ok else "partly")
+        return ActionResult(ok, message, tuple(lines))
+
+    async def _cancel_orders_touching(self, names: list[str]) -> None:
+        for order in self._engine.desk.orders.open_orders:
+            if not order.allocations or set(order.allocations) & set(names):
+                await self._cancel(order.id, "flatten")
+
+    async def _close(self, symbol: str, parts: dict[str, Decimal], reason: str) -> tuple[str, bool]:
+        verdict = await self._engine.pipeline.flatten(symbol, parts, reason)
+        quantity = sum(parts.values(), Decimal(0))
+        text = f"{symbol} {quantity.normalize():+f}"
+        if isinstance(verdict, Denied) and verdict.code != "CROSSED":
+            return f"🔴 {text}: {verdict.reason}", False
+        return f"{text}: sent", True
 
     async def cancel_order(self, client_order_id: str, actor: Actor) -> ActionResult:
-        raise NotImplementedError
+        """Cancel one order."""
+        known = {order.id: order for order in self._engine.desk.orders.open_orders}
+        if client_order_id not in known:
+            return await self._failed(actor, "cancel order", f"Order {client_order_id[:40]} is not open.")
+        line = await self._cancel(ClientOrderId(client_order_id), f"by {actor.name}")
+        await self._engine.audit.record(actor, "cancel order", line)
+        return ActionResult(not line.startswith("🔴"), line)
+
+    # --- jobs --------------------------------------------------------------------------------------
 
     async def set_job(self, name: str, *, enabled: bool, actor: Actor) -> ActionResult:
-        raise NotImplementedError
+        """Pause or resume a job. Raises `UnknownName`."""
+        await self._engine.scheduler.set_enabled(name, enabled)
+        word = "resumed" if enabled else "paused"
+        return await self._done(actor, f"{word} job", name, True, f"Job {name} is {word}.", "")
 
     async def run_job(self, name: str, actor: Actor) -> ActionResult:
-        raise NotImplementedError
+        """Run a job now. Raises `UnknownName`."""
+        outcome = await self._engine.scheduler.run_now(name)
+        await self._engine.audit.record(actor, "run job", name, outcome[:40])
+        return ActionResult(outcome == "ok", f"Job {name}: {outcome}.")
+
+    # --- results -----------------------------------------------------------------------------------
+
+    async def _done(
+        self,
+        actor: Actor,
+        action: str,
+        detail: str,
+        changed: bool,
+        text: str,
+        otherwise: str,
+        lines: tuple[str, ...] = (),
+    ) -> ActionResult:
+        await self._engine.audit.record(actor, action, detail, "ok" if changed else "no change")
+        return ActionResult(changed, text if changed else otherwise, lines)
+
+    async def _failed(self, actor: Actor, action: str, text: str) -> ActionResult:
+        await self._engine.audit.record(actor, action, text, "refused")
+        return ActionResult(False, text)

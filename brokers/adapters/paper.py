@@ -7,7 +7,7 @@ the rules of the market, `brokers.simulation.rules` what is refused, `brokers.si
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -21,7 +21,7 @@ from brokers.instrument import Instrument
 from brokers.market import Bar, BookLevel, OrderBook, Quote
 from brokers.money import ZERO
 from brokers.order import ClientOrderId, OrderReport, OrderRequest, OrderType, TimeInForce
-from brokers.port import AbstractBroker, Capabilities
+from brokers.port import AbstractBroker, Capabilities, Subscription
 from brokers.registry import AdapterSettings, BrokerContext, adapter
 from brokers.simulation import rules
 from brokers.simulation.fees import Fees
@@ -106,9 +106,7 @@ class PaperTradingBroker(AbstractBroker):
 
     def __init__(self, name: str, settings: PaperSettings, context: BrokerContext) -> None:
         if context.source is None:
-            raise ConfigurationError(
-                f"brokers.{name}: a paper broker needs a market; add a replay or a data feed"
-            )
+            raise ConfigurationError(f"brokers.{name}: a paper broker needs a market; add a replay or a data feed")
         self.name = name
         self.settings = settings
         self.path = context.data_dir / f"paper-{name}.sqlite3"
@@ -193,19 +191,17 @@ class PaperTradingBroker(AbstractBroker):
         rules.listed(self._source.instruments, symbol)
         return await self._source.bars(symbol, until, count)
 
-    def reports(self) -> AsyncIterator[OrderReport]:
+    def reports(self) -> Subscription[OrderReport]:
         """Reports of fills, triggers, changes, cancels and expiries from this call on."""
         return self._connected().reports.subscribe()
 
-    def quotes(self, symbols: Iterable[str]) -> AsyncIterator[Quote]:
+    def quotes(self, symbols: Iterable[str]) -> Subscription[Quote]:
         """Ticks of `symbols` from this call on; a slow reader misses the oldest."""
         connection = self._connected()
         wanted = {rules.listed(self._source.instruments, symbol).symbol for symbol in symbols}
         return connection.quotes.subscribe(lambda quote: quote.symbol in wanted, QUOTES_KEPT)
 
-    async def executions(
-        self, since: datetime | None = None, symbol: str | None = None
-    ) -> Sequence[Execution]:
+    async def executions(self, since: datetime | None = None, symbol: str | None = None) -> Sequence[Execution]:
         """The execution history: every fill at or after `since` with its order, oldest first."""
         return self._connected().venue.executions(since, symbol)
 
@@ -223,9 +219,7 @@ class PaperTradingBroker(AbstractBroker):
 class _Connection:
     """What exists between connect and disconnect: the venue, its journal, and the streams."""
 
-    def __init__(
-        self, path: Path, settings: PaperSettings, source: TickSource, drop: Callable[[], None]
-    ) -> None:
+    def __init__(self, path: Path, settings: PaperSettings, source: TickSource, drop: Callable[[], None]) -> None:
         terms = settings.terms()
         self._journal = Journal(
             path, currency=terms.currency, initial_cash=terms.initial_cash, durable=settings.durable

@@ -145,9 +145,7 @@ class Engine:
         if found is not None:
             order = self._fill(draft, order, found, budget)
         if order.state.is_open and order.request.time_in_force in _IMMEDIATE:
-            _close(
-                draft, order, VenueOrderState.EXPIRED, f"{order.request.time_in_force}: not filled at once"
-            )
+            _close(draft, order, VenueOrderState.EXPIRED, f"{order.request.time_in_force}: not filled at once")
 
     def _fill(self, draft: Draft, order: BookOrder, found: Match, budget: _Budget) -> BookOrder:
         allowed, reason = self._allowed(draft, order, found)
@@ -169,9 +167,7 @@ class Engine:
             return closable, "REDUCE_ONLY: the holding is closed"
         if request.side is Side.SELL and not self.terms.shorting:
             return closable, "INSUFFICIENT_POSITION: no more is held"
-        return funds.affordable(
-            draft, self.terms, order, found
-        ), "INSUFFICIENT_FUNDS: no buying power is left"
+        return funds.affordable(draft, self.terms, order, found), "INSUFFICIENT_FUNDS: no buying power is left"
 
     def _execute(self, draft: Draft, order: BookOrder, found: Match, quantity: Decimal) -> BookOrder:
         """Book one fill: cash, holding, fee, order and report."""

@@ -74,9 +74,7 @@ class Journal:
     Raises `Unavailable` when the file cannot be used and `ConfigurationError` when it is another account's.
     """
 
-    def __init__(
-        self, path: Path | None, *, currency: str, initial_cash: Decimal, durable: bool = False
-    ) -> None:
+    def __init__(self, path: Path | None, *, currency: str, initial_cash: Decimal, durable: bool = False) -> None:
         with _failing(f"cannot open {path}"):
             if path is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -141,9 +139,7 @@ class Journal:
             if version == 0:
                 self._create(currency, initial_cash)
             elif version != VERSION:
-                raise ConfigurationError(
-                    f"the paper journal has version {version}, this program writes {VERSION}"
-                )
+                raise ConfigurationError(f"the paper journal has version {version}, this program writes {VERSION}")
         ((held,),) = self._rows("SELECT currency FROM account")
         if held != currency:
             raise ConfigurationError(
@@ -154,9 +150,7 @@ class Journal:
     def _create(self, currency: str, initial_cash: Decimal) -> None:
         for statement in _SCHEMA.split(";\n")[:-1]:
             self._db.execute(statement)
-        self._db.execute(
-            "INSERT INTO account VALUES (?, ?, ?)", (currency, str(initial_cash), str(initial_cash))
-        )
+        self._db.execute("INSERT INTO account VALUES (?, ?, ?)", (currency, str(initial_cash), str(initial_cash)))
         self._db.execute(f"PRAGMA user_version = {VERSION}")
 
     def _write(self, draft: Draft) -> None:

@@ -39,9 +39,7 @@ class Slippage:
             case SlippageModel.PERCENT:
                 return price * self.value / 10_000
 
-    def taken(
-        self, touch: Decimal, side: Side, instrument: Instrument, limit: Decimal | None = None
-    ) -> Decimal:
+    def taken(self, touch: Decimal, side: Side, instrument: Instrument, limit: Decimal | None = None) -> Decimal:
         """The price a taker pays or gets at `touch`: worse by the slippage and rounded to a tick against the
         taker, but never beyond `limit`, and never below one tick.
         """

@@ -99,10 +99,7 @@ class Outbox:
         if not recipients:
             return None
         waits = await asyncio.gather(
-            *(
-                self._serve(recipient, [w for w in waiting if w.recipient == recipient])
-                for recipient in recipients
-            )
+            *(self._serve(recipient, [w for w in waiting if w.recipient == recipient]) for recipient in recipients)
         )
         return min((wait for wait in waits if wait is not None), default=None)
 

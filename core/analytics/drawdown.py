@@ -63,11 +63,11 @@ def drawdown(times: Sequence[datetime], equity: Floats) -> Drawdown | None:
 def _longest(equity: Floats) -> tuple[int, int]:
     """First and last index of the longest stretch from a peak to the point that regains it, or the last."""
     peaks = np.maximum.accumulate(equity)
-    longest, start, under = (0, 0), 0, False
+    longest, start = (0, 0), 0
     for index, at_peak in enumerate((equity >= peaks).tolist()):
-        under = under or not at_peak
-        if under and index - start > longest[1] - longest[0]:
+        fell = not at_peak or index > start + 1
+        if fell and index - start > longest[1] - longest[0]:
             longest = (start, index)
         if at_peak:
-            start, under = index, False
+            start = index
     return longest

@@ -9,9 +9,7 @@ import numpy as np
 from core.analytics.returns import TRADING_DAYS, Floats, finite, spread
 
 
-def sharpe(
-    returns: Floats | None, risk_free: float = 0.0, periods_per_year: float = TRADING_DAYS
-) -> float | None:
+def sharpe(returns: Floats | None, risk_free: float = 0.0, periods_per_year: float = TRADING_DAYS) -> float | None:
     """Sharpe ratio: mean(r - f) / sample deviation(r - f) x sqrt(`periods_per_year`).
 
     `risk_free` is a fraction per period. None for fewer than two returns or no volatility.
@@ -23,9 +21,7 @@ def sharpe(
         return finite((returns - risk_free).mean() / deviation * math.sqrt(periods_per_year))
 
 
-def sortino(
-    returns: Floats | None, target: float = 0.0, periods_per_year: float = TRADING_DAYS
-) -> float | None:
+def sortino(returns: Floats | None, target: float = 0.0, periods_per_year: float = TRADING_DAYS) -> float | None:
     """Sortino ratio: mean(r - t) / sqrt(mean(min(r - t, 0)^2)) x sqrt(`periods_per_year`).
 
     `target` is a fraction per period. None for fewer than two returns or none below the target.

@@ -119,9 +119,7 @@ def _matches(executions: Iterable[Execution]) -> Iterable[_Match]:
         while rest.quantity and book and book[0].execution.side is not execution.side:
             entry = book[0]
             quantity = min(entry.quantity, rest.quantity)
-            yield _Match(
-                entry.execution, execution, quantity, fees=entry.take(quantity) + rest.take(quantity)
-            )
+            yield _Match(entry.execution, execution, quantity, fees=entry.take(quantity) + rest.take(quantity))
             if not entry.quantity:
                 book.popleft()
         if rest.quantity:

@@ -70,9 +70,7 @@ class FolderArchive:
             known = ", ".join(self._files) or "none"
             raise MarketDataError(f"there are no bars of {symbol!r}. Choose one of: {known}.")
         if symbol not in self._loaded:
-            self._loaded[symbol] = read_bars(
-                self._files[symbol], self._instruments[symbol], self._daily_close
-            )
+            self._loaded[symbol] = read_bars(self._files[symbol], self._instruments[symbol], self._daily_close)
         return self._loaded[symbol]
 
 
@@ -94,8 +92,6 @@ def _files(folder: Path) -> dict[str, Path]:
             continue
         symbol = path.name.removesuffix(suffix)
         if symbol in files:
-            raise MarketDataError(
-                f"{folder} holds {symbol} twice: remove {path.name} or {files[symbol].name}."
-            )
+            raise MarketDataError(f"{folder} holds {symbol} twice: remove {path.name} or {files[symbol].name}.")
         files[symbol] = path
     return dict(sorted(files.items()))

@@ -73,9 +73,7 @@ def _columns(path: Path, header: list[str]) -> list[str]:
     missing = [name for name in _NEEDED if name not in columns]
     doubled = sorted({name for name in columns if columns.count(name) > 1})
     if missing or doubled:
-        problem = (
-            f"no column {', '.join(missing)}" if missing else f"column {', '.join(doubled)} occurs twice"
-        )
+        problem = f"no column {', '.join(missing)}" if missing else f"column {', '.join(doubled)} occurs twice"
         wanted = ",".join((*_NEEDED, f"[{_OPTIONAL[0]}]"))
         raise MarketDataError(f"{path}, line 1: {problem}. The first line must name the columns {wanted}.")
     return columns

@@ -52,9 +52,7 @@ async def add_alert(
     )
     pairs = [each.split(":", 1) for each in recipients]
     await DeliveryRow.bulk_create(
-        DeliveryRow(
-            alert_id=row.id, rank=severity.rank, channel=channel, recipient=recipient, status="waiting"
-        )
+        DeliveryRow(alert_id=row.id, rank=severity.rank, channel=channel, recipient=recipient, status="waiting")
         for channel, recipient in pairs
     )
     return row

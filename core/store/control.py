@@ -17,9 +17,7 @@ async def trading_states() -> list[TradingStateRow]:
 
 async def put_trading_state(scope: str, state: int, reason: str, by: str, at: datetime) -> None:
     """Remember a scope's state."""
-    await TradingStateRow.update_or_create(
-        scope=scope, defaults={"state": state, "reason": reason, "by": by, "at": at}
-    )
+    await TradingStateRow.update_or_create(scope=scope, defaults={"state": state, "reason": reason, "by": by, "at": at})
 
 
 async def get_baselines(account: str) -> Baselines | None:

@@ -56,9 +56,7 @@ class Database:
     async def _check_durable(self) -> None:
         row = (await connections.get("default").execute_query_dict("PRAGMA synchronous"))[0]
         if int(row["synchronous"]) < _FULL:
-            raise SettingsError(
-                [f"database {self._url}: synchronous is {row['synchronous']}, it must be FULL"]
-            )
+            raise SettingsError([f"database {self._url}: synchronous is {row['synchronous']}, it must be FULL"])
 
 
 @asynccontextmanager

@@ -15,9 +15,7 @@ async def is_posted(ref: str) -> bool:
     return await LedgerTransaction.exists(ref=ref)
 
 
-async def post(
-    posting: Posting, balances: Mapping[tuple[str, str], Decimal], at: datetime, wall: datetime
-) -> None:
+async def post(posting: Posting, balances: Mapping[tuple[str, str], Decimal], at: datetime, wall: datetime) -> None:
     """Add a posting; `balances` are the sums before it. A second one with the same ref raises."""
     row = await LedgerTransaction.create(ref=posting.ref, kind=posting.kind, at=at, recorded_at=wall)
     await LedgerEntry.bulk_create(
@@ -29,10 +27,7 @@ async def post(
         key = (entry.account, entry.unit)
         changed[key] = changed.get(key, balances.get(key, Decimal(0))) + entry.amount
     await LedgerBalance.bulk_create(
-        [
-            LedgerBalance(account=account, unit=unit, amount=amount)
-            for (account, unit), amount in changed.items()
-        ],
+        [LedgerBalance(account=account, unit=unit, amount=amount) for (account, unit), amount in changed.items()],
         on_conflict=["account", "unit"],
         update_fields=["amount"],
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+
 from tortoise import fields
 from tortoise.indexes import Index
 from tortoise.models import Model

@@ -68,9 +68,7 @@ async def add_event(order: str, before: OrderState, after: OrderState, note: str
     )
 
 
-async def update_order(
-    order: str, *, state: OrderState, filled: Decimal, venue_order_id: str, note: str
-) -> None:
+async def update_order(order: str, *, state: OrderState, filled: Decimal, venue_order_id: str, note: str) -> None:
     """The order's newest state."""
     changes = {"state": state.value, "is_open": state.is_open, "filled": filled, "note": note}
     if venue_order_id:
@@ -132,9 +130,7 @@ async def insert_allocations(facts: FillFacts, at: datetime) -> None:
     )
 
 
-async def page_of_orders(
-    page: int, size: int, *, open_only: bool, strategy: str
-) -> tuple[list[OrderRow], int]:
+async def page_of_orders(page: int, size: int, *, open_only: bool, strategy: str) -> tuple[list[OrderRow], int]:
     """One page, newest first, and how many there are in all."""
     query = OrderRow.all()
     if open_only:

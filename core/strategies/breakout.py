@@ -17,9 +17,7 @@ class BreakoutParameters(StrategyParameters):
     """Parameters of `breakout`."""
 
     entry: int = Field(20, ge=2, le=400, description="Bars in the channel whose breakout enters.")
-    exit: int = Field(
-        10, ge=1, le=400, description="Bars in the channel whose breakout the other way leaves."
-    )
+    exit: int = Field(10, ge=1, le=400, description="Bars in the channel whose breakout the other way leaves.")
     size: float = Field(1.0, gt=0, le=1, description="Exposure to ask for: 1 is all that it may hold.")
     allow_short: bool = Field(False, description="Whether it may also sell short below the channel.")
 

@@ -18,9 +18,7 @@ class MeanReversionParameters(StrategyParameters):
 
     lookback: int = Field(20, ge=5, le=250, description="Bars in the mean and the standard deviation.")
     entry: float = Field(2.0, gt=0, le=5, description="Enter this many standard deviations from the mean.")
-    exit: float = Field(
-        0.5, ge=-2, le=5, description="Leave this many deviations from the mean (below 0: beyond it)."
-    )
+    exit: float = Field(0.5, ge=-2, le=5, description="Leave this many deviations from the mean (below 0: beyond it).")
     max_hold: int = Field(15, ge=1, le=250, description="Bars after which it gives up waiting.")
     size: float = Field(1.0, gt=0, le=1, description="Exposure to ask for: 1 is all that it may hold.")
     allow_short: bool = Field(False, description="Whether it may also sell short what has risen too far.")

@@ -97,9 +97,7 @@ def strategy_kinds() -> tuple[StrategyKind, ...]:
     )
 
 
-def build_strategy(
-    kind: str, name: str, symbols: Sequence[str], raw_params: Mapping[str, object]
-) -> AnyStrategy:
+def build_strategy(kind: str, name: str, symbols: Sequence[str], raw_params: Mapping[str, object]) -> AnyStrategy:
     """The strategy `name` of `kind`; numbers in `raw_params` may be text, as they come from chat.
 
     Raises `StrategyConfigurationError` with every problem at once.
@@ -125,9 +123,7 @@ def _symbol_problems(name: str, symbols: Sequence[str]) -> Iterable[Problem]:
 
 
 def _unknown_kind(name: str, kind: str) -> Problem:
-    return Problem(
-        f"{name}.kind", f"there is no strategy kind {kind!r}", _did_you_mean(kind, strategy_classes())
-    )
+    return Problem(f"{name}.kind", f"there is no strategy kind {kind!r}", _did_you_mean(kind, strategy_classes()))
 
 
 def _did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -137,9 +133,7 @@ def _did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"Did you mean {close[0]}? {listed}" if close else listed
 
 
-def _parameter_problems(
-    name: str, model: type[StrategyParameters], error: ValidationError
-) -> Iterable[Problem]:
+def _parameter_problems(name: str, model: type[StrategyParameters], error: ValidationError) -> Iterable[Problem]:
     known = {info.name: info for info in _parameters(model)}
     for detail in error.errors(include_url=False):
         field = ".".join(map(str, detail["loc"]))

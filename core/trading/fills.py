@@ -35,9 +35,7 @@ def facts_of(order: LiveOrder, fill: Fill, filled_before: Decimal, account: str)
 
 def _parts_of(order: LiveOrder, fill: Fill, before: Decimal) -> dict[str, Decimal]:
     """What this fill adds to each strategy's cumulative part."""
-    wanted: Mapping[str, Decimal] = order.allocations or {
-        MANUAL: order.request.side.sign * order.request.quantity
-    }
+    wanted: Mapping[str, Decimal] = order.allocations or {MANUAL: order.request.side.sign * order.request.quantity}
     total = order.request.side.sign * order.request.quantity
     lot, ordered = order.request.instrument.lot, order.request.quantity
     earlier = share(total, wanted, lot, (before, ordered))

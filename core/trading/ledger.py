@@ -98,9 +98,7 @@ def fill_posting(fill: FillFacts, balances: Balances) -> Posting:
         entries.extend(_trade_entries(fill, part, balances))
         if part.fee != 0:
             entries.append(Entry(f"cash/{fill.account}", fill.fee_currency, -part.fee))
-            entries.append(
-                Entry(f"fees/{fill.account}/{part.strategy}/{fill.symbol}", fill.fee_currency, part.fee)
-            )
+            entries.append(Entry(f"fees/{fill.account}/{part.strategy}/{fill.symbol}", fill.fee_currency, part.fee))
     return Posting(fill.ref, "fill", tuple(entry for entry in entries if entry.amount != 0))
 
 

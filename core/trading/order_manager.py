@@ -29,7 +29,7 @@ from core.trading.fills import alert_of_fill, facts_of
 from core.trading.ledger import Posting, fill_posting
 from core.trading.live_order import LiveOrder
 from core.trading.portfolio import Portfolio
-from core.trading.states import OrderState, after_report
+from core.trading.states import TRANSITIONS, OrderState, after_report
 from risk.intent import OrderIntent
 from risk.verdict import Approved
 from risk.view import Submission
@@ -106,7 +106,7 @@ class OrderManager:
         """
         order = await self._intend(approved.intent)
         if not self._may_send(approved.intent):
-            await self._move(order, OrderState.NOT_SENT, "trading was halted before it was sent")
+            await self.settle_as(order, OrderState.NOT_SENT, "trading was halted before it was sent")
             return order
         try:
             report = await self._broker.place_order(order.request)
@@ -162,19 +162,19 @@ class OrderManager:
                 symbol=intent.instrument.symbol,
                 side=intent.side,
                 quantity=intent.quantity,
-                price=intent.limit_price,
+                price=intent.price,
             )
         )
 
     async def _refused(self, order: LiveOrder, state: OrderState, reason: str) -> None:
         names = ", ".join(order.allocations) or "manual"
         title = f"Order refused: {order.request.side} {order.request.quantity.normalize():f} {order.symbol}"
-        await self._move(order, state, reason, Alert("order", Severity.WARNING, title, f"{names}: {reason}"))
+        await self.settle_as(order, state, reason, Alert("order", Severity.WARNING, title, f"{names}: {reason}"))
 
     async def _doubt(self, order: LiveOrder, reason: str) -> None:
         title = f"Order in doubt: {order.request.side} {order.request.quantity.normalize():f} {order.symbol}"
         body = f"{reason}\nIt counts in full until the venue answers."
-        await self._move(order, OrderState.UNCERTAIN, reason, Alert("doubt", Severity.CRITICAL, title, body))
+        await self.settle_as(order, OrderState.UNCERTAIN, reason, Alert("doubt", Severity.CRITICAL, title, body))
 
     # --- cancelling --------------------------------------------------------------------------------
 
@@ -182,7 +182,7 @@ class OrderManager:
         """Ask the venue to cancel; the state that is known afterwards. Raises `BrokerError` as the port does."""
         order = self._open.get(order_id)
         if order is not None and order.state is not OrderState.CANCELLING:
-            await self._move(order, OrderState.CANCELLING, reason)
+            await self.settle_as(order, OrderState.CANCELLING, reason)
         report = await self._broker.cancel_order(order_id)
         await self.apply(report)
         return self._open[order_id].state if order_id in self._open else OrderState.CANCELLED
@@ -198,9 +198,7 @@ class OrderManager:
                 return
             recorded = await self._commit_report(order, report)
         for fill in recorded:
-            await self._events.publish(
-                FillRecorded(fill.at, fill.symbol, fill.side, fill.quantity, fill.price)
-            )
+            await self._events.publish(FillRecorded(fill.at, fill.symbol, fill.side, fill.quantity, fill.price))
 
     async def _past_order(self, order_id: ClientOrderId) -> LiveOrder | None:
         """An order that we believe over: late fills are real."""
@@ -262,12 +260,11 @@ class OrderManager:
         else:
             self._open.pop(order.id, None)
 
-    async def settle_as(
-        self, order: LiveOrder, state: OrderState, note: str, alert: Alert | None = None
-    ) -> None:
-        """Reconciliation knows how an order stands, without a report."""
+    async def settle_as(self, order: LiveOrder, state: OrderState, note: str, alert: Alert | None = None) -> None:
+        """The order's state is known without a report. A word that came meanwhile and says more is kept."""
         async with self._lock:
-            await self._move(order, state, note, alert)
+            if state in TRANSITIONS[order.state]:
+                await self._move(order, state, note, alert)
 
     async def _move(self, order: LiveOrder, state: OrderState, note: str, alert: Alert | None = None) -> None:
         async with transaction():
@@ -279,9 +276,7 @@ class OrderManager:
     async def _write_state(
         self, order: LiveOrder, state: OrderState, filled: Decimal, note: str, venue_order_id: str
     ) -> None:
-        await order_store.update_order(
-            order.id, state=state, filled=filled, venue_order_id=venue_order_id, note=note
-        )
+        await order_store.update_order(order.id, state=state, filled=filled, venue_order_id=venue_order_id, note=note)
         await order_store.add_event(order.id, order.state, state, note, self._stamp())
 
     def _stamp(self) -> Stamp:

@@ -37,8 +37,7 @@ class TradingSwitch:
     async def load(self) -> None:
         """Read the stored states: a restart never resumes trading."""
         self._settings = {
-            row.scope: Setting(TradingState(row.state), row.reason, row.by, row.at)
-            for row in await trading_states()
+            row.scope: Setting(TradingState(row.state), row.reason, row.by, row.at) for row in await trading_states()
         }
 
     @property

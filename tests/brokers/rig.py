@@ -108,6 +108,7 @@ class Rig:
     def hold(self, quantity: object, at: object = 100) -> None:
         """Come to hold `quantity` of ACME, bought or sold at `at` without fuss."""
         tick = Decimal("0.01")
+        self.tick(at, dec(at) + tick)
         self.place(quantity, oid=f"hold{self.count}")
         self.tick(dec(at) - tick, at) if Decimal(str(quantity)) > 0 else self.tick(at, dec(at) + tick)
 

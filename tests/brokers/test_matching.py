@@ -126,6 +126,12 @@ def test_a_stop_triggers_on_the_last_price_and_fills_at_that_ticks_touch(rig: Ri
     assert price_of(fill) == Decimal("94.98")
 
 
+def test_the_last_price_triggers_not_the_quote(rig: Rig) -> None:
+    rig.place(10, stop="100.50")
+    assert rig.tick("100.40", "100.60", "100.49") == []
+    assert len(rig.tick("100.40", "100.60", "100.50")) == 2
+
+
 def test_a_stop_gapped_over_fills_at_the_gapped_price(rig: Rig) -> None:
     rig.place(10, stop="105.00", tif="gtc")
     _, fill = rig.tick("119.98", "120.00", after=DAY)
@@ -263,6 +269,15 @@ def test_a_new_limit_price_arrives_anew_and_may_take(rig: Rig) -> None:
     rig.modify(limit="102.00")
     (fill,) = rig.tick("100.00", "100.02")
     assert (price_of(fill), fill.fills[0].liquidity) == (Decimal("100.02"), Liquidity.TAKER)
+
+
+def test_a_new_limit_price_needs_its_time_to_the_venue() -> None:
+    rig = Rig(latency=timedelta(milliseconds=100))
+    rig.place(10, limit="99.00")
+    rig.tick("99.99", "100.01")
+    rig.modify(limit="102.00")
+    assert rig.tick("99.99", "100.01", after=timedelta(milliseconds=100)) == []
+    assert rig.tick("99.99", "100.01", after=timedelta(milliseconds=1))[0].filled == 10
 
 
 def test_a_new_quantity_keeps_its_place(rig: Rig) -> None:

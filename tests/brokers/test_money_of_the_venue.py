@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 import pytest
 from hypothesis import given, settings
@@ -35,9 +35,9 @@ def test_takers_and_makers_pay_their_rates() -> None:
 def test_a_minimum_fee_is_paid_once_an_order_however_it_fills() -> None:
     rig = Rig(fees=Fees(taker=D("0.001"), minimum=D("1.5")))
     rig.tick("99.99", "100.00")
-    rig.place(20)
-    fees = [rig.tick("99.99", "100.00", volume=100)[0].fills[0].fee for _ in range(2)]
-    assert fees == [D("1.5"), D("0.5")]
+    rig.place(30)
+    fees = [rig.tick("99.99", "100.00", volume=100)[0].fills[0].fee for _ in range(3)]
+    assert fees == [D("1.5"), D("0.5"), D(1)]
 
 
 def test_a_maker_rebate_is_a_negative_fee() -> None:
@@ -238,12 +238,15 @@ def test_the_state_after_reopening_is_the_state_before(
 
 @pytest.mark.parametrize("parts", [1, 7])
 def test_tiny_steps_and_big_numbers_stay_exact(parts: int) -> None:
-    """A coin of 8 decimals bought in parts costs what it costs in one."""
-    rig = Rig(initial_cash=D("123456789012.12345678"), fees=Fees(taker=D("0.00123456789")))
-    rig.tick("98765.43", "98765.44", symbol="BTC")
+    """40 digits: far more than the default decimal context keeps."""
+    tiny = replace(COIN, tick=D("0.00000001"), lot=D("0.00000001"))
+    opening = D("123456789012345678901234.12345678")
+    rig = Rig(initial_cash=opening, fees=Fees(taker=D("0.00123456789")))
+    rig.venue._instruments = {"BTC": tiny}
     for _ in range(parts):
-        rig.place("1234.56789", instrument=COIN)
-        rig.tick("98765.43", "98765.44", symbol="BTC")
-    fills = fills_of(rig)
-    assert rig.cash == D("123456789012.12345678") - sum(f.quantity * f.price + f.fee for f in fills)
-    assert rig.position("BTC") == parts * D("1234.56789")
+        rig.tick("98765.43210986", "98765.43210987", symbol="BTC")
+        rig.place("1234.56789123", instrument=tiny)
+    rig.tick("98765.43210986", "98765.43210987", symbol="BTC")
+    with localcontext(prec=60):
+        assert rig.cash == opening - sum(f.quantity * f.price + f.fee for f in fills_of(rig))
+        assert rig.position("BTC") == parts * D("1234.56789123")

@@ -12,7 +12,7 @@ from brokers.errors import NotSupported, OrderNotFound, Rejected
 from brokers.instrument import Instrument
 from brokers.order import OrderType, TimeInForce, VenueOrderState
 from brokers.simulation.fees import Fees
-from tests.brokers.rig import COIN, FOREIGN, Rig, request
+from tests.brokers.rig import COIN, FOREIGN, OTHER, Rig, request
 
 
 def refused(code: str, rig: Rig, quantity: object, **more: Any) -> str:
@@ -150,7 +150,8 @@ def test_leverage_multiplies_buying_power() -> None:
 def test_an_order_that_only_closes_passes_without_buying_power() -> None:
     rig = Rig(leverage=Decimal(3), shorting=True)
     rig.tick("99.99", "100.00", 100)
-    rig.hold(3000)
+    rig.place(3000)
+    rig.tick("99.99", "100.00", 100)
     rig.tick("70.00", "70.01")
     refused("INSUFFICIENT_FUNDS", rig, 1)
     rig.place(-3000)
@@ -160,9 +161,27 @@ def test_an_order_that_only_closes_passes_without_buying_power() -> None:
 
 def test_a_take_profit_far_away_and_a_stop_use_no_buying_power() -> None:
     rig = Rig(shorting=True)
-    rig.hold(1000)
-    rig.place(-1000, limit="500.00")
-    refused("INSUFFICIENT_FUNDS", rig, -1001, stop="90.00")
+    rig.hold(990)
+    rig.place(-990, limit="500.00")
+    refused("INSUFFICIENT_FUNDS", rig, -1200, stop="90.00")
+
+
+def test_reduce_only_orders_use_no_buying_power() -> None:
+    rig = Rig(shorting=True)
+    rig.hold(300)
+    rig.tick("50.00", "50.02", symbol="OTHR")
+    for _ in range(5):
+        rig.place(-300, limit="200.00", reduce_only=True)
+    rig.place(1, instrument=OTHER)
+
+
+def test_only_the_part_of_a_flip_that_opens_uses_buying_power() -> None:
+    rig = Rig(shorting=True)
+    rig.hold(-900)
+    refused("INSUFFICIENT_FUNDS", rig, 2000, limit="100.00")
+    rig.place(1800, limit="100.00")
+    rig.tick("98.00", "98.02", 100)
+    assert rig.position() == 900
 
 
 @pytest.mark.parametrize("quantity", [5, -5])
@@ -213,20 +232,22 @@ def test_a_market_buy_of_everything_is_clipped_when_the_price_runs_away(rig: Rig
     )
 
 
-def test_an_order_for_exactly_all_cash_with_its_fee_fills_whole() -> None:
-    for fees in (
-        Fees(taker=Decimal("0.001")),
-        Fees(minimum=Decimal(1)),
-        Fees(Decimal("0.1"), minimum=Decimal(1)),
-    ):
-        rig = Rig(fees=fees, initial_cash=Decimal(1001) if not fees.maker else Decimal(1100))
-        rig.tick("100.00", "100.02")
-        rig.place(10, limit="100.00", tif="gtc")
-        rig.tick("100.00", "100.02")
-        fees.taker or rig.modify(limit="99.99")
-        rig.tick("99.00", "99.02") if not fees.taker else rig.tick("99.97", "99.99")
-        assert rig.find().state is VenueOrderState.FILLED
-        assert rig.cash >= 0
+@pytest.mark.parametrize("fees", [Fees(taker=Decimal("0.001")), Fees(minimum=Decimal(1))])
+def test_an_order_for_exactly_all_cash_with_its_fee_fills_whole(fees: Fees) -> None:
+    rig = Rig(fees=fees, initial_cash=Decimal(1001))
+    rig.tick("99.99", "100.00")
+    rig.place(10)
+    (fill,) = rig.tick("99.99", "100.00")
+    assert (fill.state, rig.cash) == (VenueOrderState.FILLED, 0)
+
+
+def test_a_fee_rounded_up_beyond_the_cash_costs_a_lot_not_the_rule() -> None:
+    rig = Rig(fees=Fees(taker=Decimal("0.000333333333")), initial_cash=Decimal("1000.333333333"))
+    rig.tick("99.99", "100.00")
+    rig.place(10)
+    fill, _ = rig.tick("99.99", "100.00")
+    assert fill.filled == 9
+    assert rig.cash > 0
 
 
 @pytest.mark.parametrize(

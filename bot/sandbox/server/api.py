@@ -46,18 +46,17 @@ class BotApi:
 
     async def call(self, request: Request) -> Response:
         """Run one method."""
-        name = request.path_params["method"].lower()
         if self._world.faults.down:
             return self._cut(request)
         try:
             self._check_token(request.path_params["token"])
-            if name not in METHODS:
-                raise ApiError(404, "Not Found")
-            return await self._run(request, name)
+            return await self._run(request, request.path_params["method"].lower())
         except ApiError as error:
             return failure(error)
 
     async def _run(self, request: Request, name: str) -> Response:
+        if name not in METHODS:
+            raise ApiError(404, "Not Found")
         params = await read_params(request)
         fault = self._world.faults.take(name)
         if fault is not None:
@@ -77,11 +76,11 @@ class BotApi:
         """A file by the path that `getFile` told."""
         try:
             self._check_token(request.path_params["token"])
-            file = self._world.files.by_path(request.path_params["path"])
-            if file is None:
-                raise ApiError(404, "Not Found")
         except ApiError as error:
             return failure(error)
+        file = self._world.files.by_path(request.path_params["path"])
+        if file is None:
+            return failure(ApiError(404, "Not Found"))
         return FileResponse(self._world.files.location(file), media_type="application/octet-stream")
 
     def _check_token(self, token: str) -> None:

@@ -27,12 +27,7 @@ from bot.sandbox.server.world import World
 
 _BOT_ID = 7_000_000_001
 _PAGE = Path(__file__).parent / "page"
-_PAGE_FILES = {
-    "/": ("index.html", "text/html; charset=utf-8"),
-    "/app.css": ("app.css", "text/css; charset=utf-8"),
-    "/app.js": ("app.js", "text/javascript; charset=utf-8"),
-    "/icon.svg": ("icon.svg", "image/svg+xml"),
-}
+_KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
 class SandboxServer:
@@ -131,14 +126,17 @@ class SandboxServer:
             Route("/sandbox/events", control.events),
             Route("/sandbox/typing", control.typing),
             Route("/sandbox/files/{unique_id}/{name}", control.file),
-            *(Route(path, _page(name, kind)) for path, (name, kind) in _PAGE_FILES.items()),
+            Route("/", _page("index.html")),
+            *(Route(f"/{path.name}", _page(path.name)) for path in _PAGE.iterdir() if path.suffix in _KINDS),
         ]
         return Starlette(routes=routes, exception_handlers={ControlError: refusal})
 
 
-def _page(name: str, kind: str) -> Callable[[Request], Response]:
+def _page(name: str) -> Callable[[Request], Response]:
     def serve(_: Request) -> Response:
-        return FileResponse(_PAGE / name, media_type=kind, headers={"Cache-Control": "no-cache"})
+        return FileResponse(
+            _PAGE / name, media_type=_KINDS[Path(name).suffix], headers={"Cache-Control": "no-cache"}
+        )
 
     return serve
 

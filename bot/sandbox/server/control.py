@@ -6,9 +6,13 @@
     `{message_id, message_ids}`. Text beyond 4096 characters is sent as several messages, as an app would.
 `POST /sandbox/presses` `{user_id, chat_id, message_id, data}` → `{text, show_alert, timed_out}`: the bot's
     answer to the button, or `timed_out: true` after 15 seconds without one.
-`GET /sandbox/events?chat_id=&after=SEQ&wait=SECONDS[&limit=][&tail=]` → `{events, last_seq}`; an event is
-    `{seq, kind: message|edit|delete, message}`. `wait` (at most 55) holds the answer until there is an event.
-    `tail` skips to the newest so many messages. SEQ grows and survives restarts.
+`GET /sandbox/events?chat_id=&after=SEQ&wait=SECONDS[&limit=][&tail=]` → `{events, last_seq, pinned, typing,
+    commands}`; an event is `{seq, kind: message|edit|delete, message}`. `wait` (at most 55) holds the answer
+    until there is an event, or until `pinned`, `typing` or `commands` of the chat change. `tail` skips to the
+    newest so many messages. SEQ grows and survives restarts. A message is `{message_id, chat_id, date,
+    edit_date, from: {id, name, is_bot}, text, caption, html, photo_url, photo_width, photo_height,
+    document_url, document_name, document_size, buttons: [[{text, data, url, copy}]], reply_to, pinned,
+    reactions, album, forwarded}`.
 `GET /sandbox/typing?chat_id=` → `{action}`.
 `GET /sandbox/files/…` → a photo or document of the chat.
 
@@ -80,8 +84,7 @@ class Control:
         return {
             "id": chat.id, "type": chat.type, "title": chat.title or None, "user_id": chat.user_id,
             "members": chat.members, "started": chat.started,
-            "commands": commands_for(self._world, chat.id), "pinned": history.pins(chat.id),
-            "last_seq": history.last_seq(chat.id), "typing": self._typing(chat.id),
+            "last_seq": history.last_seq(chat.id), **self._surroundings(chat.id),
         }  # fmt: skip
 
     def _typing(self, chat_id: int) -> str | None:
@@ -172,22 +175,22 @@ class Control:
         limit = min(max(_whole(query.get("limit", str(_MOST_EVENTS)), "limit"), 1), _MOST_EVENTS)
         if "tail" in query:
             after = max(after, self._world.history.tail(chat.id, _whole(query["tail"], "tail")))
-        events = await self._wait_for_events(chat.id, after, limit, _seconds(query.get("wait", "0")))
-        last = events[-1]["seq"] if events else after
-        body = {"events": events, "last_seq": last, "pinned": self._world.history.pins(chat.id)}
-        return JSONResponse({**body, "typing": self._typing(chat.id)})
-
-    async def _wait_for_events(
-        self, chat_id: int, after: int, limit: int, wait: float
-    ) -> list[dict[str, Any]]:
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + wait
-        while True:
-            events = self._world.history.events(chat_id, after, limit)
-            left = deadline - loop.time()
-            if events or left <= 0 or self._world.updates.closing:
-                return events
+        surroundings = self._surroundings(chat.id)
+        wait = _seconds(query.get("wait", "0"))
+        deadline = asyncio.get_running_loop().time() + wait
+        while not (events := self._world.history.events(chat.id, after, limit)):
+            left = deadline - asyncio.get_running_loop().time()
+            if left <= 0 or self._world.updates.closing or self._surroundings(chat.id) != surroundings:
+                break
             await self._world.events_bell.wait(left)
+        last = events[-1]["seq"] if events else after
+        return JSONResponse({"events": events, "last_seq": last, **self._surroundings(chat.id)})
+
+    def _surroundings(self, chat_id: int) -> dict[str, Any]:
+        return {
+            "pinned": self._world.history.pins(chat_id), "typing": self._typing(chat_id),
+            "commands": commands_for(self._world, chat_id),
+        }  # fmt: skip
 
     async def file(self, request: Request) -> Response:
         """A photo to show, or a document to save."""

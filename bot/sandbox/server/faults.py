@@ -37,7 +37,7 @@ class Faults:
         retry_after: int | None = None,
         delay: float = 0.0,
     ) -> None:
-        """Answer the next `times` calls of `method` (any letter case) with an error, after `delay` seconds."""
+        """Answer the next `times` calls of `method` with an error, after `delay` seconds."""
         self._plan(method, Fault(status, description, retry_after, delay, times=times))
 
     def drop(self, method: str, *, times: int = 1, after: bool = False, delay: float = 0.0) -> None:

@@ -16,7 +16,8 @@ _LONGEST_COPY = 256
 _DATA_BYTES = 64
 _UNUSABLE = ("callback_game", "pay")
 _ACTIONS = ("url", "callback_data", "web_app", "login_url", "switch_inline_query",
-            "switch_inline_query_current_chat", "switch_inline_query_chosen_chat", "copy_text", *_UNUSABLE)  # fmt: skip
+            "switch_inline_query_current_chat", "switch_inline_query_chosen_chat", "copy_text",
+            *_UNUSABLE)  # fmt: skip
 _INLINE = "can't parse inline keyboard button"
 
 

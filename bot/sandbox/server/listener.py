@@ -19,6 +19,7 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.ready = asyncio.Event()
+        self.stopping = asyncio.Event()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -28,6 +29,10 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.ready.set()
+
+    async def main_loop(self) -> None:
+        """Nothing to do between requests, so no periodic wake-ups."""
+        await self.stopping.wait()
 
 
 class Listener:
@@ -51,7 +56,7 @@ class Listener:
     async def stop(self) -> None:
         """Finish open requests and close everything."""
         if self._server is not None and self._task is not None:
-            self._server.should_exit = True
+            self._server.stopping.set()
             await self._task
 
     def abort(self, request: Request) -> None:

@@ -38,6 +38,11 @@ def test_gross_counts_the_other_side_of_the_same_symbol():
     assert_denied(GROSS, buy(1301), view, LIMITS, largest=1300)
 
 
+def test_gross_that_open_orders_already_exceed_has_no_room_for_their_opposite():
+    view = account(held(500, MSFT), working=(working(Side.SELL, 501),))
+    assert_denied(GROSS, buy(1), view, LIMITS, largest=0)
+
+
 def test_net_counts_in_the_orders_direction():
     view = account(held(-200, MSFT))
     assert_passes(NET, buy(700), view, LIMITS)

@@ -24,7 +24,8 @@ _ENDS = {
 _NAMES = {
     "bold": "Bold", "italic": "Italic", "underline": "Underline", "strikethrough": "Strikethrough",
     "spoiler": "Spoiler", "code": "Code", "pre": "Pre", "pre_code": "PreCode", "text_link": "TextUrl",
-    "custom_emoji": "CustomEmoji", "blockquote": "BlockQuote", "expandable_blockquote": "ExpandableBlockQuote",
+    "custom_emoji": "CustomEmoji", "blockquote": "BlockQuote",
+    "expandable_blockquote": "ExpandableBlockQuote",
 }  # fmt: skip
 _STARTS = (
     ("__", "underline"), ("||", "spoiler"), ("![", "custom_emoji"), ("_", "italic"), ("*", "bold"),

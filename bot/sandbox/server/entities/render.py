@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from itertools import pairwise
 from typing import Any
 
 _TAGS = {
@@ -22,7 +23,7 @@ def render(text: str, entities: list[dict[str, Any]]) -> str:
     cuts = sorted({0, len(data) // 2, *(entity["offset"] for entity in entities), *map(_end, entities)})
     parts: list[str] = []
     stack: list[dict[str, Any]] = []
-    for start, end in zip(cuts, cuts[1:], strict=False):
+    for start, end in pairwise(cuts):
         piece = data[2 * start : 2 * end].decode("utf-16-le")
         active = [entity for entity in entities if entity["offset"] <= start and _end(entity) >= end]
         parts += _switch(stack, active, data)

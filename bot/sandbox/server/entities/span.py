@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 
 class ParseError(ValueError):
@@ -61,8 +60,3 @@ def character_positions(text: str, offsets: set[int]) -> dict[int, int]:
             found[wanted.pop(0)] = position
         units += width
     return found | dict.fromkeys(wanted, len(text))
-
-
-def edges(spans: list[Span]) -> list[tuple[int, int]]:
-    """The neighbouring cuts between all starts and ends."""
-    return list(pairwise(sorted({span.offset for span in spans} | {span.end for span in spans})))

@@ -121,5 +121,6 @@ def get_file(call: Call) -> dict[str, Any]:
     if file.size > DOWNLOAD_LIMIT:
         raise bad_request("file is too big")
     return {
-        "file_id": file.file_id, "file_unique_id": file.unique_id, "file_size": file.size, "file_path": file.path,
+        "file_id": file.file_id, "file_unique_id": file.unique_id, "file_size": file.size,
+        "file_path": file.path,
     }  # fmt: skip

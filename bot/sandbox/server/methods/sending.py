@@ -12,7 +12,8 @@ from bot.sandbox.server.model import Chat, Message
 
 _ACTIONS = frozenset({
     "typing", "upload_photo", "record_video", "upload_video", "record_voice", "upload_voice", "record_audio",
-    "upload_audio", "upload_document", "choose_sticker", "find_location", "record_video_note", "upload_video_note",
+    "upload_audio", "upload_document", "choose_sticker", "find_location", "record_video_note",
+    "upload_video_note",
 })  # fmt: skip
 _ACTION_SECONDS = 5.0
 

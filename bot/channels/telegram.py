@@ -1,0 +1,111 @@
+"""Alerts by Telegram: the outbox hands over a message, and this one renders and sends it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from telegram.error import BadRequest
+
+from bot import html
+from bot.commands.results import report_file, report_picture
+from bot.courier import Courier
+from bot.figures import WIDTH, clip
+from bot.html import EMPTY, Html
+from bot.keyboard import Keyboard, Keyboards
+from bot.pacing import Lane
+from bot.people import Caller, People
+from bot.screen import Act, Nav, Rows
+from core.access.roles import Permission
+from core.alerts.channel import ChannelRefused, Message, Severity
+from core.service import Quarterdeck
+from core.views import ReportView
+
+_SIGNS = {Severity.INFO: "🔹", Severity.WARNING: "🟡", Severity.CRITICAL: "🔴"}
+_MOST_LINES = 30
+_BLOCK_KINDS = frozenset({"fill"})  # grouped lines that read best aligned
+
+_RISK = Nav("🛡 Risk", "risk", fresh=True)
+_POSITIONS = Nav("📦 Positions", "positions", fresh=True)
+_STATUS = Nav("📊 Status", "status", fresh=True)
+_FILLS = Nav("✅ Fills", "fills", fresh=True)
+_HALT = Act("🛑 Halt everything", "halt", ("alert",), fresh=True, urgent=True)
+
+Report = Callable[[str], Awaitable[ReportView]]
+
+
+class TelegramChannel:
+    """Delivers to one person's private chat; the recipient is their numeric id as text."""
+
+    name = "telegram"
+
+    def __init__(self, courier: Courier, keyboards: Keyboards, people: People, service: Quarterdeck) -> None:
+        self._courier = courier
+        self._keyboards = keyboards
+        self._people = people
+        self._service = service
+
+    async def deliver(self, recipient: str, message: Message) -> None:
+        """Return once Telegram has accepted it. Raises `ChannelDown` or `ChannelRefused`."""
+        caller = self._caller(recipient)
+        rows = buttons(message, caller)
+        keyboard = await self._keyboards.build(
+            rows, user_id=caller.user_id, chat_id=caller.chat_id, message_id=None
+        )
+        try:
+            message_id = await self._send(caller.chat_id, message, keyboard)
+        except BadRequest as error:
+            raise ChannelRefused(error.message) from error
+        await self._keyboards.bind(keyboard, message_id)
+
+    def _caller(self, recipient: str) -> Caller:
+        try:
+            caller = self._people.find(int(recipient), int(recipient))
+        except ValueError as error:
+            raise ChannelRefused(f"{recipient!r} is no Telegram id") from error
+        if caller is None:
+            raise ChannelRefused(f"{recipient} is no longer a user")
+        return caller
+
+    async def _send(self, chat_id: int, message: Message, keyboard: Keyboard) -> int:
+        lane = Lane.CRITICAL if message.severity is Severity.CRITICAL else Lane.PUSH
+        silent = message.severity is Severity.INFO
+        text = render(message)
+        if not message.attachment:
+            return await self._courier.send(chat_id, text, keyboard, lane, silent=silent)
+        report = await self._service.report(message.attachment)
+        if file := report_file(report):
+            await self._courier.send_document(chat_id, file, lane)
+        if picture := await report_picture(report):
+            return await self._courier.send_photo(chat_id, picture, text, keyboard, lane)
+        return await self._courier.send(chat_id, text, keyboard, lane, silent=silent)
+
+
+def render(message: Message) -> Html:
+    """Title first, many lines of one kind as a block, the numbers last so that a repeat is recognised."""
+    count = f" x{len(message.ids)}" if len(message.ids) > 1 else ""
+    head = html.text(_SIGNS[message.severity], " ", html.bold(message.title[:200], count))
+    numbers = html.italic(f"{_numbers(message.ids)} · {message.at:%Y-%m-%d %H:%M} UTC")
+    return html.lines(head, _body(message), numbers)
+
+
+def buttons(message: Message, caller: Caller) -> Rows:
+    """What one wants to do next; a halt is one press away from every critical alert."""
+    if message.severity is Severity.CRITICAL:
+        halt = (_HALT,) if caller.actor.may(Permission.HALT) else ()
+        return tuple(row for row in ((_RISK, _POSITIONS), halt) if row)
+    return ((_FILLS, _POSITIONS),) if message.kind in _BLOCK_KINDS else ((_STATUS,),)
+
+
+def _body(message: Message) -> Html:
+    lines = [line[:300] for line in message.lines if line][:_MOST_LINES]
+    more = len([line for line in message.lines if line]) - len(lines)
+    if not lines:
+        return EMPTY
+    tail = html.text(f"… and {more} more") if more else EMPTY
+    if message.kind in _BLOCK_KINDS and len(lines) > 1:
+        return html.lines(html.pre(clip(line, WIDTH + 6) for line in lines), tail)
+    return html.lines(*lines, tail)
+
+
+def _numbers(ids: tuple[int, ...]) -> str:
+    return f"#{ids[0]}" if len(ids) == 1 else f"#{ids[0]}-#{ids[-1]}" if ids else "#?"

@@ -1,0 +1,186 @@
+"""Alerts, the schedule, the audit trail, health and help."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot import html
+from bot.arguments import name, page_number
+from bot.command import Call, Command, command
+from bot.figures import day_time, number_of, when
+from bot.framing import entries, framed, grid, pager
+from bot.html import Html
+from bot.outcomes import outcome
+from bot.screen import Act, Button, Nav, Screen
+from core.access.roles import Actor, Permission, Role, needed_role
+from core.errors import UserError
+from core.views import AlertRow, AuditRow, HealthRow, JobRow, Page
+
+_SEVERITY = {"INFO": "🔹", "WARNING": "🟡", "CRITICAL": "🔴"}
+_JOB_ACTIONS = ("run", "pause", "resume")
+
+
+@command("alerts", "What has been reported", permission=Permission.VIEW, usage="[PAGE]", takes=1)
+async def alerts(call: Call) -> Screen:
+    """Alerts by page, newest first."""
+    page = await call.service.alerts(page=page_number(call))
+    buttons = pager("alerts", page.number, page.pages)
+    return framed(call, ("Alerts",), render_alerts(page, call), here=("alerts", str(page.number)), buttons=buttons)
+
+
+@command("schedule", "Jobs and when they run", permission=Permission.VIEW, aliases=("jobs",))
+async def schedule(call: Call) -> Screen:
+    """Every scheduled job."""
+    rows = await call.service.jobs()
+    return framed(
+        call,
+        ("Schedule",),
+        render_jobs(rows, call),
+        here=("schedule",),
+        buttons=_job_buttons(rows, call.actor),
+    )
+
+
+@command(
+    "job",
+    "Run, pause or resume a job",
+    permission=Permission.ADMINISTER,
+    usage="NAME run|pause|resume",
+    takes=2,
+)
+async def job(call: Call) -> Screen:
+    """Act on one job."""
+    own, action = name(call), name(call, 1).lower()
+    if action not in _JOB_ACTIONS:
+        raise call.wrong("Name a job and what to do with it; /schedule lists them.")
+    if action == "run":
+        result = await call.service.run_job(own, call.actor)
+    else:
+        result = await call.service.set_job(own, enabled=action == "resume", actor=call.actor)
+    return outcome(result, Nav("⏰ Schedule", "schedule"))
+
+
+@command("audit", "Who did what", permission=Permission.ADMINISTER, usage="[PAGE]", takes=1, changes=False)
+async def audit(call: Call) -> Screen:
+    """The audit trail by page, newest first."""
+    page = await call.service.audit(page=page_number(call))
+    buttons = pager("audit", page.number, page.pages)
+    return framed(call, ("Audit",), render_audit(page, call), here=("audit", str(page.number)), buttons=buttons)
+
+
+@command("health", "Is every part well", permission=Permission.VIEW, aliases=("ping",))
+async def health(call: Call) -> Screen:
+    """Each part of the program and how it is."""
+    return framed(call, ("Health",), render_health(await call.service.health()), here=("health",))
+
+
+@command("help", "What you can do here", permission=Permission.VIEW, usage="[COMMAND]", takes=1, aliases=("h",))
+async def help_(call: Call) -> Screen:
+    """All commands of the reader's role, or one in detail."""
+    if not name(call):
+        return framed(call, ("Help",), render_help(call.registry.allowed(call.actor), call.actor.role), here=("help",))
+    wanted = name(call).lstrip("/").lower()
+    found = call.registry.find(wanted)
+    if found is None:
+        near = call.registry.near(wanted, call.actor)
+        raise UserError(f"There is no command /{wanted[:32]}." + (f" Did you mean /{near[0]}?" if near else ""))
+    return framed(
+        call, ("Help", found.name), render_command(found), here=("help", found.name), back=Nav("Help", "help")
+    )
+
+
+def render_alerts(page: Page[AlertRow], call: Call) -> Html:
+    """One page of alerts."""
+    if not page.total:
+        return html.text("No alerts yet. Fills, breaches, halts and failures are reported here.")
+    if not page.rows:
+        return html.text(f"There is no page {page.number}; the last one is {page.pages}.")
+    return entries([_alert(row, call) for row in page.rows])
+
+
+def _alert(row: AlertRow, call: Call) -> Html:
+    waiting = f" · {row.waiting} waiting" if row.waiting else ""
+    return html.lines(
+        html.text(_SEVERITY.get(row.severity, "🔹"), " ", html.bold(row.title[:150])),
+        html.text(row.body[:250]),
+        html.italic(
+            f"#{row.id} · {when(row.at, call.now, call.time_zone)} · ",
+            f"{number_of(row.delivered, 'delivery', 'deliveries')}{waiting}",
+        ),
+    )
+
+
+def render_jobs(rows: Sequence[JobRow], call: Call) -> Html:
+    """Each job with its next and last run."""
+    if not rows:
+        return html.text("No jobs are scheduled.")
+    return entries([_job(row, call) for row in rows])
+
+
+def _job(row: JobRow, call: Call) -> Html:
+    coming = f"next {day_time(row.next_at, call.time_zone)}" if row.enabled and row.next_at else "paused"
+    return html.lines(
+        html.text("🟢 " if row.enabled else "⏸ ", html.bold(row.title), " ", html.code(row.name)),
+        html.text(row.schedule, f" · {coming}"),
+        html.italic(
+            f"last {when(row.last_at, call.now, call.time_zone)}"
+            + (f": {row.last_outcome[:100]}" if row.last_outcome else "")
+        ),
+    )
+
+
+def _job_buttons(rows: Sequence[JobRow], actor: Actor) -> Sequence[Sequence[Button]]:
+    if not actor.may(Permission.ADMINISTER):
+        return ()
+    buttons: list[Button] = []
+    for row in rows[:25]:
+        switch = ("⏸", "pause") if row.enabled else ("▶️", "resume")
+        buttons += [
+            Act(f"▷ {row.name}", "job", (row.name, "run")),
+            Act(f"{switch[0]} {row.name}", "job", (row.name, switch[1])),
+        ]
+    return grid(buttons)
+
+
+def render_audit(page: Page[AuditRow], call: Call) -> Html:
+    """One page of the audit trail."""
+    if not page.total:
+        return html.text("Nothing has been recorded yet.")
+    if not page.rows:
+        return html.text(f"There is no page {page.number}; the last one is {page.pages}.")
+    return entries([_line(row, call) for row in page.rows], "\n")
+
+
+def _line(row: AuditRow, call: Call) -> Html:
+    when = f"{row.at.astimezone(call.time_zone):%m-%d %H:%M:%S}"
+    detail = f": {row.detail[:150]}" if row.detail else ""
+    return html.text(html.code(when), " ", html.bold(row.actor[:40]), " ", row.action, detail, " → ", row.outcome)
+
+
+def render_health(rows: Sequence[HealthRow]) -> Html:
+    """What is not well comes first."""
+    ordered = sorted(rows, key=lambda row: row.ok)
+    ill = sum(not row.ok for row in rows)
+    head = html.bold("All parts are well" if not ill else f"{number_of(ill, 'part needs', 'parts need')} attention")
+    return html.lines(
+        head,
+        *(html.text("🟢 " if row.ok else "🔴 ", html.bold(row.part), " ", row.detail[:200]) for row in ordered[:30]),
+    )
+
+
+def render_help(commands: Sequence[Command], role: Role) -> Html:
+    """Generated from the registry: what is not allowed is not shown."""
+    entries = (html.text(html.text(one.form), ": ", one.title) for one in commands)
+    return html.lines(html.text("You are ", html.bold(role.label), ". You can use:"), "", *entries)
+
+
+def render_command(one: Command) -> Html:
+    """One command in detail."""
+    other = ", ".join(f"/{alias}" for alias in one.aliases)
+    return html.lines(
+        html.text(html.code(one.form)),
+        html.text(one.title, "."),
+        html.text("Asks before it acts.") if one.ask else html.EMPTY,
+        html.text("Also ", other) if other else html.EMPTY,
+        html.italic(f"Needs the role {needed_role(one.permission).label}."),
+    )

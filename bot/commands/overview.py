@@ -1,0 +1,145 @@
+"""The first screens: /start, /menu, /status, and the live status message."""
+
+from __future__ import annotations
+
+from bot import html, states
+from bot.arguments import choice
+from bot.command import Call, command
+from bot.figures import market_day, money, number_of, percent, signed_money, signed_percent, table
+from bot.framing import framed, grid
+from bot.html import Html
+from bot.people import Caller
+from bot.screen import Act, Live, Nav, Rows, Screen
+from core.access.roles import Actor, Permission
+from core.service import Quarterdeck
+from core.views import Overview
+from risk.view import TradingState
+
+_PLACES = (
+    Nav("📊 Status", "status"),
+    Nav("🧠 Strategies", "strategies"),
+    Nav("📦 Positions", "positions"),
+    Nav("🧾 Orders", "orders"),
+    Nav("✅ Fills", "fills"),
+    Nav("💵 Balance", "balance"),
+    Nav("📈 P&L", "pnl"),
+    Nav("🏁 Performance", "performance"),
+    Nav("🛡 Risk", "risk"),
+    Nav("📄 Report", "report"),
+    Nav("🔔 Alerts", "alerts"),
+    Nav("⏰ Schedule", "schedule"),
+    Nav("🩺 Health", "health"),
+    Nav("❓ Help", "help"),
+)
+
+
+@command("start", "Say hello and open the menu", permission=Permission.VIEW, takes=None, hidden=True)
+async def start(call: Call) -> Screen:
+    """Greet by name and show the menu."""
+    hello = html.text("👋 Hello ", html.bold(call.actor.name), f". You are {call.actor.role.label} here.")
+    return _menu(call, await call.service.overview(), hello)
+
+
+@command("menu", "Open the menu", permission=Permission.VIEW, aliases=("m", "home"))
+async def menu(call: Call) -> Screen:
+    """The menu, which edits itself as its buttons are pressed."""
+    return _menu(call, await call.service.overview(), html.EMPTY)
+
+
+@command("status", "How everything stands", permission=Permission.VIEW, aliases=("overview", "s"))
+async def status(call: Call) -> Screen:
+    """Equity, today, state, strategies and orders on one screen."""
+    view = await call.service.overview()
+    buttons = ((Nav("🧠 Strategies", "strategies"), Nav("🛡 Risk", "risk")), control(view.state, call.actor))
+    return framed(call, ("Status",), overview_text(view, call), here=("status",), buttons=buttons)
+
+
+@command("live", "Keep a status message current", permission=Permission.VIEW, usage="[off]", takes=1)
+async def live(call: Call) -> Screen:
+    """Post the live status message, or let it rest."""
+    if choice(call, ("on", "off"), "on") == "off":
+        said = "The live message rests now. /live starts a new one."
+        return Screen(html.text(said), ((_PLACES[0],),), live=Live.STOP)
+    text, buttons = await draw_live(call.service, Caller(call.actor, 0, call.chat_id, call.time_zone))
+    return Screen(text, buttons, live=Live.START, toast="Live status posted")
+
+
+async def draw_live(service: Quarterdeck, caller: Caller) -> tuple[Html, Rows]:
+    """The live status message as it should look now; without wall time, which would change it for nothing."""
+    view = await service.overview()
+    text = html.lines(html.bold("📡 Live status"), "", _overview(view, caller))
+    return text, ((Nav("🏠 Menu", "menu", fresh=True), Nav("🛡 Risk", "risk", fresh=True)),)
+
+
+def control(state: TradingState, actor: Actor) -> tuple[Act, ...]:
+    """Halt while trading, resume while halted; only for those who may."""
+    if state is TradingState.HALTED:
+        return (Act("▶️ Resume trading…", "resume"),) if actor.may(Permission.ADMINISTER) else ()
+    return (Act("🛑 Halt everything", "halt", urgent=True),) if actor.may(Permission.HALT) else ()
+
+
+def overview_text(view: Overview, call: Call) -> Html:
+    """The overview in the reader's zone."""
+    return _overview(view, Caller(call.actor, 0, 0, call.time_zone))
+
+
+def _menu(call: Call, view: Overview, hello: Html) -> Screen:
+    places = [*_PLACES, Nav("📜 Audit", "audit")] if call.actor.may(Permission.ADMINISTER) else _PLACES
+    body = (
+        hello,
+        states.label(view),
+        states.trading_line(view.state, view.state_reason),
+        "",
+        _money_line(view),
+    )
+    buttons = (*grid(places), control(view.state, call.actor))
+    screen = framed(call, ("Menu",), *(part for part in body if part != html.EMPTY), here=("menu",), buttons=buttons)
+    return Screen(screen.text, (*screen.buttons[:-1], screen.buttons[-1][:1]), menu=True)
+
+
+def _money_line(view: Overview) -> Html:
+    equity = html.bold(money(view.equity, view.currency))
+    return html.text(
+        equity,
+        " · today ",
+        signed_money(view.today, view.currency),
+        f" ({signed_percent(view.today_fraction)})",
+    )
+
+
+def _overview(view: Overview, caller: Caller) -> Html:
+    rows = (
+        ("Cash", money(view.cash, view.currency)),
+        ("Invested", percent(view.gross_fraction)),
+        ("Below peak", percent(view.drawdown_fraction)),
+        ("Positions", str(view.positions)),
+        ("Open orders", str(view.open_orders)),
+    )
+    return html.lines(
+        states.label(view),
+        states.trading_line(view.state, view.state_reason),
+        "",
+        _money_line(view),
+        table(rows),
+        _strategies_line(view),
+        _worries(view),
+        "",
+        html.text("🕰 ", view.feed or market_day(view.market_time, caller.zone)),
+    )
+
+
+def _strategies_line(view: Overview) -> Html:
+    counts = (("🟢", view.running, "running"), ("⏸", view.paused, "paused"), ("⏹", view.stopped, "stopped"))
+    shown = [f"{sign} {count} {word}" for sign, count, word in (*counts, ("🔴", view.failed, "failed")) if count]
+    return html.text(" · ".join(shown) or "No strategies are set up yet.")
+
+
+def _worries(view: Overview) -> Html:
+    worries = []
+    if not view.connected:
+        worries.append("⚠️ The broker is not connected.")
+    if view.uncertain_orders:
+        worries.append(f"⚠️ {number_of(view.uncertain_orders, 'order')} of unknown outcome; being asked about.")
+    if view.pending_alerts:
+        worries.append(f"🔔 {number_of(view.pending_alerts, 'alert')} not delivered yet.")
+    return html.lines(*worries) if worries else html.EMPTY

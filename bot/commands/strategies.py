@@ -1,0 +1,237 @@
+"""Strategies: the list, a card each, and run / pause / stop / flatten."""
+
+from __future__ import annotations
+
+from bot import html, states
+from bot.arguments import name
+from bot.command import Call, Question, command
+from bot.figures import money, number_of, percent, quantity, signed_money, table, when
+from bot.framing import entries, framed, grid, notice
+from bot.html import Html
+from bot.outcomes import outcome
+from bot.screen import Act, Button, Nav, Screen
+from core.access.roles import Actor, Permission
+from core.views import FlattenPreview, StrategyCard, StrategyRow, StrategyStatus
+
+_BACK = Nav("Strategies", "strategies")
+_VERBS = {
+    StrategyStatus.RUNNING: ("pause", "stop"),
+    StrategyStatus.PAUSED: ("run", "stop"),
+    StrategyStatus.STOPPED: ("run",),
+    StrategyStatus.FAILED: ("run", "stop"),
+}
+_LABELS = {"run": "▶️ Start", "pause": "⏸ Pause", "stop": "⏹ Stop", "flatten": "🧹 Flatten…"}
+
+
+@command("strategies", "All strategies and what they do", permission=Permission.VIEW, aliases=("bots",))
+async def strategies(call: Call) -> Screen:
+    """The list, each strategy a button."""
+    rows = await call.service.strategies()
+    return framed(call, ("Strategies",), _list(rows), here=("strategies",), buttons=_choose(rows, "strategy"))
+
+
+@command("strategy", "All about one strategy", permission=Permission.VIEW, usage="NAME", takes=1)
+async def strategy(call: Call) -> Screen:
+    """The card of one strategy with its buttons."""
+    if not name(call):
+        return await _which(call, "strategy", "Which strategy?")
+    return _card(call, await call.service.strategy(name(call)))
+
+
+@command("parameters", "The parameters of a strategy", permission=Permission.VIEW, usage="NAME", takes=1)
+async def parameters(call: Call) -> Screen:
+    """Every parameter, its value and what it means."""
+    if not name(call):
+        return await _which(call, "parameters", "The parameters of which strategy?")
+    card = await call.service.strategy(name(call))
+    trail = ("Strategies", card.row.name, "Parameters")
+    return framed(call, trail, _parameters(card), here=("parameters", card.row.name), back=_to_card(card.row.name))
+
+
+@command(
+    "run",
+    "Start a strategy",
+    permission=Permission.OPERATE,
+    usage="NAME",
+    takes=1,
+    aliases=("resume_strategy",),
+)
+async def run(call: Call) -> Screen:
+    """Start a strategy, or go on after a pause."""
+    if not name(call):
+        return await _which(call, "run", "Start which strategy?")
+    return outcome(await call.service.start_strategy(name(call), call.actor), _to_card(name(call)))
+
+
+@command("pause", "Open nothing new, keep positions", permission=Permission.OPERATE, usage="NAME", takes=1)
+async def pause(call: Call) -> Screen:
+    """Pause a strategy."""
+    if not name(call):
+        return await _which(call, "pause", "Pause which strategy?")
+    return outcome(await call.service.pause_strategy(name(call), call.actor), _to_card(name(call)))
+
+
+async def _ask_stop(call: Call) -> Question | None:
+    """Stopping while something is held needs a word first."""
+    if not name(call):
+        return None
+    card = await call.service.strategy(name(call))
+    if not card.positions and not card.open_orders:
+        return None
+    held = html.join(", ", (f"{quantity(row.quantity)} {row.symbol}" for row in card.positions))
+    text = html.lines(
+        html.text("⏹ ", html.bold("Stop ", card.row.name, "?")),
+        html.text("It holds ", held or "nothing", f" and has {number_of(card.open_orders, 'open order')}."),
+        "Its positions stay; nobody manages them until you flatten or start it again.",
+    )
+    return Question(text, "⏹ Yes, stop it")
+
+
+@command("stop", "Stop a strategy", permission=Permission.OPERATE, usage="NAME", takes=1, ask=_ask_stop)
+async def stop(call: Call) -> Screen:
+    """Stop a strategy."""
+    if not name(call):
+        return await _which(call, "stop", "Stop which strategy?")
+    return outcome(await call.service.stop_strategy(name(call), call.actor), _to_card(name(call)))
+
+
+async def _ask_flatten(call: Call) -> Question | None:
+    """Show what would be traded; nothing to trade needs no question."""
+    preview = await call.service.flatten_preview(name(call))
+    if not preview.orders:
+        return None
+    whose = f"the positions of {preview.scope}" if name(call) else "all positions"
+    text = html.lines(
+        html.text("🧹 ", html.bold(f"Flatten {whose}?")),
+        "At market, as they stand when you confirm:",
+        preview_table(preview),
+    )
+    return Question(text, "🧹 Yes, flatten")
+
+
+@command(
+    "flatten",
+    "Close positions at market",
+    permission=Permission.OPERATE,
+    usage="[NAME]",
+    takes=1,
+    aliases=("closeall",),
+    ask=_ask_flatten,
+)
+async def flatten(call: Call) -> Screen:
+    """Close all positions, or those of one strategy."""
+    preview = await call.service.flatten_preview(name(call))
+    if not preview.orders:
+        return notice("There is nothing to flatten: no positions are open.", toast="Nothing to flatten")
+    result = await call.service.flatten(call.actor, name(call))
+    return outcome(result, Nav("📦 Positions", "positions"), Nav("🧾 Orders", "orders"))
+
+
+def preview_table(preview: FlattenPreview) -> Html:
+    """The orders that would be sent."""
+    return table(
+        (symbol, f"{'buy' if units > 0 else 'sell'} {quantity(abs(units))}", money(value, preview.currency))
+        for symbol, units, value in preview.orders
+    )
+
+
+async def _which(call: Call, verb: str, question: str) -> Screen:
+    rows = await call.service.strategies()
+    if not rows:
+        return notice("No strategies are set up yet. They are described in the settings file.")
+    return Screen(html.bold(question), (*_choose(rows, verb), (Nav("◂ Strategies", "strategies"),)))
+
+
+def _choose(rows: tuple[StrategyRow, ...], verb: str) -> tuple[tuple[Button, ...], ...]:
+    looks = verb in ("strategy", "parameters", "performance")
+    kind = Nav if looks else Act
+    return grid([kind(f"{states.STRATEGY[row.status]} {row.name}", verb, (row.name,)) for row in rows[:40]])
+
+
+def _list(rows: tuple[StrategyRow, ...]) -> Html:
+    if not rows:
+        return html.text("No strategies are set up yet. Describe them in the settings file and start again.")
+    return entries([_entry(row) for row in rows])
+
+
+def _entry(row: StrategyRow) -> Html:
+    return html.lines(
+        html.text(states.STRATEGY[row.status], " ", html.bold(row.name), " ", signed_money(row.pnl, row.currency)),
+        html.text(f"{row.kind} on ", ", ".join(row.symbols), f" · signal {row.exposure:+.2f}"),
+    )
+
+
+def _to_card(strategy_name: str) -> Nav:
+    return Nav(strategy_name, "strategy", (strategy_name,))
+
+
+def _card(call: Call, card: StrategyCard) -> Screen:
+    own = card.row.name
+    buttons = (
+        _control(card, call.actor),
+        (Nav("⚙️ Parameters", "parameters", (own,)), Nav("🏁 Performance", "performance", (own,))),
+        (Nav("🧾 Orders", "orders", ("all", "1", own)),),
+    )
+    trail = ("Strategies", own)
+    return framed(call, trail, _facts(call, card), here=("strategy", own), back=_BACK, buttons=buttons)
+
+
+def _control(card: StrategyCard, actor: Actor) -> tuple[Button, ...]:
+    if not actor.may(Permission.OPERATE):
+        return ()
+    verbs = (*_VERBS[card.row.status], *(("flatten",) if card.positions else ()))
+    return tuple(Act(_LABELS[verb], verb, (card.row.name,)) for verb in verbs)
+
+
+def _facts(call: Call, card: StrategyCard) -> Html:
+    row = card.row
+    net = card.realised + card.unrealised - card.fees
+    figures = (
+        ("Realised", signed_money(card.realised, row.currency)),
+        ("Unrealised", signed_money(card.unrealised, row.currency)),
+        ("Fees", money(card.fees, row.currency)),
+    )
+    return html.lines(
+        html.text(
+            states.STRATEGY[row.status],
+            " ",
+            html.bold(row.status.value.capitalize()),
+            " · P&L ",
+            html.bold(signed_money(net, row.currency)),
+        ),
+        html.text(card.title, " on ", ", ".join(row.symbols)),
+        html.italic(card.summary),
+        html.text("🔴 ", html.bold("Error: "), html.code(card.error[:300])) if card.error else html.EMPTY,
+        table(figures),
+        html.text("Holds ", _holdings(card), f" · {number_of(card.open_orders, 'open order')}"),
+        html.text(
+            "Signal: ",
+            card.last_signal or "none yet",
+            f" ({when(card.last_signal_at, call.now, call.time_zone)})" if card.last_signal_at else "",
+        ),
+        html.text(
+            f"{number_of(card.bars_seen, 'bar')} seen, {number_of(card.signals, 'signal')}, ",
+            number_of(card.restarts, "restart"),
+        ),
+        html.text("Sizing: ", card.sizing),
+    )
+
+
+def _holdings(card: StrategyCard) -> str:
+    return ", ".join(f"{quantity(row.quantity)} {row.symbol}" for row in card.positions) or "nothing"
+
+
+def _parameters(card: StrategyCard) -> Html:
+    if not card.parameters:
+        return html.text("This strategy has no parameters.")
+    return html.lines(
+        *(
+            html.lines(
+                html.text(html.code(key), " = ", html.bold(value)),
+                html.italic(card.parameter_help.get(key, "")),
+            )
+            for key, value in card.parameters.items()
+        ),
+        "",
+        html.text("Exposure now: ", percent(card.row.exposure)),
+    )

@@ -1,0 +1,186 @@
+"""The console's way to a running instance: JSON lines over a unix socket that only its owner can open.
+
+A request is `{"line": "..."}`, the answer `{"text": "..."}`. Without a running instance a halt still works:
+the file `HALT` in the data directory makes the next start begin halted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from bot.console import ConsoleSession
+
+SOCKET_NAME = "console.sock"
+HALT_FLAG = "HALT"
+_LONGEST_PATH = 100  # bytes; a unix socket's address holds about 104
+_LONGEST_LINE = 64 * 1024
+_log = structlog.get_logger(__name__)
+
+
+class NotRunning(Exception):
+    """No instance listens for this data directory."""
+
+
+def socket_path(data_dir: Path) -> Path:
+    """Where the socket is; a data directory with a very long path has it in the temporary directory."""
+    path = data_dir.resolve() / SOCKET_NAME
+    if len(os.fsencode(path)) <= _LONGEST_PATH:
+        return path
+    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"quarterdeck-{os.getuid()}-{digest}" / SOCKET_NAME
+
+
+class ConsoleServer:
+    """Listens for terminals; each connection is a session of its own."""
+
+    def __init__(self, data_dir: Path, session: Callable[[], ConsoleSession]) -> None:
+        self._path = socket_path(data_dir)
+        self._session = session
+        self._server: asyncio.Server | None = None
+        self._clients: set[asyncio.StreamWriter] = set()
+
+    async def start(self) -> None:
+        """Listen. Another instance on the same data directory is prevented elsewhere, by its lock."""
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._path.unlink(missing_ok=True)
+        before = os.umask(0o177)
+        try:
+            self._server = await asyncio.start_unix_server(self._serve, self._path, limit=_LONGEST_LINE)
+        finally:
+            os.umask(before)
+
+    async def stop(self) -> None:
+        """Hang up on every terminal."""
+        if self._server is None:
+            return
+        self._server.close()
+        for writer in tuple(self._clients):
+            writer.close()
+        await self._server.wait_closed()
+        self._path.unlink(missing_ok=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        session = self._session()
+        self._clients.add(writer)
+        try:
+            while request := await reader.readline():
+                writer.write(await _answer(session, request))
+                await writer.drain()
+        except (ConnectionError, ValueError) as error:
+            _log.info("console hung up", reason=repr(error))
+        finally:
+            self._clients.discard(writer)
+            writer.close()
+
+
+async def _answer(session: ConsoleSession, request: bytes) -> bytes:
+    try:
+        line = str(json.loads(request)["line"])
+    except (ValueError, KeyError, TypeError):
+        return _encode("I did not understand that request.")
+    return _encode(await session.run(line))
+
+
+def _encode(text: str) -> bytes:
+    return json.dumps({"text": text}).encode() + b"\n"
+
+
+class ConsoleClient:
+    """A terminal's end of the connection."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def connect(cls, data_dir: Path) -> ConsoleClient:
+        """Raises `NotRunning`."""
+        try:
+            pair = await asyncio.open_unix_connection(socket_path(data_dir), limit=16 * _LONGEST_LINE)
+        except (FileNotFoundError, ConnectionRefusedError) as error:
+            raise NotRunning(f"no running Quarterdeck uses {data_dir}") from error
+        return cls(*pair)
+
+    async def send(self, line: str) -> str:
+        """Run one line and return what it shows. Raises `NotRunning` when the instance goes away."""
+        self._writer.write(json.dumps({"line": line}).encode() + b"\n")
+        try:
+            await self._writer.drain()
+            answer = await self._reader.readline()
+        except ConnectionError as error:
+            raise NotRunning("the instance went away") from error
+        if not answer:
+            raise NotRunning("the instance went away")
+        return str(json.loads(answer)["text"])
+
+    async def close(self) -> None:
+        """Hang up."""
+        self._writer.close()
+
+
+async def send_line(data_dir: Path, line: str) -> str:
+    """Run one line in the running instance. Raises `NotRunning`."""
+    client = await ConsoleClient.connect(data_dir)
+    try:
+        return await client.send(line)
+    finally:
+        await client.close()
+
+
+async def halt(data_dir: Path, reason: str = "halted from the console") -> str:
+    """Halt a running instance; or leave the flag that makes the next start begin halted."""
+    try:
+        return await send_line(data_dir, f"/halt {reason}")
+    except NotRunning:
+        leave_halt_flag(data_dir, reason)
+        return (
+            f"No running Quarterdeck uses {data_dir}. I left {data_dir / HALT_FLAG}: "
+            "the next start begins halted. "
+            "Orders already at the venue were NOT cancelled: check them there."
+        )
+
+
+def leave_halt_flag(data_dir: Path, reason: str) -> None:
+    """Write the flag so that it survives a power cut."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with (data_dir / HALT_FLAG).open("w", encoding="utf-8") as file:
+        file.write(reason + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    directory = os.open(data_dir, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+async def run_console(data_dir: Path) -> None:
+    """Read lines from the terminal until end of file, `quit` or `exit`. Raises `NotRunning`."""
+    client = await ConsoleClient.connect(data_dir)
+    try:
+        _show(await client.send("menu"))
+        while (line := await asyncio.to_thread(_read)) is not None and line.strip() not in ("quit", "exit"):
+            _show(await client.send(line))
+    finally:
+        await client.close()
+
+
+def _read() -> str | None:
+    sys.stdout.write("> ")
+    sys.stdout.flush()
+    line = sys.stdin.readline()
+    return line.rstrip("\n") if line else None
+
+
+def _show(text: str) -> None:
+    sys.stdout.write(text + "\n\n")
+    sys.stdout.flush()

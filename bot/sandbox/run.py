@@ -1,0 +1,67 @@
+"""Runs the sandbox: an embedded Bot API server with a chat page, and the real program talking to it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bot.pacing import Budget
+from bot.program import Program
+from bot.sandbox.server import PortInUse, SandboxServer
+from core.errors import SettingsError
+from core.settings import Settings, merge, parse_settings, read_yaml
+
+_CONFIG = Path(__file__).with_name("sandbox.yaml")
+
+# The sandbox's server has Telegram's own limits; against ourselves we need not hold back further.
+UNPACED = Budget(1000, 1000, 0, 1000, 1000, 0)
+
+
+def sandbox_settings(data_dir: Path, server: SandboxServer, over: dict[str, Any]) -> Settings:
+    """The sandbox's settings, `over` laid over them. Raises `SettingsError`."""
+    telegram = {
+        "token": server.token,
+        "base_url": server.bot_base_url,
+        "base_file_url": server.file_base_url,
+        "poll_seconds": 20,
+    }
+    raw = merge(read_yaml(_CONFIG), {"telegram": telegram, "data_dir": data_dir})
+    return parse_settings(merge(raw, over))
+
+
+async def run_sandbox(
+    *, port: int, data_dir: Path, speed: float | None, browser: bool, say: Callable[[str], None]
+) -> None:
+    """Run until told to stop. Raises `SettingsError` for a taken port or a used data directory."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    server = SandboxServer(data_dir=data_dir, port=port)
+    try:
+        await server.start()
+    except PortInUse as error:
+        raise SettingsError([f"port {port}: something else listens there; use --port with another number"]) from error
+    try:
+        over = {} if speed is None else {"market": {"speed": speed}}
+        program = Program(sandbox_settings(data_dir, server, over))
+        await program.start()
+        try:
+            _announce(server, data_dir, say)
+            if browser:
+                await asyncio.to_thread(webbrowser.open, server.url)
+            await program.until_told()
+        finally:
+            await program.stop()
+    finally:
+        await server.stop()
+
+
+def _announce(server: SandboxServer, data_dir: Path, say: Callable[[str], None]) -> None:
+    say(f"Quarterdeck sandbox is ready: {server.url}")
+    say("  a paper account on market history of 2000; everything is SIMULATED")
+    say(f"  bot token of this run: {server.token}")
+    say(f"  data: {data_dir}   console: quarterdeck console --data-dir {data_dir}")
+    say("  stop with Ctrl-C; start again with the same data to go on where it was")
+    sys.stdout.flush()

@@ -1,0 +1,415 @@
+"""The questions half of the service: every view that a person may ask for."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from brokers.errors import BrokerError
+from brokers.money import ZERO
+from brokers.order import OrderType, Side
+from core.engine import Engine
+from core.errors import UnknownName
+from core.reporting import PERIODS, performance_view, report_view
+from core.store import alerts as alert_store
+from core.store import audit as audit_store
+from core.store import orders as order_store
+from core.store.models import AlertRow as StoredAlert
+from core.store.models import OrderRow as StoredOrder
+from core.strategy.manager import Instance
+from core.trading.profit import Profit, profit_of, profits
+from core.trading.states import OrderState
+from core.views import (
+    AlertRow,
+    AuditRow,
+    BalanceRow,
+    FillRow,
+    FlattenPreview,
+    HealthRow,
+    JobRow,
+    LimitRow,
+    OrderRow,
+    Overview,
+    Page,
+    PerformanceView,
+    PnlRow,
+    PnlView,
+    PositionRow,
+    ReportView,
+    RiskScreenView,
+    ScopeState,
+    StrategyCard,
+    StrategyRow,
+    StrategyStatus,
+)
+from risk.metrics import Unknown, exposure
+from risk.rule import all_rules
+from risk.usage import limit_usage
+
+
+class Questions:
+    """Looks at the engine and changes nothing."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    # --- the whole ---------------------------------------------------------------------------------
+
+    async def overview(self) -> Overview:
+        """How are we doing, and is everything all right?"""
+        engine, desk = self._engine, self._engine.desk
+        setting = engine.switch.gravest(desk.account)
+        view = desk.view()
+        pnl = await self.pnl()
+        counts = [each.status for each in engine.strategies.instances]
+        orders = desk.orders.open_orders
+        peak = view.peak_equity
+        return Overview(
+            account=desk.account,
+            simulated=desk.broker.capabilities.simulated,
+            currency=desk.currency,
+            state=setting.state,
+            state_reason=setting.reason,
+            equity=view.equity,
+            cash=view.cash,
+            today=pnl.today,
+            today_fraction=pnl.today_fraction,
+            drawdown_fraction=None if view.equity is None or peak <= 0 else float((peak - view.equity) / peak),
+            gross_fraction=self._gross_fraction(),
+            running=counts.count(StrategyStatus.RUNNING),
+            paused=counts.count(StrategyStatus.PAUSED),
+            stopped=counts.count(StrategyStatus.STOPPED),
+            failed=counts.count(StrategyStatus.FAILED),
+            positions=len(desk.portfolio.held()),
+            open_orders=len(orders),
+            uncertain_orders=sum(order.state is OrderState.UNCERTAIN for order in orders),
+            pending_alerts=await alert_store.count_waiting(),
+            market_time=engine.trading_clock.now(),
+            wall_time=engine.clock.now(),
+            connected=desk.broker.is_connected,
+            feed=engine.feed_status(),
+        )
+
+    def _gross_fraction(self) -> float | None:
+        view = self._engine.desk.view()
+        if not view.equity:
+            return None
+        try:
+            return float(exposure(view).gross / view.equity)
+        except Unknown:
+            return None
+
+    async def health(self) -> tuple[HealthRow, ...]:
+        """Every part of the program, and whether it is well."""
+        engine = self._engine
+        waiting = await alert_store.count_waiting()
+        parts = [
+            HealthRow(f"part {name}", engine.supervisor.is_running(name) or name == "feed", self._part(name))
+            for name in engine.supervisor.parts
+        ]
+        return (
+            HealthRow("broker", engine.desk.broker.is_connected, f"{engine.desk.account}: {self._broker_word()}"),
+            HealthRow(
+                "reconciled",
+                engine.desk.reconciled,
+                "books and venue agree" if engine.desk.reconciled else "not yet",
+            ),
+            HealthRow("alerts", waiting < 100, f"{waiting} waiting"),
+            HealthRow("market", True, engine.feed_status()),
+            *parts,
+        )
+
+    def _broker_word(self) -> str:
+        return "connected" if self._engine.desk.broker.is_connected else "not connected"
+
+    def _part(self, name: str) -> str:
+        failures = self._engine.supervisor.failures.get(name, 0)
+        return "runs" if not failures else f"has failed {failures} times"
+
+    # --- strategies --------------------------------------------------------------------------------
+
+    async def strategies(self) -> tuple[StrategyRow, ...]:
+        """Every strategy in a line."""
+        return tuple(self._strategy_row(each) for each in self._engine.strategies.instances)
+
+    def _strategy_row(self, instance: Instance) -> StrategyRow:
+        exposures = instance.exposures.values()
+        return StrategyRow(
+            name=instance.name,
+            kind=instance.settings.kind,
+            symbols=instance.settings.symbols,
+            status=instance.status,
+            exposure=sum(exposures) / max(1, len(instance.settings.symbols)),
+            pnl=profit_of(self._engine.desk.portfolio, instance.name).net,
+            currency=self._engine.desk.currency,
+        )
+
+    async def strategy(self, name: str) -> StrategyCard:
+        """All about one strategy."""
+        instance = self._engine.strategies.get(name)
+        profit = profit_of(self._engine.desk.portfolio, name)
+        params = instance.strategy.params
+        fields = type(params).model_fields
+        orders = [order for order in self._engine.desk.orders.open_orders if name in order.allocations]
+        return StrategyCard(
+            row=self._strategy_row(instance),
+            title=instance.strategy.title,
+            summary=instance.strategy.summary(),
+            parameters={key: str(value) for key, value in params.model_dump().items()},
+            parameter_help={key: field.description or "" for key, field in fields.items()},
+            sizing=", ".join(f"{key} {value}" for key, value in instance.settings.sizing.items()),
+            account=self._engine.desk.account,
+            running_since=instance.running_since,
+            bars_seen=instance.bars_seen,
+            signals=instance.signals,
+            last_signal=instance.last_signal,
+            last_signal_at=instance.last_signal_at,
+            error=instance.error,
+            restarts=instance.restarts,
+            realised=profit.realised,
+            unrealised=profit.unrealised,
+            fees=profit.fees,
+            positions=tuple(row for row in self._virtual_positions() if row.strategy == name),
+            open_orders=len(orders),
+        )
+
+    # --- what we hold and do -----------------------------------------------------------------------
+
+    async def positions(self) -> tuple[PositionRow, ...]:
+        """The account's net positions, with each strategy's part; and those that net to nothing."""
+        portfolio = self._engine.desk.portfolio
+        rows = []
+        for symbol in sorted({row.symbol for row in self._virtual_positions()}):
+            parts = {name: lot.quantity for name, lot in portfolio.lots(symbol) if lot.quantity}
+            lots = [lot for _, lot in portfolio.lots(symbol) if lot.quantity]
+            quantity = sum(parts.values(), ZERO)
+            cost = sum((lot.cost for lot in lots), ZERO)
+            multiplier = portfolio.instruments[symbol].multiplier
+            average = cost / (quantity * multiplier) if quantity else ZERO
+            rows.append(self._position_row(symbol, quantity, cost, average, parts))
+        return tuple(rows)
+
+    def _position_row(
+        self, symbol: str, quantity: Decimal, cost: Decimal, average: Decimal, parts: dict[str, Decimal]
+    ) -> PositionRow:
+        portfolio = self._engine.desk.portfolio
+        mark = portfolio.marks.get(symbol)
+        value = None if mark is None else quantity * mark * portfolio.instruments[symbol].multiplier
+        unrealised = None if value is None else value - cost
+        return PositionRow(
+            symbol,
+            quantity,
+            average,
+            mark,
+            value,
+            unrealised,
+            "",
+            portfolio.instruments[symbol].currency,
+            parts,
+        )
+
+    def _virtual_positions(self) -> list[PositionRow]:
+        portfolio = self._engine.desk.portfolio
+        rows = []
+        for name, lot in portfolio.lots():
+            if lot.quantity:
+                symbol = lot.instrument.symbol
+                mark = portfolio.marks.get(symbol)
+                value = None if mark is None else lot.quantity * mark * lot.instrument.multiplier
+                rows.append(
+                    PositionRow(
+                        symbol,
+                        lot.quantity,
+                        lot.average_price,
+                        mark,
+                        value,
+                        lot.unrealised(mark),
+                        name,
+                        lot.instrument.currency,
+                        {name: lot.quantity},
+                    )  # fmt: skip
+                )
+        return rows
+
+    async def orders(
+        self, *, page: int = 1, size: int = 8, open_only: bool = False, strategy: str = ""
+    ) -> Page[OrderRow]:
+        """Orders, newest first."""
+        rows, total = await order_store.page_of_orders(page, size, open_only=open_only, strategy=strategy)
+        return Page(tuple(_order_row(row) for row in rows), page, size, total)
+
+    async def fills(self, *, page: int = 1, size: int = 8, symbol: str = "") -> Page[FillRow]:
+        """Fills, newest first."""
+        rows, total = await order_store.page_of_fills(page, size, symbol)
+        shown = tuple(
+            FillRow(
+                row.symbol,
+                Side(row.side),
+                row.quantity,
+                row.price,
+                row.fee,
+                row.currency,
+                order_store.listed(row.strategies),
+                row.at,
+            )  # fmt: skip
+            for row in rows
+        )
+        return Page(shown, page, size, total)
+
+    async def balances(self) -> tuple[BalanceRow, ...]:
+        """Cash by our ledger beside the venue's own word."""
+        desk = self._engine.desk
+        try:
+            theirs = dict((await desk.broker.get_account_info()).balances)
+        except BrokerError:
+            theirs = {}
+        prefix = f"cash/{desk.account}"
+        ours = {unit: amount for (path, unit), amount in desk.portfolio.balances.items() if path == prefix}
+        rows = []
+        for currency in sorted({*ours, *theirs}):
+            venue = theirs.get(currency)
+            total, free = (venue.total, venue.free) if venue else (None, None)
+            rows.append(BalanceRow(desk.account, currency, ours.get(currency, ZERO), total, free))
+        return tuple(rows)
+
+    # --- how it went -------------------------------------------------------------------------------
+
+    async def pnl(self) -> PnlView:
+        """Profit today and by strategy."""
+        desk = self._engine.desk
+        view = desk.view()
+        today = None if view.equity is None else view.equity - view.day_start_equity
+        start = view.day_start_equity
+        by_name = profits(desk.portfolio)
+        names = [each.name for each in self._engine.strategies.instances]
+        rows = [_pnl_row(name, by_name.get(name, Profit())) for name in [*names, *sorted(set(by_name) - set(names))]]
+        return PnlView(
+            currency=desk.currency,
+            today=today,
+            today_fraction=None if today is None or start <= 0 else float(today / start),
+            day_start_equity=start,
+            total=_pnl_row("total", sum(by_name.values(), Profit())),
+            strategies=tuple(rows),
+            at=view.at,
+        )
+
+    async def performance(self, subject: str = "account") -> PerformanceView:
+        """Figures and the curve of the account or of one strategy."""
+        if subject != "account":
+            self._engine.strategies.get(subject)
+        return await performance_view(
+            subject, self._engine.desk.currency, self._deposits(), simulated=self._simulated()
+        )
+
+    async def report(self, period: str = "all") -> ReportView:
+        """A report over a day, a week, a month, or everything."""
+        if period not in PERIODS:
+            raise UnknownName("period", period, PERIODS)
+        return await report_view(
+            period,
+            self._engine.trading_clock.now(),
+            await self.pnl(),
+            base=self._deposits(),
+            simulated=self._simulated(),
+            denials=self._engine.pipeline.denials,
+        )
+
+    def _deposits(self) -> Decimal:
+        desk = self._engine.desk
+        return -desk.portfolio.balances.get((f"deposits/{desk.account}", desk.currency), ZERO)
+
+    def _simulated(self) -> bool:
+        return self._engine.desk.broker.capabilities.simulated
+
+    # --- risk, alerts, jobs, audit -----------------------------------------------------------------
+
+    async def risk(self) -> RiskScreenView:
+        """States, baselines, limits and their use."""
+        desk, switch = self._engine.desk, self._engine.switch
+        view = desk.view()
+        usage = tuple(
+            LimitRow(each.code, each.title, each.value, each.limit, each.fraction)
+            for each in limit_usage(view, desk.gate.limits)
+        )
+        limits = desk.gate.limits
+        return RiskScreenView(
+            state=switch.gravest(desk.account).state,
+            scopes=tuple(
+                ScopeState(scope, each.state, each.reason, each.by, each.at) for scope, each in switch.settings.items()
+            ),
+            equity=view.equity,
+            day_start_equity=view.day_start_equity,
+            peak_equity=view.peak_equity,
+            currency=desk.currency,
+            usage=usage,
+            limits={name: _plain(getattr(limits, name)) for name in type(limits).model_fields},
+            rules={each.code: each.title for each in all_rules()},
+        )
+
+    async def alerts(self, *, page: int = 1, size: int = 8) -> Page[AlertRow]:
+        """Alerts, newest first."""
+        rows, total = await alert_store.page_of_alerts(page, size)
+        deliveries = await alert_store.deliveries_of(row.id for row in rows)
+        by_status = {row.id: [each.status for each in deliveries if each.alert_id == row.id] for row in rows}
+        return Page(tuple(_alert_row(row, by_status[row.id]) for row in rows), page, size, total)
+
+    async def jobs(self) -> tuple[JobRow, ...]:
+        """Every scheduled job."""
+        return await self._engine.scheduler.rows()
+
+    async def audit(self, *, page: int = 1, size: int = 10) -> Page[AuditRow]:
+        """The audit trail, newest first."""
+        rows, total = await audit_store.page_of_audit(page, size)
+        shown = tuple(AuditRow(row.seq, row.at, row.actor, row.action, row.detail, row.outcome) for row in rows)
+        return Page(shown, page, size, total)
+
+    async def flatten_preview(self, strategy: str = "") -> FlattenPreview:
+        """What flattening a strategy, or everything, would trade."""
+        if strategy:
+            self._engine.strategies.get(strategy)
+        held = self._engine.desk.closing(strategy)
+        marks = self._engine.desk.portfolio.marks
+        orders = []
+        for symbol, parts in held.items():
+            quantity = sum(parts.values(), ZERO)
+            mark = marks.get(symbol)
+            orders.append((symbol, quantity, None if mark is None else abs(quantity) * mark))
+        return FlattenPreview(strategy or "everything", tuple(orders), self._engine.desk.currency)
+
+
+def _plain(value: object) -> str:
+    return "not checked" if value is None else format(value, "f") if isinstance(value, Decimal) else str(value)
+
+
+def _pnl_row(name: str, profit: Profit) -> PnlRow:
+    return PnlRow(name, profit.realised, profit.unrealised, profit.fees)
+
+
+def _order_row(row: StoredOrder) -> OrderRow:
+    return OrderRow(
+        client_order_id=row.client_order_id,
+        account=row.account,
+        symbol=row.symbol,
+        side=Side(row.side),
+        quantity=row.quantity,
+        filled=row.filled,
+        type=OrderType(row.type),
+        limit_price=row.limit_price,
+        stop_price=row.stop_price,
+        state=row.state,
+        is_open=row.is_open,
+        strategies=order_store.listed(row.strategies),
+        reason=row.note or row.reason,
+        at=row.at,
+    )
+
+
+def _alert_row(row: StoredAlert, statuses: list[str]) -> AlertRow:
+    return AlertRow(
+        row.id,
+        row.severity,
+        row.title,
+        row.body,
+        row.at,
+        statuses.count("delivered"),
+        statuses.count("waiting"),
+    )

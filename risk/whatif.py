@@ -1,0 +1,64 @@
+"""What an order would do to the limits, asked before anybody sends it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from brokers.money import ZERO
+from risk.gate import RiskGate
+from risk.intent import OrderIntent
+from risk.metrics import price_of, unit_value
+from risk.usage import Usage, limit_usage
+from risk.verdict import Denied
+from risk.view import Holding, PortfolioView
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIf:
+    """The gate's objection (None: it would pass), and how much of each limit is used before and after a fill.
+
+    `after` is None when the outcome cannot be known, for want of a price or an exchange rate.
+    """
+
+    denied: Denied | None
+    before: tuple[Usage, ...]
+    after: tuple[Usage, ...] | None
+
+
+def what_if(intent: OrderIntent, view: PortfolioView, gate: RiskGate) -> WhatIf:
+    """Judge `intent` without a permit: the answer is for a person to read, nothing can be sent by it."""
+    verdict = gate.review(intent, view)
+    denied = verdict if isinstance(verdict, Denied) else None
+    return WhatIf(denied, limit_usage(view, gate.limits), _usage_after(intent, view, gate))
+
+
+def _usage_after(intent: OrderIntent, view: PortfolioView, gate: RiskGate) -> tuple[Usage, ...] | None:
+    try:
+        return limit_usage(after_fill(intent, view), gate.limits)
+    except (ArithmeticError, TypeError):
+        return None
+
+
+def after_fill(intent: OrderIntent, view: PortfolioView) -> PortfolioView:
+    """The account once `intent` is filled at the price that it names, else at the market; no fees.
+
+    Equity stays as it is: a trade at the market changes what is held, not what it is worth. Raises
+    `risk.metrics.Unknown` without a price or an exchange rate.
+    """
+    thing = intent.instrument
+    price = intent.price or price_of(view, thing.symbol)
+    held = view.holdings.get(thing.symbol) or Holding(thing, ZERO, price, price)
+    filled = replace(
+        held, quantity=held.quantity + intent.signed_quantity, average_price=_average(held, intent, price)
+    )
+    spent = intent.signed_quantity * unit_value(view, thing, price)
+    return replace(view, cash=view.cash - spent, holdings={**view.holdings, thing.symbol: filled})
+
+
+def _average(held: Holding, intent: OrderIntent, price: Decimal) -> Decimal:
+    """Average cost: unchanged by a reduction, the fill's price after opening or a flip, else the mean."""
+    before, traded = held.quantity, intent.signed_quantity
+    if before * traded >= 0:
+        return (held.average_price * before + price * traded) / (before + traded)
+    return price if abs(traded) > abs(before) else held.average_price

@@ -1,0 +1,390 @@
+"""Stand-ins for what the chat asks of core: in memory, with the same semantics as the real ones."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from brokers.order import OrderType, Side
+from core.access.roles import Actor
+from core.access.tickets import Ticket, TicketProblem, TicketRefused, TicketRequest
+from core.analytics.summary import performance
+from core.clock import Clock, Ids
+from core.errors import UserError, UnknownName
+from core.service import Quarterdeck
+from core.store.inbox import InboxItem
+from core.views import (
+    ActionResult,
+    AlertRow,
+    AuditRow,
+    BalanceRow,
+    EquityPoint,
+    FillRow,
+    FlattenPreview,
+    HealthRow,
+    JobRow,
+    LimitRow,
+    OrderRow,
+    Overview,
+    Page,
+    PerformanceView,
+    PnlRow,
+    PnlView,
+    PositionRow,
+    ReportView,
+    RiskScreenView,
+    ScopeState,
+    StrategyCard,
+    StrategyRow,
+    StrategyStatus,
+)
+from risk.view import TradingState
+
+NOW = datetime(2026, 3, 2, 14, 3, 22, tzinfo=UTC)
+MARKET = datetime(2000, 9, 29, tzinfo=UTC)
+D = Decimal
+
+
+@dataclass
+class World:
+    """What the fake service knows; tests change it."""
+
+    state: TradingState = TradingState.ACTIVE
+    reason: str = ""
+    simulated: bool = True
+    strategies: dict[str, StrategyRow] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+    positions: list[PositionRow] = field(default_factory=list)
+    orders: list[OrderRow] = field(default_factory=list)
+    fills: list[FillRow] = field(default_factory=list)
+    alerts: list[AlertRow] = field(default_factory=list)
+    jobs: dict[str, JobRow] = field(default_factory=dict)
+    audit: list[AuditRow] = field(default_factory=list)
+    points: int = 0
+
+
+def strategy_row(name: str = "trend-aapl", **changes: Any) -> StrategyRow:
+    row = StrategyRow(name, "trend", ("AAPL",), StrategyStatus.RUNNING, 0.62, D("1234.50"), "USD")
+    return replace(row, **changes)
+
+
+def position(symbol: str = "AAPL", quantity: str = "120", **changes: Any) -> PositionRow:
+    row = PositionRow(
+        symbol, D(quantity), D("25.1"), D("26.35"), D("3162"), D("150"), "", "USD", {"trend-aapl": D(quantity)}
+    )
+    return replace(row, **changes)
+
+
+def order(number: int = 1, *, is_open: bool = True, **changes: Any) -> OrderRow:
+    row = OrderRow(
+        f"qd01HZX{number:019d}", "paper", "AAPL", Side.BUY, D("100"), D("25") if is_open else D("100"),
+        OrderType.LIMIT, D("25.5"), None, "partially_filled" if is_open else "filled", is_open,
+        ("trend-aapl",), "", NOW - timedelta(seconds=12 * number),
+    )  # fmt: skip
+    return replace(row, **changes)
+
+
+def fill(number: int = 1, **changes: Any) -> FillRow:
+    at = MARKET - timedelta(days=number)
+    row = FillRow("AAPL", Side.SELL, D("100"), D("25.75"), D("2.58"), "USD", ("trend-aapl",), at)
+    return replace(row, **changes)
+
+
+def alert(number: int = 1, **changes: Any) -> AlertRow:
+    row = AlertRow(number, "WARNING", "Daily loss 2.1%", "The alert limit is 2%.", NOW - timedelta(minutes=number), 1, 0)
+    return replace(row, **changes)
+
+
+def job(name: str = "daily-report", **changes: Any) -> JobRow:
+    row = JobRow(name, "Daily report", "every day at 22:00", True, NOW + timedelta(hours=8), NOW - timedelta(hours=16), "ok")
+    return replace(row, **changes)
+
+
+def busy_world(count: int = 1) -> World:
+    """A world with `count` of everything."""
+    names = ["trend-aapl", *(f"strategy-{number}" for number in range(2, count + 1))]
+    statuses = list(StrategyStatus)
+    world = World(points=30)
+    for place, name in enumerate(names):
+        world.strategies[name] = strategy_row(name, status=statuses[place % 4], pnl=D(1000 - 400 * place))
+    world.positions = [position(f"SYM{n}" if n else "AAPL", str(120 - 50 * n)) for n in range(count)]
+    world.orders = [order(n, is_open=n <= 2) for n in range(1, 3 * count + 1)]
+    world.fills = [fill(n) for n in range(1, 7 * count + 1)]
+    world.alerts = [alert(n) for n in range(1, 3 * count + 1)]
+    world.jobs = {name: job(name, enabled=name != "paused-job") for name in ("daily-report", "paused-job")}
+    world.audit = [AuditRow(n, NOW - timedelta(minutes=n), "Ada (1)", "halt", "too risky", "ok") for n in range(4 * count)]
+    return world
+
+
+class FakeService(Quarterdeck):
+    """Quarterdeck in memory. `calls` lists the actions; `gate` (when set) holds every question back."""
+
+    def __init__(self, world: World | None = None) -> None:
+        self.world = world or busy_world()
+        self.calls: list[tuple[str, ...]] = []
+        self.gate: asyncio.Event | None = None
+        self.fault: Exception | None = None
+        self.health_rows: tuple[HealthRow, ...] = (
+            HealthRow("database", True, "12 MB"),
+            HealthRow("broker", False, "reconnecting <1 min>"),
+        )
+
+    async def _wait(self) -> World:
+        if self.gate:
+            await self.gate.wait()
+        if self.fault:
+            raise self.fault
+        return self.world
+
+    def _row(self, name: str) -> StrategyRow:
+        if name not in self.world.strategies:
+            raise UnknownName("strategy", name, self.world.strategies)
+        return self.world.strategies[name]
+
+    async def overview(self) -> Overview:
+        w = await self._wait()
+        by = [row.status for row in w.strategies.values()]
+        return Overview(
+            account="paper", simulated=w.simulated, currency="USD", state=w.state, state_reason=w.reason,
+            equity=D("101234.5"), cash=D("98072.5"), today=D("-120.4"), today_fraction=-0.00119,
+            drawdown_fraction=0.012, gross_fraction=0.312, running=by.count(StrategyStatus.RUNNING),
+            paused=by.count(StrategyStatus.PAUSED), stopped=by.count(StrategyStatus.STOPPED),
+            failed=by.count(StrategyStatus.FAILED), positions=len(w.positions),
+            open_orders=sum(row.is_open for row in w.orders), uncertain_orders=0, pending_alerts=0,
+            market_time=MARKET, wall_time=NOW, connected=True, feed="replaying 2000-09-29 at 4 bars/s",
+        )  # fmt: skip
+
+    async def strategies(self) -> tuple[StrategyRow, ...]:
+        return tuple((await self._wait()).strategies.values())
+
+    async def strategy(self, name: str) -> StrategyCard:
+        w = await self._wait()
+        row = self._row(name)
+        return StrategyCard(
+            row=row, title="Trend following", summary="Buys above the moving average <200>.",
+            parameters={"fast": "20", "slow": "100"}, parameter_help={"fast": "days of the fast average"},
+            sizing="volatility target 10%", account="paper", running_since=NOW - timedelta(days=3), bars_seen=180,
+            signals=12, last_signal="long 0.62: fast above slow", last_signal_at=NOW - timedelta(minutes=5),
+            error=w.errors.get(name, ""), restarts=0, realised=D("1500"), unrealised=D("-200.5"), fees=D("65"),
+            positions=tuple(w.positions[:2]), open_orders=1 if w.orders else 0,
+        )  # fmt: skip
+
+    async def positions(self) -> tuple[PositionRow, ...]:
+        return tuple((await self._wait()).positions)
+
+    async def orders(
+        self, *, page: int = 1, size: int = 8, open_only: bool = False, strategy: str = ""
+    ) -> Page[OrderRow]:
+        w = await self._wait()
+        if strategy:
+            self._row(strategy)
+        return _page([row for row in w.orders if row.is_open or not open_only], page, size)
+
+    async def fills(self, *, page: int = 1, size: int = 8, symbol: str = "") -> Page[FillRow]:
+        rows = [row for row in (await self._wait()).fills if symbol in ("", row.symbol)]
+        return _page(rows, page, size)
+
+    async def balances(self) -> tuple[BalanceRow, ...]:
+        w = await self._wait()
+        return (BalanceRow("paper", "USD", D("98072.5"), D("98072.5"), D("90000")),) if w.strategies else ()
+
+    async def pnl(self) -> PnlView:
+        w = await self._wait()
+        rows = tuple(PnlRow(row.name, row.pnl, D("-20.5"), D("3")) for row in w.strategies.values())
+        total = PnlRow("total", D("1500"), D("-200.5"), D("65"))
+        return PnlView("USD", D("-120.4"), -0.00119, D("101354.9"), total, rows, MARKET)
+
+    async def performance(self, subject: str = "account") -> PerformanceView:
+        w = await self._wait()
+        if subject != "account":
+            self._row(subject)
+        series = tuple(
+            EquityPoint(MARKET - timedelta(days=w.points - n), D(100000 + (n * 37) % 11 * 100)) for n in range(w.points)
+        )
+        figures = performance([point.at for point in series], [point.value for point in series])
+        return PerformanceView(subject, "USD", w.simulated, figures, series, ())
+
+    async def risk(self) -> RiskScreenView:
+        w = await self._wait()
+        scopes = (ScopeState("global", w.state, w.reason or "start", "Ada", NOW - timedelta(minutes=3)),)
+        usage = (
+            LimitRow("DAILY_LOSS", "Daily loss", "0.1%", "5%", 0.024),
+            LimitRow("GROSS_EXPOSURE", "Gross exposure", "31.2%", "100%", 0.312),
+            LimitRow("VOLUME", "Part of the day's volume", "?", "1%", None),
+        )
+        limits = {"daily loss halts at": "5%", "largest order": "$10,000.00"}
+        rules = {"ORDER_VALUE": "no order above the largest value <all strategies>", "COLLAR": "prices near the market"}
+        return RiskScreenView(w.state, scopes, D("101234.5"), D("101354.9"), D("102000"), "USD", usage, limits, rules)
+
+    async def alerts(self, *, page: int = 1, size: int = 8) -> Page[AlertRow]:
+        return _page((await self._wait()).alerts, page, size)
+
+    async def jobs(self) -> tuple[JobRow, ...]:
+        return tuple((await self._wait()).jobs.values())
+
+    async def audit(self, *, page: int = 1, size: int = 10) -> Page[AuditRow]:
+        return _page((await self._wait()).audit, page, size)
+
+    async def health(self) -> tuple[HealthRow, ...]:
+        await self._wait()
+        return self.health_rows
+
+    async def report(self, period: str = "all") -> ReportView:
+        pnl, shown = await self.pnl(), await self.performance()
+        return ReportView(f"Report: {period}", period, shown, pnl, 7, 3, 1, 0, f"report-{period}.csv", b"at,symbol\n")
+
+    async def flatten_preview(self, strategy: str = "") -> FlattenPreview:
+        w = await self._wait()
+        if strategy:
+            self._row(strategy)
+        orders = tuple((row.symbol, -row.quantity, row.value) for row in w.positions)
+        return FlattenPreview(strategy or "account", orders, "USD")
+
+    def _act(self, *call: str, said: str) -> ActionResult:
+        self.calls.append(call)
+        return ActionResult(True, said)
+
+    def _set(self, name: str, status: StrategyStatus) -> None:
+        self.world.strategies[name] = replace(self._row(name), status=status)
+
+    async def start_strategy(self, name: str, actor: Actor) -> ActionResult:
+        self._set(name, StrategyStatus.RUNNING)
+        return self._act("start", name, actor.name, said=f"{name} runs.")
+
+    async def pause_strategy(self, name: str, actor: Actor) -> ActionResult:
+        self._set(name, StrategyStatus.PAUSED)
+        return self._act("pause", name, actor.name, said=f"{name} is paused.")
+
+    async def stop_strategy(self, name: str, actor: Actor) -> ActionResult:
+        self._set(name, StrategyStatus.STOPPED)
+        return self._act("stop", name, actor.name, said=f"{name} is stopped.")
+
+    async def flatten(self, actor: Actor, strategy: str = "") -> ActionResult:
+        result = self._act("flatten", strategy, actor.name, said="2 orders sent.")
+        return replace(result, lines=tuple(f"sell {row.quantity} {row.symbol}" for row in self.world.positions))
+
+    async def halt(self, actor: Actor, reason: str) -> ActionResult:
+        self.world.state, self.world.reason = TradingState.HALTED, reason
+        return self._act("halt", reason, actor.name, said=f"Halted: {reason}")
+
+    async def resume(self, actor: Actor) -> ActionResult:
+        self.world.state, self.world.reason = TradingState.ACTIVE, ""
+        return self._act("resume", actor.name, said="Trading again.")
+
+    async def cancel_order(self, client_order_id: str, actor: Actor) -> ActionResult:
+        if client_order_id not in {row.client_order_id for row in self.world.orders}:
+            raise UserError(f"There is no order {client_order_id[:40]}.")
+        return self._act("cancel", client_order_id, actor.name, said="Cancelled.")
+
+    async def set_job(self, name: str, *, enabled: bool, actor: Actor) -> ActionResult:
+        return self._act("set_job", name, str(enabled), actor.name, said=f"{name}: {'on' if enabled else 'paused'}.")
+
+    async def run_job(self, name: str, actor: Actor) -> ActionResult:
+        return self._act("run_job", name, actor.name, said=f"{name} ran.")
+
+
+def _page(rows: Sequence[Any], number: int, size: int) -> Page[Any]:
+    return Page(tuple(rows[(number - 1) * size : number * size]), number, size, len(rows))
+
+
+class FakeInbox:
+    """Keeps its items when the app above it dies: hand the same one to the next app."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.items: dict[int, InboxItem] = {}
+        self.outcomes: dict[int, str] = {}
+        self.log: list[str] = []
+
+    async def append(self, updates: Sequence[tuple[int, str]]) -> int:
+        fresh = {number: raw for number, raw in updates if number not in self.items}
+        for number, raw in fresh.items():
+            self.items[number] = InboxItem(number, raw, self._clock.now(), False)
+        self.log.append(f"append {[number for number, _ in updates]}")
+        return len(fresh)
+
+    async def pending(self) -> list[InboxItem]:
+        return [item for number, item in sorted(self.items.items()) if number not in self.outcomes]
+
+    async def begin(self, update_id: int) -> None:
+        self.items[update_id] = replace(self.items[update_id], begun=True)
+
+    async def finish(self, update_id: int, outcome: str) -> None:
+        self.outcomes[update_id] = outcome
+
+    async def next_offset(self) -> int | None:
+        return max(self.items) + 1 if self.items else None
+
+
+@dataclass
+class _Stored:
+    request: TicketRequest
+    message_id: int | None
+    minted_at: datetime
+    used: bool = False
+
+
+class FakeTickets:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._ids = Ids(clock)
+        self.stored: dict[str, _Stored] = {}
+
+    async def mint(self, requests: Sequence[TicketRequest], message_id: int | None) -> list[str]:
+        nonces = [self._ids.nonce() for _ in requests]
+        for nonce, request in zip(nonces, requests, strict=True):
+            self.stored[nonce] = _Stored(request, message_id, self._clock.now())
+        return nonces
+
+    async def bind(self, nonces: Sequence[str], message_id: int) -> None:
+        for nonce in nonces:
+            self.stored[nonce].message_id = message_id
+
+    async def take(self, nonce: str, *, user_id: int, chat_id: int, message_id: int) -> Ticket:
+        stored = self.stored.get(nonce)
+        if problem := self._problem(stored, user_id, chat_id, message_id):
+            raise TicketRefused(problem)
+        assert stored is not None
+        stored.used = True
+        request = stored.request
+        return Ticket(request.action, request.args, request.confirms, stored.minted_at)
+
+    def _problem(self, stored: _Stored | None, user_id: int, chat_id: int, message_id: int) -> TicketProblem | None:
+        if stored is None or stored.request.chat_id != chat_id:
+            return TicketProblem.UNKNOWN
+        if stored.request.user_id not in (None, user_id):
+            return TicketProblem.OTHER_USER
+        if stored.message_id != message_id:
+            return TicketProblem.OTHER_MESSAGE
+        if stored.used:
+            return TicketProblem.USED
+        ttl = stored.request.ttl_seconds
+        late = ttl is not None and self._clock.now() >= stored.minted_at + timedelta(seconds=ttl)
+        return TicketProblem.EXPIRED if late else None
+
+
+class FakeAudit:
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, str, str, str]] = []
+
+    async def record(self, actor: Actor | str, action: str, detail: str = "", outcome: str = "ok") -> None:
+        who = actor if isinstance(actor, str) else actor.name
+        self.rows.append((who, action, detail, outcome))
+
+
+class FakeMemory:
+    def __init__(self) -> None:
+        self.values: dict[tuple[int, str], str] = {}
+
+    async def get(self, chat_id: int, key: str) -> str | None:
+        return self.values.get((chat_id, key))
+
+    async def put(self, chat_id: int, key: str, value: str) -> None:
+        self.values[chat_id, key] = value
+
+    async def chats_with(self, key: str) -> Mapping[int, str]:
+        return {chat: value for (chat, own), value in self.values.items() if own == key}

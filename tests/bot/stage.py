@@ -1,0 +1,129 @@
+"""A stage for chat tests: the dispatcher over fakes, and a recorder of what would be shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from bot.command import REGISTRY, Call, Origin, discover
+from bot.dispatch import Answer, Dispatcher
+from bot.keyboard import Keyboard, Keyboards
+from bot.people import Caller, People
+from bot.screen import Screen
+from core.access.roles import Actor, Role
+from core.clock import ManualClock
+from core.settings import UserSettings
+from tests.bot.fakes import NOW, FakeAudit, FakeInbox, FakeMemory, FakeService, FakeTickets, World, busy_world
+
+USERS = {Role.VIEWER: (3, "Vi"), Role.TRADER: (2, "Tom"), Role.ADMIN: (1, "Ada")}
+discover()
+
+
+def users(**roles: Role) -> tuple[UserSettings, ...]:
+    return tuple(UserSettings(id=number, name=name, role=roles.get(name, role)) for role, (number, name) in USERS.items())
+
+
+class Stage:
+    """Dispatcher, fakes and a clock moved by hand. `say` and `press` act as a user in a chat."""
+
+    def __init__(self, world: World | None = None) -> None:
+        self.clock = ManualClock(NOW)
+        self.service = FakeService(world or busy_world())
+        self.people = People(users())
+        self.tickets, self.audit = FakeTickets(self.clock), FakeAudit()
+        self.inbox, self.memory = FakeInbox(self.clock), FakeMemory()
+        self.keyboards = Keyboards(self.tickets)
+        self.dispatcher = Dispatcher(
+            registry=REGISTRY, service=self.service, people=self.people, tickets=self.tickets,
+            audit=self.audit, clock=self.clock,
+        )  # fmt: skip
+        self.message_id = 100
+
+    def caller(self, role: Role = Role.ADMIN) -> Caller:
+        number = USERS[role][0]
+        caller = self.people.find(number, number)
+        assert caller
+        return caller
+
+    async def say(self, text: str, role: Role = Role.ADMIN, age: float = 0) -> Answer:
+        sent = datetime.fromtimestamp(self.clock.now().timestamp() - age, self.clock.now().tzinfo)
+        return await self.dispatcher.line(self.caller(role), text, message_id=1, sent_at=sent)
+
+    async def show(self, screen: Screen, role: Role = Role.ADMIN) -> tuple[int, Keyboard]:
+        """Send a screen as a message: its id and its keys."""
+        self.message_id += 1
+        caller = self.caller(role)
+        keyboard = await self.keyboards.build(
+            screen.buttons, user_id=caller.user_id, chat_id=caller.chat_id, message_id=self.message_id
+        )
+        return self.message_id, keyboard
+
+    async def press(self, data: str, message_id: int, role: Role = Role.ADMIN) -> Answer:
+        return await self.dispatcher.press(self.caller(role), data, message_id=message_id)
+
+    async def tap(self, answer: Answer, label: str, role: Role = Role.ADMIN) -> Answer:
+        """Press the button with this label on an answer."""
+        assert answer.screen
+        message_id, keyboard = await self.show(answer.screen, role)
+        return await self.press(key_data(keyboard, label), message_id, role)
+
+    def call(self, name: str, *args: str, role: Role = Role.ADMIN) -> Call:
+        command = REGISTRY.find(name)
+        assert command
+        return Call(
+            actor=Actor("1", "Ada", role), chat_id=1, message_id=1, args=args, text=" ".join(args),
+            service=self.service, now=self.clock.now(), time_zone=ZoneInfo("Europe/Berlin"),
+            origin=Origin.MESSAGE, command=command,
+        )  # fmt: skip
+
+
+def key_data(keyboard: Keyboard, label: str) -> str:
+    return next(key.data for row in keyboard.rows for key in row if label in key.label)
+
+
+def labels(screen: Screen) -> list[str]:
+    return [button.label for row in screen.buttons for button in row]
+
+
+def typed(text: str, *, user: int = 1, number: int = 1, at: datetime = NOW, **more: Any) -> str:
+    """A raw update: a text message in a private chat."""
+    message = {
+        "message_id": 10 + number, "date": int(at.timestamp()), "text": text,
+        "from": {"id": user, "is_bot": False, "first_name": "x"}, "chat": {"id": user, "type": "private"}, **more,
+    }  # fmt: skip
+    return json.dumps({"update_id": number, "message": message})
+
+
+def pressed(data: str, *, user: int = 1, number: int = 1, message_id: int = 50, **more: Any) -> str:
+    """A raw update: a press."""
+    query = {
+        "id": f"q{number}", "from": {"id": user, "is_bot": False, "first_name": "x"}, "data": data, "chat_instance": "1",
+        "message": {"message_id": message_id, "date": 1, "text": "t", "chat": {"id": user, "type": "private"}}, **more,
+    }  # fmt: skip
+    return json.dumps({"update_id": number, "callback_query": query})
+
+
+class FakeSurface:
+    """Records answers; `late` makes Telegram refuse to answer presses."""
+
+    def __init__(self) -> None:
+        self.shown: list[tuple[int, Answer]] = []
+        self.late = False
+
+    async def reply(self, caller: Caller, answer: Answer) -> None:
+        self.shown.append((caller.chat_id, answer))
+
+    async def respond(self, caller: Caller, pressed: object, answer: Answer) -> None:
+        self.shown.append((caller.chat_id, answer))
+
+    async def replace(self, caller: Caller, pressed: object, answer: Answer) -> None:
+        self.shown.append((caller.chat_id, answer))
+
+    async def confirm(self, pressed: object) -> bool:
+        return not self.late
+
+    def texts(self, chat_id: int = 1) -> Sequence[str]:
+        return [answer.screen.text.plain if answer.screen else answer.toast for chat, answer in self.shown if chat == chat_id]

@@ -1,0 +1,156 @@
+"""Every screen in every situation: as a snapshot, and through Telegram's own parser and limits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from html import unescape
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+
+from bot.command import REGISTRY
+from bot.console import render_plain
+from bot.figures import WIDTH, width
+from bot.screen import CAPTION_LIMIT, TEXT_LIMIT, Screen
+from core.access.roles import Role
+from risk.view import TradingState
+from tests.bot.fakes import FakeService, World, busy_world, fill, order, position, strategy_row
+from tests.bot.parser import utf16, visible
+from tests.bot.stage import Stage
+
+EVIL = '<b>&amp;"\u202ename</b>🙂'
+
+
+def halted() -> World:
+    world = busy_world(2)
+    world.state, world.reason = TradingState.HALTED, "daily loss 5.1% above 5%"
+    return world
+
+
+def hostile() -> World:
+    """HTML, direction marks and emoji in every name."""
+    world = busy_world(1)
+    world.strategies = {EVIL: strategy_row(EVIL, kind=EVIL, symbols=(EVIL,))}
+    world.errors = {EVIL: EVIL * 50}
+    world.positions = [position(EVIL, by_strategy={EVIL: Decimal(1)})]
+    world.orders = [order(symbol=EVIL, strategies=(EVIL,), reason=EVIL)]
+    world.fills = [fill(symbol=EVIL, strategies=(EVIL,))]
+    world.alerts = [replace(world.alerts[0], title=EVIL, body=EVIL)]
+    world.jobs = {EVIL: replace(world.jobs["daily-report"], name=EVIL, title=EVIL, schedule=EVIL, last_outcome=EVIL)}
+    world.audit = [replace(world.audit[0], actor=EVIL, action=EVIL, detail=EVIL, outcome=EVIL)]
+    world.state, world.reason = TradingState.REDUCING, EVIL
+    return world
+
+
+def losing() -> World:
+    """Everything negative, and prices unknown."""
+    world = busy_world(1)
+    world.strategies = {"short": strategy_row("short", pnl=Decimal("-98765432.105"), exposure=-1.0)}
+    world.positions = [position("TSLA", "-1234567.89012345", mark=None, value=None, unrealised=None)]
+    world.fills = [fill(fee=None)]
+    world.simulated = False
+    return world
+
+
+def crowded() -> World:
+    """Far more than fits one message, with the longest of texts."""
+    world = busy_world(60)
+    long = "n" * 40
+    world.strategies = {f"{n}{long}": strategy_row(f"{n}{long}", symbols=tuple("ABCDEFGH")) for n in range(60)}
+    world.orders = [order(n, symbol="S" * 30, strategies=(long,) * 5, reason="r" * 900) for n in range(100)]
+    world.alerts = [replace(world.alerts[0], title="t" * 500, body="b" * 4000) for _ in range(30)]
+    world.jobs = {f"{n}{long}": replace(world.jobs["daily-report"], name=f"{n}{long}", schedule="s" * 80) for n in range(40)}
+    world.audit = [replace(world.audit[0], actor="a" * 200, detail="d" * 2000) for _ in range(40)]
+    world.positions = [position("P" * 30, by_strategy=dict.fromkeys((f"{long}{n}" for n in range(9)), Decimal(5))) for _ in range(60)]
+    return world
+
+
+WORLDS = {"empty": World, "one": busy_world, "many": lambda: busy_world(5), "halted": halted, "hostile": hostile, "losing": losing}
+ALL_WORLDS = {**WORLDS, "crowded": crowded}
+NAMED = {"strategy", "parameters", "run", "pause", "stop", "performance"}
+LINES = [f"/{one.name}" for one in REGISTRY if not one.changes]
+ASKING = ["/flatten", "/resume", "/run"]
+MORE = ["/live off", "/orders all 1", "/orders all 99", "/fills 99", "/report day", "/help halt", "/nonsense"]
+
+
+async def screens(stage: Stage, line: str) -> Screen:
+    name = line.strip("/").split()[0]
+    first = next(iter(stage.service.world.strategies), "")
+    answer = await stage.say(line)
+    if name in NAMED and first and line == f"/{name}":
+        named = stage.call(name, first)
+        return await named.command.handler(named) if not named.command.changes else answer.screen or Screen(None)  # type: ignore[arg-type]
+    assert answer.screen
+    return answer.screen
+
+
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize("line", [*LINES, *ASKING, *MORE])
+async def test_screen(line: str, world: str, snapshot: SnapshotAssertion) -> None:
+    """As a person reads it, with the buttons."""
+    screen = await screens(Stage(WORLDS[world]()), line)
+    rows = ["  ".join(f"[{button.label}]" for button in row) for row in screen.buttons]
+    assert "\n".join([render_plain(screen), "", *rows]) == snapshot
+
+
+@pytest.mark.parametrize("world", ALL_WORLDS)
+@pytest.mark.parametrize("line", [*LINES, *ASKING, *MORE])
+async def test_telegram_accepts_every_screen(line: str, world: str) -> None:
+    """Its parser, its length, its buttons and their data; monospace lines fit a phone."""
+    stage = Stage(ALL_WORLDS[world]())
+    screen = await screens(stage, line)
+    shown = visible(screen.text.markup)
+    assert shown.strip() == screen.text.plain.strip()
+    assert 0 < utf16(shown) <= (CAPTION_LIMIT if screen.photo else TEXT_LIMIT)
+    _, keyboard = await stage.show(screen)
+    keys = [key for row in keyboard.rows for key in row]
+    assert 0 < len(keys) <= 100
+    assert all(1 <= len(key.data.encode()) <= 64 and key.label and len(row) <= 8 for row in keyboard.rows for key in row)
+    for block in screen.text.markup.split("<pre>")[1:]:
+        for row in block.partition("</pre>")[0].split("\n"):
+            assert width(unescape(row)) <= WIDTH + 4, row
+
+
+@pytest.mark.parametrize("line", ["/status", "/menu", "/performance", "/report"])
+async def test_simulated_money_is_labelled(line: str) -> None:
+    """Paper results are never taken for real ones."""
+    paper, real = busy_world(), busy_world()
+    real.simulated = False
+    assert "SIMULATED" in (await screens(Stage(paper), line)).text.plain
+    assert "SIMULATED" not in (await screens(Stage(real), line)).text.plain
+
+
+async def test_pictures_and_files() -> None:
+    """Performance has a picture, a report a picture and a CSV; without data there is no picture."""
+    stage = Stage()
+    report = await screens(stage, "/report")
+    assert report.photo
+    assert report.photo.startswith(b"\x89PNG")
+    assert report.document
+    assert report.document.name.endswith(".csv")
+    assert (await screens(Stage(World()), "/performance")).photo is None
+
+
+async def test_times_are_in_the_readers_zone() -> None:
+    """14:03 UTC is 15:03 in Berlin."""
+    stage = Stage()
+    call = stage.call("status")
+    assert "15:03:22" in (await call.command.handler(call)).text.plain
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_help_is_generated_per_role(role: Role) -> None:
+    """Exactly what the role may do, hidden ones left out."""
+    stage = Stage()
+    shown = (await stage.say("/help", role)).screen
+    assert shown
+    for one in REGISTRY:
+        allowed = stage.caller(role).actor.may(one.permission) and not one.hidden
+        assert (f"\n{one.form}: " in shown.text.plain) == allowed, one.name
+
+
+def test_the_fake_is_complete() -> None:
+    """Every question and action of the real service is there."""
+    own = {name for name in vars(FakeService) if not name.startswith("_")}
+    assert {name for name in vars(FakeService.__mro__[1]) if not name.startswith("_")} <= own
