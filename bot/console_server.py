@@ -47,6 +47,7 @@ class ConsoleServer:
         self._session = session
         self._server: asyncio.Server | None = None
         self._clients: set[asyncio.StreamWriter] = set()
+        self._closing = False
 
     async def start(self) -> None:
         """Listen. Another instance on the same data directory is prevented elsewhere, by its lock."""
@@ -62,6 +63,7 @@ class ConsoleServer:
         """Hang up on every terminal."""
         if self._server is None:
             return
+        self._closing = True
         self._server.close()
         for writer in tuple(self._clients):
             writer.close()
@@ -69,6 +71,9 @@ class ConsoleServer:
         self._path.unlink(missing_ok=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._closing:  # it called while we were hanging up
+            writer.close()
+            return
         session = self._session()
         self._clients.add(writer)
         try:
@@ -125,6 +130,7 @@ class ConsoleClient:
     async def close(self) -> None:
         """Hang up."""
         self._writer.close()
+        await asyncio.gather(self._writer.wait_closed(), return_exceptions=True)  # it may be gone already
 
 
 async def send_line(data_dir: Path, line: str) -> str:

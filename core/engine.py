@@ -45,7 +45,8 @@ log = structlog.get_logger(__name__)
 REPLAY = "replay"
 HALT_FLAG = "HALT"
 _WARM_UP_BARS = 600
-_DAY = timedelta(days=1)
+# Prices of a daily bar are played within the hours of a New York session.
+_SESSION = timedelta(hours=6.5)
 _RECONNECT_SECONDS = 2.0
 
 
@@ -220,7 +221,7 @@ class Engine:
             batch.bars[symbol],
             spread_bps=self.settings.market.spread_bps,
             instrument=self.source.instruments[symbol],
-            period=_DAY,
+            period=_SESSION,
         )
 
     async def _remember(self, at: datetime) -> None:

@@ -59,8 +59,7 @@ class FeeSettings(AdapterSettings):
 class PaperSettings(AdapterSettings):
     """The settings of a paper broker. `brokers.simulation.terms.Terms` explains what they mean.
 
-    `spread_bps` is what a replay puts between bid and ask when it makes ticks of bars. `durable` makes every
-    commit survive a power cut. `initial_cash` is credited once; changing it later changes nothing.
+    `durable` makes every commit survive a power cut. `initial_cash` is credited once; changing it later changes nothing.
     """
 
     initial_cash: Decimal = Field(Decimal(100_000), gt=0)
@@ -72,7 +71,6 @@ class PaperSettings(AdapterSettings):
     max_participation: Decimal = Field(Decimal("0.1"), gt=0, le=1)
     latency_ms: int = Field(100, ge=0, le=60_000)
     durable: bool = False
-    spread_bps: NonNegative = Decimal(2)
     order_types: frozenset[OrderType] = frozenset(OrderType)
     times_in_force: frozenset[TimeInForce] = frozenset(TimeInForce)
 

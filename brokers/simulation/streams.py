@@ -26,11 +26,14 @@ class Stream(AsyncIterator[T]):
         self._awake = asyncio.Event()
         self._busy = False
         self._away = False
+        self._closed = False
 
     async def __anext__(self) -> T:
         """The next item. Coming here says that the previous one has been dealt with."""
         self._busy = self._away = False
         while not self._queue:
+            if self._closed:
+                raise StopAsyncIteration
             self._hub.check_open()
             self._hub.note_progress()
             self._awake.clear()
@@ -39,8 +42,11 @@ class Stream(AsyncIterator[T]):
         return self._queue.popleft()
 
     async def aclose(self) -> None:
-        """Stop reading: nobody waits for this reader any more."""
+        """Stop reading: the stream ends quietly and nobody waits for this reader any more."""
+        self._closed = True
+        self._queue.clear()
         self._hub.forget(self)
+        self._awake.set()
 
     @property
     def is_settled(self) -> bool:

@@ -46,7 +46,6 @@ from risk.baselines import Baselines, first_baselines, roll_baselines
 from risk.gate import RiskGate
 from risk.intent import OrderIntent, Origin
 from risk.monitor import Assessment, assess
-from risk.monitor import Severity as BreachSeverity
 from risk.view import Holding, PortfolioView, TradingState
 
 log = structlog.get_logger(__name__)
@@ -260,12 +259,17 @@ class Desk:
                 breach.message for breach in assessment.breaches if breach.severity.state == assessment.state
             )
             await self._make_graver(assessment.state, reason)
+        elif before is TradingState.ACTIVE:
+            await self._warn(assessment)
+        return assessment
+
+    async def _warn(self, assessment: Assessment) -> None:
+        """Tell once a day of what is getting close; a breach that has changed the state is told by that."""
         day = self._around.trading_clock.now().date()
         for breach in assessment.breaches:
-            if breach.severity is BreachSeverity.ALERT or assessment.state == before:
-                alert = Alert("breach", _severity(breach.severity), f"Risk: {breach.code}", breach.message)
-                await self._once(f"breach:{breach.code}:{breach.severity}:{day}", alert)
-        return assessment
+            name = breach.code.replace("_", " ").lower()
+            alert = Alert("breach", Severity.WARNING, f"Risk warning: {name}", breach.message)
+            await self._once(f"breach:{breach.code}:{day}", alert)
 
     async def _make_graver(self, state: TradingState, reason: str) -> None:
         if state is TradingState.HALTED:
@@ -344,6 +348,3 @@ class Desk:
             self._told.add(key)
             await self._around.alerts.add(alert)
 
-
-def _severity(severity: BreachSeverity) -> Severity:
-    return Severity.WARNING if severity is BreachSeverity.ALERT else Severity.CRITICAL

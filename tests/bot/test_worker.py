@@ -95,7 +95,7 @@ async def test_chats_run_side_by_side_and_each_in_order(yard: Yard) -> None:
     gate.set()
     await yard.settle()
     assert yard.actions == ["start", "pause"]
-    assert list(yard.outcomes) == [5, 1, 4, 2, 3]
+    assert list(yard.outcomes) == [5, 4, 1, 2, 3]
 
 
 async def test_expired_ones_wait_for_fresh_ones(yard: Yard) -> None:

@@ -35,9 +35,7 @@ def dec(value: object) -> Decimal | None:
     return None if value is None else Decimal(str(value))
 
 
-def request(
-    quantity: object, *, oid: str = "o1", instrument: Instrument = STOCK, **more: Any
-) -> OrderRequest:
+def request(quantity: object, *, oid: str = "o1", instrument: Instrument = STOCK, **more: Any) -> OrderRequest:
     """An order of signed `quantity`; `limit` and `stop` give its type."""
     limit, stop = dec(more.pop("limit", None)), dec(more.pop("stop", None))
     kinds = {
@@ -64,9 +62,7 @@ class Rig:
 
     def __init__(self, journal: Journal | None = None, **terms: Any) -> None:
         self.terms = replace(Terms(initial_cash=Decimal(100_000)), **terms)
-        self.journal = journal or Journal(
-            None, currency=self.terms.currency, initial_cash=self.terms.initial_cash
-        )
+        self.journal = journal or Journal(None, currency=self.terms.currency, initial_cash=self.terms.initial_cash)
         self.venue = Venue(self.terms, MARKET, self.journal)
         self.now = START
         self.count = 0
@@ -89,9 +85,7 @@ class Rig:
         """Move the clock by `after`, then the market."""
         self.now += after
         volume = dec(more.pop("volume", None))
-        tick = Tick(
-            symbol, dec(bid), dec(ask), dec(last if last is not None else bid), self.now, volume, **more
-        )
+        tick = Tick(symbol, dec(bid), dec(ask), dec(last if last is not None else bid), self.now, volume, **more)
         return self.venue.tick(tick)
 
     def find(self, oid: str = "o1") -> OrderReport:

@@ -25,9 +25,7 @@ def open_journal(path: Path, **more: object) -> Journal:
 
 
 @pytest.mark.parametrize("acknowledged", [1, 25, 160, 700])
-def test_a_venue_killed_in_mid_stream_has_lost_nothing_it_acknowledged(
-    tmp_path: Path, acknowledged: int
-) -> None:
+def test_a_venue_killed_in_mid_stream_has_lost_nothing_it_acknowledged(tmp_path: Path, acknowledged: int) -> None:
     path = tmp_path / "paper.sqlite3"
     told = _trade_until_killed(path, acknowledged)
     journal = open_journal(path)
@@ -47,9 +45,7 @@ def test_a_venue_killed_in_mid_stream_has_lost_nothing_it_acknowledged(
 
 def _trade_until_killed(path: Path, acknowledged: int) -> list[tuple[str, str]]:
     program = [sys.executable, "-m", "tests.brokers.killed_venue", str(path)]
-    with subprocess.Popen(
-        program, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
-    ) as process:
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as process:
         lines = [process.stdout.readline() for _ in range(acknowledged)]
         process.kill()
         lines += process.stdout.readlines()

@@ -219,19 +219,11 @@ def test_a_gtc_order_rests_over_days(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("quote", [{"halted": True}, {"crossed": True}, {"empty": True}])
-def test_a_halted_crossed_or_one_sided_tick_fills_and_triggers_nothing(
-    rig: Rig, quote: dict[str, bool]
-) -> None:
+def test_a_halted_crossed_or_one_sided_tick_fills_and_triggers_nothing(rig: Rig, quote: dict[str, bool]) -> None:
     rig.place(10)
     rig.place(10, stop="90.00")
     rig.place(10, tif="ioc")
-    bid, ask = (
-        ("99.00", "98.00")
-        if "crossed" in quote
-        else ("0", "98.00")
-        if "empty" in quote
-        else ("98.00", "98.02")
-    )
+    bid, ask = ("99.00", "98.00") if "crossed" in quote else ("0", "98.00") if "empty" in quote else ("98.00", "98.02")
     (end,) = rig.tick(bid, ask, 98, halted="halted" in quote)
     assert (end.client_order_id, end.state, end.reason) == (
         "o3",

@@ -89,9 +89,7 @@ orders = st.tuples(
     st.sampled_from(TimeInForce),
     st.booleans(),
 )
-edits = st.tuples(
-    st.just("edit"), st.integers(0, 10), st.sampled_from(["cancel", "quantity", "limit"]), prices
-)
+edits = st.tuples(st.just("edit"), st.integers(0, 10), st.sampled_from(["cancel", "quantity", "limit"]), prices)
 scripts = st.lists(st.one_of(ticks, ticks, orders, edits), max_size=30)
 venues = st.fixed_dictionaries(
     {
@@ -101,9 +99,7 @@ venues = st.fixed_dictionaries(
             st.sampled_from([D(0), D("0.00133")]),
             st.sampled_from([D(0), D("1.01")]),
         ),
-        "slippage": st.builds(
-            Slippage, st.sampled_from(SlippageModel), st.sampled_from([D(0), D("0.5"), D(3)])
-        ),
+        "slippage": st.builds(Slippage, st.sampled_from(SlippageModel), st.sampled_from([D(0), D("0.5"), D(3)])),
         "shorting": st.booleans(),
         "leverage": st.sampled_from([D(1), D(1), D(4)]),
         "initial_cash": st.sampled_from([D(1000), D(20_000)]),
@@ -220,9 +216,7 @@ def test_the_same_orders_and_ticks_give_the_same_state_and_repeats_change_nothin
 
 @given(terms=venues, script=scripts)
 @settings(max_examples=60, deadline=None)
-def test_the_state_after_reopening_is_the_state_before(
-    tmp_path_factory, terms: dict, script: list[tuple]
-) -> None:
+def test_the_state_after_reopening_is_the_state_before(tmp_path_factory, terms: dict, script: list[tuple]) -> None:
     path = tmp_path_factory.mktemp("journal") / "paper.sqlite3"
     cash = terms["initial_cash"]
     rig = Rig(Journal(path, currency="USD", initial_cash=cash), **terms)

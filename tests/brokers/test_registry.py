@@ -49,12 +49,8 @@ def secretive(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_adapter_module_is_known_without_importing_it() -> None:
-    program = (
-        "import sys, brokers.registry as r; print(r.adapter_names(), 'brokers.adapters.paper' in sys.modules)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=_root()
-    )
+    program = "import sys, brokers.registry as r; print(r.adapter_names(), 'brokers.adapters.paper' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=_root())
     assert done.stdout.strip() == f"{adapter_names()} False"
     assert "paper" in adapter_names()
 

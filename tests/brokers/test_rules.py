@@ -30,9 +30,7 @@ def test_an_unknown_instrument_is_refused(rig: Rig) -> None:
 
 
 def test_the_venues_own_rules_hold_whatever_the_order_believes(rig: Rig) -> None:
-    refused(
-        "PRICE_FILTER", rig, 1, instrument=Instrument("ACME", "USD", tick=Decimal("0.001")), limit="99.001"
-    )
+    refused("PRICE_FILTER", rig, 1, instrument=Instrument("ACME", "USD", tick=Decimal("0.001")), limit="99.001")
 
 
 def test_another_currency_is_refused(rig: Rig) -> None:
@@ -75,9 +73,7 @@ def test_types_and_times_not_offered_are_not_supported() -> None:
     rig.place(1, limit=99, tif="gtc")
 
 
-@pytest.mark.parametrize(
-    "more", [{}, {"stop": 101}, {"limit": 99, "tif": "ioc"}, {"limit": 99, "tif": "fok"}]
-)
+@pytest.mark.parametrize("more", [{}, {"stop": 101}, {"limit": 99, "tif": "ioc"}, {"limit": 99, "tif": "fok"}])
 def test_only_a_resting_limit_order_can_be_post_only(rig: Rig, more: dict[str, Any]) -> None:
     refused("INVALID_ORDER", rig, 1, post_only=True, **more)
 
@@ -239,6 +235,34 @@ def test_an_order_for_exactly_all_cash_with_its_fee_fills_whole(fees: Fees) -> N
     rig.place(10)
     (fill,) = rig.tick("99.99", "100.00")
     assert (fill.state, rig.cash) == (VenueOrderState.FILLED, 0)
+
+
+def test_a_minimum_fee_is_kept_back_from_what_is_affordable() -> None:
+    rig = Rig(fees=Fees(minimum=Decimal(1)), initial_cash=Decimal("1000.5"))
+    rig.tick("100.00", "100.01", symbol="BTC")
+    rig.place("9.9", instrument=COIN)
+    rig.tick("109.99", "110.00", symbol="BTC")
+    assert 0 <= rig.cash < Decimal("0.01")
+
+
+def test_a_flip_keeps_back_the_fee_of_what_it_closes() -> None:
+    rig = Rig(fees=Fees(taker=Decimal("0.01")), initial_cash=Decimal(1000), shorting=True)
+    for quantity, price in ((-5, 100), (14, 110)):
+        rig.tick("100.00", "100.00", symbol="BTC")
+        rig.place(quantity, instrument=COIN)
+        rig.tick(price, price, symbol="BTC")
+    assert rig.find("o2").reason.startswith("INSUFFICIENT_FUNDS")
+    assert 0 <= rig.cash < Decimal("0.01")
+
+
+def test_leverage_shares_out_what_is_locked_and_never_more_than_there_is() -> None:
+    rig = Rig(leverage=Decimal(2))
+    rig.tick("99.99", "100.00", 100)
+    rig.place(1000, limit="90.00")
+    assert rig.free == 55_000
+    rig.place(1100)
+    rig.tick("99.99", "100.00", 100)
+    assert (rig.cash, rig.free) == (-10_000, -10_000)
 
 
 def test_a_fee_rounded_up_beyond_the_cash_costs_a_lot_not_the_rule() -> None:

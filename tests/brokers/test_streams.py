@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from brokers.errors import Unavailable
-from brokers.simulation.streams import Hub
+from brokers.simulation.streams import Hub, Stream
 
 
 async def test_every_reader_gets_everything_from_its_start_on() -> None:
@@ -86,6 +86,22 @@ async def test_a_reader_whose_wait_was_cut_short_misses_nothing() -> None:
         await asyncio.wait_for(anext(stream), 0.01)
     hub.publish(1)
     assert await anext(stream) == 1
+
+
+async def test_a_closed_reader_ends_quietly_even_while_it_waits() -> None:
+    hub: Hub[int] = Hub("test")
+    stream = hub.subscribe()
+    task = asyncio.create_task(_all(stream))
+    await asyncio.sleep(0)
+    hub.publish(1)
+    await asyncio.sleep(0)
+    await stream.aclose()
+    hub.publish(2)
+    assert await asyncio.wait_for(task, 1) == [1]
+
+
+async def _all(stream: Stream[int]) -> list[int]:
+    return [item async for item in stream]
 
 
 async def test_closing_lets_readers_finish_and_then_ends_them_loudly() -> None:

@@ -60,9 +60,7 @@ def test_a_client_order_id_that_some_venue_would_refuse_is_refused(text: str) ->
         client_order_id(text)
 
 
-@pytest.mark.parametrize(
-    ("kind", "limit", "stop"), [*product(OrderType, (None, Decimal(1)), (None, Decimal(1)))]
-)
+@pytest.mark.parametrize(("kind", "limit", "stop"), [*product(OrderType, (None, Decimal(1)), (None, Decimal(1)))])
 def test_prices_are_there_exactly_when_the_type_needs_them(
     kind: OrderType, limit: Decimal | None, stop: Decimal | None
 ) -> None:
@@ -116,9 +114,7 @@ def test_an_instrument_counts_its_multiplier() -> None:
 
 
 def test_a_fill_needs_a_quantity_and_a_price() -> None:
-    fill = Fill(
-        "f", client_order_id("o"), "X", Side.SELL, Decimal(2), Decimal(3), None, "USD", Liquidity.TAKER, START
-    )
+    fill = Fill("f", client_order_id("o"), "X", Side.SELL, Decimal(2), Decimal(3), None, "USD", Liquidity.TAKER, START)
     assert fill.signed_quantity == -2
     for change in ({"quantity": Decimal(0)}, {"price": Decimal(-1)}):
         with pytest.raises(ValueError, match="above zero"):

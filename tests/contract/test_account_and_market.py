@@ -119,6 +119,16 @@ async def test_nothing_is_replayed_to_a_late_reader(account: Account) -> None:
     await listener.stop()
 
 
+@pytest.mark.parametrize("kind", ["reports", "quotes"])
+async def test_a_stream_that_is_closed_gives_nothing_more(account: Account, kind: str) -> None:
+    broker = account.broker
+    stream = broker.reports() if kind == "reports" else broker.quotes([account.harness.instrument.symbol])
+    await stream.aclose()
+    await account.filled()
+    await asyncio.wait_for(broker.settled(), 5)
+    assert [item async for item in stream] == []
+
+
 async def test_quotes_come_as_they_happen(account: Account) -> None:
     symbol = account.harness.instrument.symbol
     listener = Listener(account.broker.quotes([symbol]))

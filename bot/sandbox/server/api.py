@@ -74,6 +74,8 @@ class BotApi:
 
     async def download(self, request: Request) -> Response:
         """A file by the path that `getFile` told."""
+        if self._world.faults.down:
+            return self._cut(request)
         try:
             self._check_token(request.path_params["token"])
         except ApiError as error:

@@ -14,9 +14,9 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from bot.sandbox.server import model
-from bot.sandbox.server.api import BotApi
+from bot.sandbox.server.api import BotApi, failure
 from bot.sandbox.server.control import Control, ControlError, refusal
-from bot.sandbox.server.errors import PortInUseError
+from bot.sandbox.server.errors import ApiError, PortInUseError
 from bot.sandbox.server.faults import Faults
 from bot.sandbox.server.files import Files
 from bot.sandbox.server.guard import Guard
@@ -129,14 +129,17 @@ class SandboxServer:
             Route("/", _page("index.html")),
             *(Route(f"/{path.name}", _page(path.name)) for path in _PAGE.iterdir() if path.suffix in _KINDS),
         ]
-        return Starlette(routes=routes, exception_handlers={ControlError: refusal})
+        return Starlette(routes=routes, exception_handlers={ControlError: refusal, Exception: _broken})
+
+
+def _broken(_: Request, __: Exception) -> Response:
+    """A defect of the sandbox, in the Bot API's form; the traceback goes to the log."""
+    return failure(ApiError(500, "Internal Server Error"))
 
 
 def _page(name: str) -> Callable[[Request], Response]:
     def serve(_: Request) -> Response:
-        return FileResponse(
-            _PAGE / name, media_type=_KINDS[Path(name).suffix], headers={"Cache-Control": "no-cache"}
-        )
+        return FileResponse(_PAGE / name, media_type=_KINDS[Path(name).suffix], headers={"Cache-Control": "no-cache"})
 
     return serve
 

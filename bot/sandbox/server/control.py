@@ -33,12 +33,15 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from bot.sandbox.server.entities.text import finished
 from bot.sandbox.server.methods.commands import commands_for
 from bot.sandbox.server.model import BOT, Chat, Message, User
+from bot.sandbox.server.params import whole
 from bot.sandbox.server.world import World
 
 _LONGEST_TEXT = 4096
 _LONGEST_INPUT = 65_536
 _LONGEST_WAIT = 55.0
 _MOST_EVENTS = 500
+_FARTHEST_DATE = 10 * 366 * 86_400
+_NO_NUMBER = -(1 << 63)
 _INLINE_IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 
 
@@ -114,7 +117,10 @@ class Control:
         replied = body.get("reply_to")
         if replied is not None and not world.history.message(chat.id, _whole(replied, "reply_to")):
             raise ControlError(404, "the message to reply to does not exist")
-        date = world.now() + _whole(body.get("date_offset", 0), "date_offset")
+        shift = _whole(body.get("date_offset", 0), "date_offset")
+        if abs(shift) > _FARTHEST_DATE:
+            raise ControlError(400, "date_offset is more than ten years")
+        date = world.now() + shift
         message = Message(chat.id, 0, user.id, date, text=content.text, entities=content.entities,
                           reply_to=replied)  # fmt: skip
         if not chat.started:
@@ -200,9 +206,7 @@ class Control:
             raise ControlError(404, "no such file")
         path = self._world.files.location(file)
         if file.kind == "photo" and file.mime in _INLINE_IMAGES:
-            return FileResponse(
-                path, media_type=file.mime, headers={"Cache-Control": "private, max-age=86400"}
-            )
+            return FileResponse(path, media_type=file.mime, headers={"Cache-Control": "private, max-age=86400"})
         return FileResponse(path, media_type="application/octet-stream", filename=file.name)
 
     # Finding.
@@ -244,17 +248,18 @@ async def _body(request: Request) -> dict[str, Any]:
 def _whole(value: Any, name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ControlError(400, f"{name} must be a whole number")
-    try:
-        return int(value)
-    except ValueError as error:
-        raise ControlError(400, f"{name} must be a whole number") from error
+    number = whole(value, _NO_NUMBER)
+    if number == _NO_NUMBER:
+        raise ControlError(400, f"{name} must be a whole number")
+    return number
 
 
 def _seconds(value: str) -> float:
     try:
-        return min(max(float(value), 0.0), _LONGEST_WAIT)
+        seconds = float(value)
     except ValueError as error:
         raise ControlError(400, "wait must be a number of seconds") from error
+    return min(seconds, _LONGEST_WAIT) if seconds > 0 else 0.0
 
 
 def _text(body: dict[str, Any]) -> str:

@@ -81,9 +81,7 @@ def _check_size(data: bytes, limit: int, kind: str) -> None:
     if not data:
         raise bad_request("file must be non-empty")
     if len(data) > limit:
-        raise bad_request(
-            f"file of size {len(data)} bytes is too big for a {kind}; the maximum size is {limit} bytes"
-        )
+        raise bad_request(f"file of size {len(data)} bytes is too big for a {kind}; the maximum size is {limit} bytes")
 
 
 def image_size(data: bytes) -> tuple[str, int, int]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -43,24 +43,34 @@ class History:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._depth = 0
         self._db = sqlite3.connect(path)
         for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "cache_size=-1024", "busy_timeout=5000"):
             self._db.execute(f"PRAGMA {pragma}")
         self._db.executescript(_SCHEMA)
         seeded = self._db.execute("SELECT 1 FROM sqlite_sequence WHERE name='updates'").fetchone()
         if seeded is None:
-            self._db.execute(
-                "INSERT INTO sqlite_sequence (name, seq) VALUES ('updates', ?)", (_FIRST_UPDATE,)
-            )
+            self._db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('updates', ?)", (_FIRST_UPDATE,))
         self._db.commit()
 
     def close(self) -> None:
         """Release the file."""
         self._db.close()
 
-    def transaction(self) -> AbstractContextManager[Any]:
-        """All writes inside become durable together, or none."""
-        return self._db
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All writes inside become durable together, or none; transactions may be nested."""
+        self._depth += 1
+        try:
+            yield
+        except BaseException:
+            self._db.rollback()
+            raise
+        else:
+            if self._depth == 1:
+                self._db.commit()
+        finally:
+            self._depth -= 1
 
     # Settings.
 
@@ -71,7 +81,7 @@ class History:
 
     def remember(self, key: str, value: Any) -> None:
         """Keep a JSON value; None forgets it."""
-        with self._db:
+        with self.transaction():
             if value is None:
                 self._db.execute("DELETE FROM settings WHERE key=?", (key,))
             else:
@@ -85,7 +95,7 @@ class History:
 
     def save_chat(self, chat: Chat) -> None:
         """Create or replace a chat."""
-        with self._db:
+        with self.transaction():
             self._db.execute("INSERT OR REPLACE INTO chats VALUES (?, ?)", (chat.id, _dump(asdict(chat))))
 
     # Messages.
@@ -170,17 +180,17 @@ class History:
 
     def drop_updates_below(self, update_id: int) -> None:
         """Confirm every update with a smaller id."""
-        with self._db:
+        with self.transaction():
             self._db.execute("DELETE FROM updates WHERE update_id < ?", (update_id,))
 
     def drop_updates_before(self, moment: float) -> None:
         """Forget updates that are too old."""
-        with self._db:
+        with self.transaction():
             self._db.execute("DELETE FROM updates WHERE created < ?", (moment,))
 
     def keep_last_updates(self, count: int) -> None:
         """Forget all but the newest updates."""
-        with self._db:
+        with self.transaction():
             self._db.execute(
                 "DELETE FROM updates WHERE update_id NOT IN "
                 "(SELECT update_id FROM updates ORDER BY update_id DESC LIMIT ?)",
@@ -205,7 +215,7 @@ class History:
 
     def answer_callback(self, query_id: str, answer: dict[str, Any]) -> None:
         """Keep the bot's answer."""
-        with self._db:
+        with self.transaction():
             self._db.execute("UPDATE callbacks SET answer=? WHERE id=?", (_dump(answer), query_id))
 
     def callback_answer(self, query_id: str) -> dict[str, Any] | None:
@@ -217,10 +227,8 @@ class History:
 
     def add_file(self, file: StoredFile) -> None:
         """Remember a file's particulars."""
-        with self._db:
-            self._db.execute(
-                "INSERT OR REPLACE INTO files VALUES (?, ?)", (file.file_id, _dump(asdict(file)))
-            )
+        with self.transaction():
+            self._db.execute("INSERT OR REPLACE INTO files VALUES (?, ?)", (file.file_id, _dump(asdict(file))))
 
     def file(self, file_id: str) -> StoredFile | None:
         """A file's particulars."""
@@ -239,13 +247,9 @@ class History:
 
     def unpin(self, chat_id: int, message_id: int | None = None) -> None:
         """Take a pin away, or all of them."""
-        self._db.execute(
-            "DELETE FROM pins WHERE chat_id=?1 AND (?2 IS NULL OR message_id=?2)", (chat_id, message_id)
-        )
+        self._db.execute("DELETE FROM pins WHERE chat_id=?1 AND (?2 IS NULL OR message_id=?2)", (chat_id, message_id))
 
     def pins(self, chat_id: int) -> list[int]:
         """Pinned message ids, the newest message first."""
-        rows = self._db.execute(
-            "SELECT message_id FROM pins WHERE chat_id=? ORDER BY message_id DESC", (chat_id,)
-        )
+        rows = self._db.execute("SELECT message_id FROM pins WHERE chat_id=? ORDER BY message_id DESC", (chat_id,))
         return [int(row[0]) for row in rows]

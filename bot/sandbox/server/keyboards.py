@@ -114,9 +114,7 @@ def _url(value: Any) -> str:
 def _web_app(value: Any) -> str:
     url = str(value.get("url", "")) if isinstance(value, dict) else ""
     if not url.lower().startswith("https://"):
-        raise bad_request(
-            f"inline keyboard button Web App URL '{url}' is invalid: Only HTTPS links are allowed"
-        )
+        raise bad_request(f"inline keyboard button Web App URL '{url}' is invalid: Only HTTPS links are allowed")
     return url
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from bot.sandbox.server.errors import bad_request
 
+_INT64 = 1 << 63
 _TRUE = frozenset({"true", "yes", "1"})
 
 
@@ -44,10 +45,7 @@ class Params:
 
     def integer(self, name: str, default: int = 0) -> int:
         """A value as a whole number; anything else counts as the default, as with Telegram."""
-        try:
-            return int(self.text(name).strip())
-        except ValueError:
-            return default
+        return whole(self.values.get(name), default)
 
     def flag(self, name: str) -> bool:
         """A value as a truth value."""
@@ -73,6 +71,15 @@ class Params:
         if not isinstance(value, dict):
             raise bad_request(f"object expected as {name.replace('_', ' ')}")
         return value
+
+
+def whole(value: Any, default: int = 0) -> int:
+    """A whole number of at most 64 bits, from a number or text; the default for anything else."""
+    try:
+        number = int(value) if isinstance(value, int | str) else default
+    except ValueError:
+        return default
+    return number if -_INT64 <= number < _INT64 else default
 
 
 def boolean(entry: dict[str, Any], name: str) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from bot.sandbox.server.entities import links
 from bot.sandbox.server.entities.span import Span, utf16_length
 from bot.sandbox.server.errors import bad_request
+from bot.sandbox.server.params import whole
 
 _DETECTED = frozenset({"mention", "hashtag", "cashtag", "bot_command", "url", "email", "phone_number"})
 _PLAIN = frozenset({"bold", "italic", "underline", "strikethrough", "spoiler", "code", "blockquote",
@@ -61,24 +62,22 @@ def _span(entry: Any, find_user: Callable[[int], dict[str, Any] | None]) -> Span
 
 def _number(entry: dict[str, Any], name: str) -> int:
     value = _field(entry, name)
-    try:
-        return int(value)
-    except (TypeError, ValueError) as error:
-        raise bad_request(f'can\'t parse MessageEntity: Field "{name}" must be of type Number') from error
+    number = whole(value, -_INT64)
+    if number == -_INT64:
+        raise bad_request(f'can\'t parse MessageEntity: Field "{name}" must be of type Number')
+    return number
 
 
 def _pre(span: Span, language: str) -> Span:
     return Span("pre_code" if language else "pre", span.offset, span.length, language)
 
 
-def _with_argument(
-    span: Span, entry: dict[str, Any], find_user: Callable[[int], dict[str, Any] | None]
-) -> Span:
+def _with_argument(span: Span, entry: dict[str, Any], find_user: Callable[[int], dict[str, Any] | None]) -> Span:
     if span.kind == "text_link":
         span.kind, span.argument = _link(str(_field(entry, "url")))
     elif span.kind == "text_mention":
         user = _field(entry, "user")
-        identifier = int(user.get("id", 0)) if isinstance(user, dict) else 0
+        identifier = whole(user.get("id")) if isinstance(user, dict) else 0
         if find_user(identifier) is None:
             raise bad_request("user not found")
         span.argument = str(identifier)

@@ -163,9 +163,7 @@ class _Parser:
         tag = self.open.pop()
         if name and name != tag.tag:
             where = byte_offset(self.source, begin)
-            raise ParseError(
-                f'Unmatched end tag at byte offset {where}, expected "</{tag.tag}>", found "</{name}>"'
-            )
+            raise ParseError(f'Unmatched end tag at byte offset {where}, expected "</{tag.tag}>", found "</{name}>"')
         if self.units > tag.start:
             self._add(tag)
 

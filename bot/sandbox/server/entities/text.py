@@ -46,9 +46,7 @@ def finished(text: str, spans: list[Span], find_user: FindUser) -> Formatted:
     text, spans = _without_returns(_CONTROL.sub(" ", text), spans)
     text, spans = _trimmed(text, order(spans))
     spans = _mended(spans)
-    closed = [
-        span for span in spans if span.kind not in {*_SPLITTABLE, "blockquote", "expandable_blockquote"}
-    ]
+    closed = [span for span in spans if span.kind not in {*_SPLITTABLE, "blockquote", "expandable_blockquote"}]
     spans = order(spans + [span for span in detect(text) if not _overlaps(span, closed)])
     found = [entity for span in spans if (entity := entity_json(span, find_user))]
     return Formatted(text, found[:_MAX_ENTITIES])

@@ -7,6 +7,7 @@ from typing import Any
 
 from bot.sandbox.server.errors import bad_request
 from bot.sandbox.server.methods.call import Call, method
+from bot.sandbox.server.params import whole
 from bot.sandbox.server.world import World
 
 _COMMAND = re.compile(r"[a-z0-9_]{1,32}")
@@ -26,7 +27,7 @@ def _key(call: Call) -> str:
         return f"commands.{kind}.{language}"
     if kind not in _CHAT_SCOPES:
         raise bad_request("can't parse BotCommandScope: Unsupported type specified")
-    if int(scope.get("chat_id", 0)) not in call.world.chats:
+    if whole(scope.get("chat_id")) not in call.world.chats:
         raise bad_request("chat not found")
     return f"commands.{kind}.{scope['chat_id']}.{scope.get('user_id', '')}.{language}"
 
@@ -87,7 +88,7 @@ def commands_for(world: World, chat_id: int) -> list[dict[str, str]]:
 def set_chat_menu_button(call: Call) -> bool:
     """Choose what the button beside the text field does."""
     button = call.params.object("menu_button") or {"type": "default"}
-    if button.get("type") not in {"default", "commands", "web_app"}:
+    if str(button.get("type")) not in {"default", "commands", "web_app"}:
         raise bad_request("can't parse MenuButton: Unsupported type specified")
     call.world.history.remember(f"menu.{_menu_chat(call)}", button)
     return True

@@ -97,12 +97,12 @@ def delete_message(call: Call) -> bool:
 def delete_messages(call: Call) -> bool:
     """Delete up to a hundred messages; those that are gone are skipped."""
     numbers = call.params.json("message_ids")
-    if not isinstance(numbers, list) or not numbers:
+    if not isinstance(numbers, list) or not numbers or not all(type(number) is int for number in numbers):
         raise bad_request("message identifiers are not specified")
     if len(numbers) > _MOST_DELETED:
         raise bad_request("too many message identifiers specified")
     chat = call.chat()
-    found = [message for number in numbers if (message := call.world.history.message(chat.id, int(number)))]
+    found = [message for number in numbers if (message := call.world.history.message(chat.id, number))]
     for message in found:
         if call.world.now() - message.date <= _DELETABLE_SECONDS:
             call.world.remove(message)

@@ -28,9 +28,7 @@ class Item:
 
 def _file(call: Call, kind: str, given: Any, field: str) -> StoredFile:
     name = str(given or "")
-    upload = call.params.uploads.get(
-        name.removeprefix("attach://") if name.startswith("attach://") else field
-    )
+    upload = call.params.uploads.get(name.removeprefix("attach://") if name.startswith("attach://") else field)
     if upload is not None and (name.startswith("attach://") or not name):
         if kind == "photo":
             return call.world.files.add_photo(upload.data)
@@ -94,7 +92,7 @@ def send_media_group(call: Call) -> list[dict[str, Any]]:
         raise bad_request("can't parse media JSON object")
     if len(entries) not in _ALBUM:
         raise bad_request("group send failed: wrong number of media" if entries else "media is empty")
-    if len({entry.get("type") for entry in entries}) > 1:
+    if len({str(entry.get("type")) for entry in entries}) > 1:
         raise bad_request("document can't be mixed with other media types")
     chat = call.writable_chat()
     items = [input_media(call, entry) for entry in entries]

@@ -166,6 +166,7 @@ function enter(chosen) {
   seq = 0;
   log.replaceChildren();
   pins.set([]);
+  composer.close();
   stopReply();
   showUnread(0);
   switcher.show(world.users, user);

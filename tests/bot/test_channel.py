@@ -1,0 +1,147 @@
+"""Alerts by Telegram: rendering, buttons, and which errors mean what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+from telegram.constants import ParseMode
+from telegram.error import BadRequest, Forbidden, NetworkError, RetryAfter, TimedOut
+
+from bot.channels.telegram import TelegramChannel, buttons, render
+from bot.courier import Courier, Edited
+from bot.html import Html
+from bot.keyboard import Keyboard
+from bot.pacing import Lane, Pacer
+from bot.screen import Act
+from core.access.roles import Role
+from core.alerts.channel import ChannelDown, ChannelRefused, Message, Severity
+from tests.bot.fakes import NOW
+from tests.bot.parser import utf16, visible
+from tests.bot.stage import Stage
+
+
+def message(**changes: Any) -> Message:
+    fields = {"ids": (7,), "kind": "halt", "severity": Severity.CRITICAL, "title": "Halted <now>", "lines": ("loss & more",), "at": NOW}
+    return Message(**{**fields, **changes})
+
+
+FILLS = tuple(f"buy {n * 100} AAPL @ 25.{n:02d}" for n in range(1, 40))
+MESSAGES = {
+    "halt": message(),
+    "one fill": message(kind="fill", severity=Severity.INFO, title="Fill", lines=FILLS[:1]),
+    "fills": message(ids=tuple(range(1, 13)), kind="fill", severity=Severity.INFO, title="Fills", lines=FILLS[:12]),
+    "failure": message(kind="strategy", severity=Severity.WARNING, title="trend-aapl failed", lines=("ValueError: <x>",)),
+    "long": message(kind="fill", lines=tuple("<&>" * 500 for _ in range(60)), title="t" * 900),
+    "empty": message(lines=()),
+}
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_rendering(name: str, snapshot: SnapshotAssertion) -> None:
+    """As Telegram shows it, within its limits."""
+    markup = render(MESSAGES[name]).markup
+    assert utf16(visible(markup)) <= 20_000
+    if name != "long":
+        assert markup == snapshot
+
+
+def test_a_halt_is_one_press_away_for_those_who_may() -> None:
+    """A viewer gets no such button."""
+    stage = Stage()
+    for role in Role:
+        acts = [button for row in buttons(message(), stage.caller(role)) for button in row if isinstance(button, Act)]
+        assert bool(acts) == (role >= Role.TRADER)
+
+
+class FakeBot:
+    """Fails with what it is told, one error a call, then succeeds."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self.errors = list(errors)
+        self.sent: list[tuple[str, Any]] = []
+
+    async def send_message(self, chat_id: int, text: str, *, parse_mode: ParseMode | None, **_: Any) -> Any:
+        if self.errors:
+            raise self.errors.pop(0)
+        self.sent.append((text, parse_mode))
+        return type("Sent", (), {"message_id": 5})()
+
+    async def edit_message_text(self, text: str, *_: Any, **__: Any) -> None:
+        raise self.errors.pop(0)
+
+
+def build(*errors: Exception) -> tuple[Stage, FakeBot, Courier, TelegramChannel]:
+    stage = Stage()
+    bot = FakeBot(*errors)
+
+    async def sleep(seconds: float) -> None:
+        stage.clock.advance(max(seconds, 0.001))
+
+    courier = Courier(bot, Pacer(stage.clock, sleep=sleep), sleep)  # type: ignore[arg-type]
+    return stage, bot, courier, TelegramChannel(courier, stage.keyboards, stage.people, stage.service)
+
+
+async def test_delivery_binds_its_buttons() -> None:
+    """The halt button of an alert works once, in a new message."""
+    stage, bot, _, channel = build()
+    await channel.deliver("1", message())
+    assert "Halted &lt;now&gt;" in bot.sent[0][0]
+    nonce = next(iter(stage.tickets.stored))
+    answer = await stage.press(f"h1|{nonce}", 5)
+    assert answer.fresh
+    assert stage.service.calls[0][0] == "halt"
+
+
+async def test_markup_that_telegram_refuses_goes_as_plain_text() -> None:
+    """In the same attempt: an alert is never lost over a tag."""
+    _, bot, _, channel = build(BadRequest("Can't parse entities: unexpected end"))
+    await channel.deliver("1", message())
+    assert bot.sent[0][1] is None
+    assert "<" not in bot.sent[0][0].replace("<now>", "")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "wait"),
+    [
+        (RetryAfter(17), ChannelDown, 17),
+        (TimedOut(), ChannelDown, None),
+        (NetworkError("Bad Gateway"), ChannelDown, None),
+        (Forbidden("Forbidden: bot was blocked by the user"), ChannelRefused, None),
+        (BadRequest("Chat not found"), ChannelRefused, None),
+        (BadRequest("Message_too_long"), ChannelRefused, None),
+    ],
+)
+async def test_errors_are_told_apart(error: Exception, kind: type[Exception], wait: float | None) -> None:
+    """For now, or for good."""
+    _, _, _, channel = build(error)
+    with pytest.raises(kind) as raised:
+        await channel.deliver("1", message())
+    assert getattr(raised.value, "retry_after", None) == wait
+
+
+@pytest.mark.parametrize("recipient", ["999", "nobody", ""])
+async def test_strange_recipients_are_refused(recipient: str) -> None:
+    """Someone who is no longer a user hears nothing more."""
+    _, bot, _, channel = build()
+    with pytest.raises(ChannelRefused):
+        await channel.deliver(recipient, message())
+    assert bot.sent == []
+
+
+async def test_a_reply_is_tried_again() -> None:
+    """429, a timeout and a 502 later it arrives."""
+    stage, bot, courier, _ = build(RetryAfter(3), TimedOut(), NetworkError("Bad Gateway"))
+    assert await courier.send(1, Html("x"), Keyboard(), Lane.REPLY) == 5
+    assert len(bot.sent) == 1
+    assert (stage.clock.now() - NOW).total_seconds() >= 3
+
+
+async def test_edits() -> None:
+    """Nothing to change is fine; a message that is gone is told."""
+    _, _, courier, _ = build(
+        BadRequest("Message is not modified: …"), BadRequest("Message to edit not found"), BadRequest("Message can't be edited")
+    )
+    outcomes = [await courier.edit(1, 5, Html("x"), Keyboard(), Lane.REPLY) for _ in range(3)]
+    assert outcomes == [Edited.SAME, Edited.GONE, Edited.GONE]
