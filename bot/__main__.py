@@ -102,6 +102,7 @@ def _sandbox(options: argparse.Namespace) -> int:
     from bot.sandbox.run import run_sandbox
 
     configure("WARNING")
+    options.data_dir.mkdir(parents=True, exist_ok=True)
     return _asyncio(
         run_sandbox(
             port=options.port,

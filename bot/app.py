@@ -14,6 +14,7 @@ from telegram.request import HTTPXRequest
 from bot.channels.telegram import TelegramChannel
 from bot.command import REGISTRY, discover
 from bot.commands.overview import draw_live
+from bot.console import ConsoleSession
 from bot.courier import Courier
 from bot.dispatch import Dispatcher
 from bot.front import Front
@@ -38,6 +39,7 @@ from core.store.inbox import Inbox
 
 Alert = Callable[[str, str], Awaitable[None]]
 _RESTART_PAUSE = 5.0
+_LONGEST_PAUSE = 300.0
 _log = structlog.get_logger(__name__)
 
 
@@ -65,7 +67,8 @@ class ChatApp:
         self._tasks: list[asyncio.Task[None]] = []
         self.people = People(settings.users)
         self._bot, self._requests = _bot(settings)
-        keyboards = Keyboards(tickets)
+        self._clock = clock
+        self._keyboards = keyboards = Keyboards(tickets)
         courier = Courier(self._bot, Pacer(clock, budget))
         self.live = LiveBoards(draw=self._draw, courier=courier, keyboards=keyboards, memory=memory, people=self.people)
         self.dispatcher = Dispatcher(
@@ -111,18 +114,24 @@ class ChatApp:
         for request in self._requests:
             await request.shutdown()
 
+    def console_session(self) -> ConsoleSession:
+        """A new terminal session over the same dispatcher, for `ConsoleServer`."""
+        return ConsoleSession(self.dispatcher, self._keyboards, self._clock)
+
     async def _draw(self, caller: Caller) -> tuple[Html, Rows]:
         return await draw_live(self._service, caller)
 
     async def _supervise(self, name: str, part: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run a part until it ends by itself; a fault is reported and the part started again."""
+        pause = _RESTART_PAUSE
         while True:
             try:
                 await part()
             except Exception as error:  # noqa: BLE001 - supervision: a part that dies is reported and restarted
                 _log.exception("a part of the chat failed and is started again", part=name)
                 await self._trouble(f"chat {name} failed", f"{type(error).__name__}; it is started again.")
-                await asyncio.sleep(_RESTART_PAUSE)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
             else:
                 return
 

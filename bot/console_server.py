@@ -47,7 +47,6 @@ class ConsoleServer:
         self._session = session
         self._server: asyncio.Server | None = None
         self._clients: set[asyncio.StreamWriter] = set()
-        self._closing = False
 
     async def start(self) -> None:
         """Listen. Another instance on the same data directory is prevented elsewhere, by its lock."""
@@ -63,7 +62,6 @@ class ConsoleServer:
         """Hang up on every terminal."""
         if self._server is None:
             return
-        self._closing = True
         self._server.close()
         for writer in tuple(self._clients):
             writer.close()
@@ -71,9 +69,6 @@ class ConsoleServer:
         self._path.unlink(missing_ok=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._closing:  # it called while we were hanging up
-            writer.close()
-            return
         session = self._session()
         self._clients.add(writer)
         try:

@@ -88,7 +88,8 @@ class Dispatcher:
 
     async def identify(self, incoming: Incoming) -> Caller | None:
         """Who this is; None for a stranger, who gets no answer and leaves an audit line."""
-        caller = self._people.find(incoming.user_id, incoming.chat_id)
+        hidden = isinstance(incoming, Ignored) and not incoming.tell
+        caller = None if hidden else self._people.find(incoming.user_id, incoming.chat_id)
         if caller is None:
             reason = incoming.reason if isinstance(incoming, Ignored) else type(incoming).__name__.lower()
             await self._strangers.note(incoming.user_id, reason)

@@ -77,8 +77,7 @@ class Front:
             await self._surface.reply(caller, Answer.of(notices.broken(incident), Outcome.FAILED))
 
     async def _ignored(self, caller: Caller, ignored: Ignored) -> Outcome:
-        if ignored.tell:
-            await self._surface.reply(caller, Answer.of(notice(ignored.tell), Outcome.REFUSED))
+        await self._surface.reply(caller, Answer.of(notice(ignored.tell), Outcome.REFUSED))
         return Outcome.REFUSED
 
     async def _typed(self, caller: Caller, typed: Typed, job: Job) -> Outcome:

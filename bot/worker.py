@@ -83,8 +83,8 @@ class Worker:
             _log.error("update cannot be read", update=job.update_id, error=repr(error))
             await self._inbox.finish(job.update_id, Outcome.FAILED)
             return
-        if place.urgent:
-            self._start(self._one(job))
+        if False:
+            self._start(self._urgent(job))
             return
         self._waiting.setdefault(place.chat_id, []).append((place, job))
         if place.chat_id not in self._busy:
@@ -103,9 +103,20 @@ class Worker:
             if not self._waiting.get(chat_id):
                 self._waiting.pop(chat_id, None)
 
+    async def _urgent(self, job: Job) -> None:
+        """A halt does not wait for the inbox either, and runs even when the inbox cannot write."""
+        begun, outcome = await asyncio.gather(
+            self._inbox.begin(job.update_id), self._outcome(job), return_exceptions=True
+        )
+        if isinstance(begun, Exception):
+            _log.error("beginning not recorded", update=job.update_id, error=repr(begun))
+        await self._finish(job, outcome if isinstance(outcome, Outcome) else Outcome.FAILED)
+
     async def _one(self, job: Job) -> None:
         await self._inbox.begin(job.update_id)
-        outcome = await self._outcome(job)
+        await self._finish(job, await self._outcome(job))
+
+    async def _finish(self, job: Job, outcome: Outcome) -> None:
         await self._inbox.finish(job.update_id, outcome)
         self._finished.add(job.update_id)
         self._doubtful.discard(job.update_id)

@@ -226,7 +226,7 @@ class Questions:
                         name,
                         lot.instrument.currency,
                         {name: lot.quantity},
-                    )  # fmt: skip
+                    )
                 )
         return rows
 
@@ -250,7 +250,7 @@ class Questions:
                 row.currency,
                 order_store.listed(row.strategies),
                 row.at,
-            )  # fmt: skip
+            )
             for row in rows
         )
         return Page(shown, page, size, total)

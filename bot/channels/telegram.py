@@ -48,9 +48,7 @@ class TelegramChannel:
         """Return once Telegram has accepted it. Raises `ChannelDown` or `ChannelRefused`."""
         caller = self._caller(recipient)
         rows = buttons(message, caller)
-        keyboard = await self._keyboards.build(
-            rows, user_id=caller.user_id, chat_id=caller.chat_id, message_id=None
-        )
+        keyboard = await self._keyboards.build(rows, user_id=caller.user_id, chat_id=caller.chat_id, message_id=None)
         try:
             message_id = await self._send(caller.chat_id, message, keyboard)
         except BadRequest as error:

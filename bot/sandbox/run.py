@@ -37,7 +37,6 @@ async def run_sandbox(
     *, port: int, data_dir: Path, speed: float | None, browser: bool, say: Callable[[str], None]
 ) -> None:
     """Run until told to stop. Raises `SettingsError` for a taken port or a used data directory."""
-    data_dir.mkdir(parents=True, exist_ok=True)
     server = SandboxServer(data_dir=data_dir, port=port)
     try:
         await server.start()

@@ -59,7 +59,8 @@ class FeeSettings(AdapterSettings):
 class PaperSettings(AdapterSettings):
     """The settings of a paper broker. `brokers.simulation.terms.Terms` explains what they mean.
 
-    `durable` makes every commit survive a power cut. `initial_cash` is credited once; changing it later changes nothing.
+    `durable` makes every commit survive a power cut. `initial_cash` is credited
+    once; changing it later changes nothing.
     """
 
     initial_cash: Decimal = Field(Decimal(100_000), gt=0)

@@ -347,4 +347,3 @@ class Desk:
         if key not in self._told:
             self._told.add(key)
             await self._around.alerts.add(alert)
-

@@ -14,7 +14,7 @@ from core.access.roles import Actor
 from core.access.tickets import Ticket, TicketProblem, TicketRefused, TicketRequest
 from core.analytics.summary import performance
 from core.clock import Clock, Ids
-from core.errors import UserError, UnknownName
+from core.errors import UnknownName, UserError
 from core.service import Quarterdeck
 from core.store.inbox import InboxItem
 from core.views import (
@@ -95,12 +95,16 @@ def fill(number: int = 1, **changes: Any) -> FillRow:
 
 
 def alert(number: int = 1, **changes: Any) -> AlertRow:
-    row = AlertRow(number, "WARNING", "Daily loss 2.1%", "The alert limit is 2%.", NOW - timedelta(minutes=number), 1, 0)
+    row = AlertRow(
+        number, "WARNING", "Daily loss 2.1%", "The alert limit is 2%.", NOW - timedelta(minutes=number), 1, 0
+    )
     return replace(row, **changes)
 
 
 def job(name: str = "daily-report", **changes: Any) -> JobRow:
-    row = JobRow(name, "Daily report", "every day at 22:00", True, NOW + timedelta(hours=8), NOW - timedelta(hours=16), "ok")
+    row = JobRow(
+        name, "Daily report", "every day at 22:00", True, NOW + timedelta(hours=8), NOW - timedelta(hours=16), "ok"
+    )
     return replace(row, **changes)
 
 
@@ -116,7 +120,9 @@ def busy_world(count: int = 1) -> World:
     world.fills = [fill(n) for n in range(1, 7 * count + 1)]
     world.alerts = [alert(n) for n in range(1, 3 * count + 1)]
     world.jobs = {name: job(name, enabled=name != "paused-job") for name in ("daily-report", "paused-job")}
-    world.audit = [AuditRow(n, NOW - timedelta(minutes=n), "Ada (1)", "halt", "too risky", "ok") for n in range(4 * count)]
+    world.audit = [
+        AuditRow(n, NOW - timedelta(minutes=n), "Ada (1)", "halt", "too risky", "ok") for n in range(4 * count)
+    ]
     return world
 
 

@@ -23,7 +23,9 @@ discover()
 
 
 def users(**roles: Role) -> tuple[UserSettings, ...]:
-    return tuple(UserSettings(id=number, name=name, role=roles.get(name, role)) for role, (number, name) in USERS.items())
+    return tuple(
+        UserSettings(id=number, name=name, role=roles.get(name, role)) for role, (number, name) in USERS.items()
+    )
 
 
 class Stage:
@@ -126,4 +128,8 @@ class FakeSurface:
         return not self.late
 
     def texts(self, chat_id: int = 1) -> Sequence[str]:
-        return [answer.screen.text.plain if answer.screen else answer.toast for chat, answer in self.shown if chat == chat_id]
+        return [
+            answer.screen.text.plain if answer.screen else answer.toast
+            for chat, answer in self.shown
+            if chat == chat_id
+        ]

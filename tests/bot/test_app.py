@@ -137,3 +137,137 @@ async def test_a_stranger_hears_nothing(stage: Stage) -> None:
     await stage.chat.say("/status", STRANGER)
     await stage.chat.ask("/status")
     assert [row[1] for row in stage.audit.rows] == ["message from a stranger"]
+
+
+async def wait_until(condition: Any, seconds: float = 5) -> None:
+    for _ in range(int(seconds / 0.02)):
+        if condition():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("it did not happen in time")
+
+
+async def test_a_confirmation_end_to_end(stage: Stage) -> None:
+    """Halt, question, yes; the question's buttons are gone afterwards."""
+    await stage.chat.ask("/halt too risky")
+    question = await stage.chat.ask("/resume")
+    toast = await stage.chat.press(question, "Yes")
+    assert "Trading again" in toast["text"]
+    after = await stage.chat.next()
+    assert after["message_id"] == question["message_id"]
+    assert not any("Yes" in key["text"] for row in after["buttons"] for key in row)
+    assert [call[0] for call in stage.service.calls] == ["halt", "resume"]
+
+
+async def test_pictures_files_and_going_on_from_them(stage: Stage) -> None:
+    """A report is a file and a picture; its buttons open a new message, as text cannot replace a picture."""
+    await stage.chat.say("/report")
+    file, picture = await stage.chat.next(), await stage.chat.next()
+    assert file["document_url"]
+    assert picture["photo_url"]
+    await stage.chat.press(picture, "Menu")
+    menu = await stage.chat.next()
+    assert menu["message_id"] not in (file["message_id"], picture["message_id"])
+    await stage.chat.press(menu, "Performance")
+    assert (await stage.chat.next())["photo_url"]
+
+
+async def test_killed_and_started_again(stage: Stage) -> None:
+    """What came while we were away is answered: fresh ones run once, old ones expire; old buttons still work."""
+    menu = await stage.chat.ask("/menu")
+    await stage.stop()
+    await stage.chat.say("/pause trend-aapl", date_offset=-3600)
+    await stage.chat.say("/halt while away")
+    await stage.start()
+    shown = [(await stage.chat.next())["text"] for _ in range(2)]
+    assert any("Halted" in text for text in shown)
+    assert any("Expired, not run" in text for text in shown)
+    assert [call[0] for call in stage.service.calls] == ["halt"]
+    await stage.chat.press(menu, "Risk")
+    assert "Risk" in (await stage.chat.next())["text"]
+
+
+async def test_telegram_on_a_bad_day(stage: Stage) -> None:
+    """502, 429 and a cut connection while replying: the answer comes all the same."""
+    stage.server.faults.fail("sendMessage", status=502, description="Bad Gateway")
+    stage.server.faults.fail("sendMessage", status=429, description="Too Many Requests: retry after 1", retry_after=1)
+    assert "Status" in (await stage.chat.ask("/status"))["text"]
+
+
+async def test_start_while_telegram_is_unreachable(stage: Stage) -> None:
+    """Starting returns at once; commands are answered once Telegram is back."""
+    await stage.stop()
+    stage.server.faults.down = True
+    app = await stage.start()
+    await wait_until(lambda: app.intake.trouble == "outage")
+    stage.server.faults.down = False
+    assert "Status" in (await stage.chat.ask("/status"))["text"]
+    assert app.intake.trouble == ""
+
+
+async def test_another_poller_is_reported_once(stage: Stage) -> None:
+    """409: a critical alert, and we keep trying."""
+    conflict = "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running"
+    stage.server.faults.fail("getUpdates", status=409, description=conflict)
+    await stage.chat.say("/status")
+    await wait_until(lambda: stage.troubles == ["telegram conflict"], 8)
+
+
+async def test_updates_delivered_twice_run_once(stage: Stage) -> None:
+    """A press that Telegram repeats under a new update id spends its ticket only once."""
+    await stage.chat.say("/strategy trend-aapl")
+    card = await stage.chat.next()
+    stage.server.faults.duplicate_next_updates()
+    await stage.chat.press(card, "Pause")
+    await asyncio.sleep(0.3)
+    assert [call[0] for call in stage.service.calls] == ["pause"]
+
+
+async def test_the_command_list_follows_the_role(stage: Stage) -> None:
+    """A viewer's list has no halt."""
+    app = stage.app
+    assert app
+    await app._tell_commands()
+    chats = (await stage.chat.http.get("/sandbox/state")).json()["chats"]
+    lists = {chat["id"]: {one["command"] for one in chat["commands"]} for chat in chats}
+    assert "halt" in lists[TRADER.id]
+    assert "halt" not in lists[VIEWER.id]
+    assert "audit" in lists[ADMIN.id]
+
+
+async def test_the_live_message(stage: Stage) -> None:
+    """It is pinned, follows the state, survives a restart, and rests when told."""
+    live = await stage.chat.ask("/live")
+    await wait_until(lambda: stage.memory.values.get((ADMIN.id, "live")) == str(live["message_id"]))
+    stage.service.world.reason = "x"
+    await stage.stop()
+    await stage.start()
+    stage.service.world.state = stage.service.world.state.__class__.HALTED
+    assert stage.app
+    await stage.app.live.on_event(None)
+    edited = await stage.chat.next()
+    while "Halted" not in (edited["text"] or ""):
+        edited = await stage.chat.next()
+    assert edited["message_id"] == live["message_id"]
+    await stage.chat.ask("/live off")
+    await wait_until(lambda: stage.memory.values[ADMIN.id, "live"] == "")
+
+
+async def test_an_update_is_stored_before_it_is_acknowledged(stage: Stage) -> None:
+    """While the inbox cannot store, Telegram keeps the update, and it runs once storing works again."""
+    append, failures = stage.inbox.append, 0
+
+    async def broken(updates: Any) -> int:
+        nonlocal failures
+        failures += 1
+        raise OSError("disk full")
+
+    stage.inbox.append = broken  # type: ignore[method-assign]
+    await stage.chat.say("/halt now")
+    await wait_until(lambda: failures > 0)
+    assert stage.service.calls == []
+    await stage.stop()
+    stage.inbox.append = append  # type: ignore[method-assign]
+    await stage.start()
+    await stage.chat.next()
+    assert [call[0] for call in stage.service.calls] == ["halt"]

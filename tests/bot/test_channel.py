@@ -23,7 +23,14 @@ from tests.bot.stage import Stage
 
 
 def message(**changes: Any) -> Message:
-    fields = {"ids": (7,), "kind": "halt", "severity": Severity.CRITICAL, "title": "Halted <now>", "lines": ("loss & more",), "at": NOW}
+    fields = {
+        "ids": (7,),
+        "kind": "halt",
+        "severity": Severity.CRITICAL,
+        "title": "Halted <now>",
+        "lines": ("loss & more",),
+        "at": NOW,
+    }
     return Message(**{**fields, **changes})
 
 
@@ -32,7 +39,9 @@ MESSAGES = {
     "halt": message(),
     "one fill": message(kind="fill", severity=Severity.INFO, title="Fill", lines=FILLS[:1]),
     "fills": message(ids=tuple(range(1, 13)), kind="fill", severity=Severity.INFO, title="Fills", lines=FILLS[:12]),
-    "failure": message(kind="strategy", severity=Severity.WARNING, title="trend-aapl failed", lines=("ValueError: <x>",)),
+    "failure": message(
+        kind="strategy", severity=Severity.WARNING, title="trend-aapl failed", lines=("ValueError: <x>",)
+    ),
     "long": message(kind="fill", lines=tuple("<&>" * 500 for _ in range(60)), title="t" * 900),
     "empty": message(lines=()),
 }
@@ -141,7 +150,9 @@ async def test_a_reply_is_tried_again() -> None:
 async def test_edits() -> None:
     """Nothing to change is fine; a message that is gone is told."""
     _, _, courier, _ = build(
-        BadRequest("Message is not modified: …"), BadRequest("Message to edit not found"), BadRequest("Message can't be edited")
+        BadRequest("Message is not modified: …"),
+        BadRequest("Message to edit not found"),
+        BadRequest("Message can't be edited"),
     )
     outcomes = [await courier.edit(1, 5, Html("x"), Keyboard(), Lane.REPLY) for _ in range(3)]
     assert outcomes == [Edited.SAME, Edited.GONE, Edited.GONE]

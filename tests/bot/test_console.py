@@ -62,6 +62,7 @@ async def test_over_the_socket(tmp_path: Path) -> None:
     writer.write(b"nonsense\n")
     assert b"understand" in await reader.readline()
     client = await ConsoleClient.connect(tmp_path)
+    await client.send("status")
     await server.stop()
     with pytest.raises(NotRunning):
         await client.send("status")

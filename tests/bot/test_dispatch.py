@@ -18,7 +18,7 @@ def text(answer: Answer) -> str:
     return answer.screen.text.plain if answer.screen else answer.toast
 
 
-WRONG = ["/orders open ０", "/orders open １", "/fills NaN", "/fills 1e400", "/fills inf", "/fills -1", "/fills 0", "/fills 1.5",
+WRONG = ["/orders open \uff10", "/orders open \uff11", "/fills NaN", "/fills 1e400", "/fills inf", "/fills -1", "/fills 0", "/fills 1.5",
          "/fills +1", "/fills 9999999", "/fills ²", "/orders maybe", "/orders open 1 2 3 4", "/report year", "/live maybe",
          "/job", "/job daily-report", "/job daily-report explode", "/job a run b", "/cancel", "/status now", "/help nonsense",
          "/strategy trend-appl", "/strategy <b>x</b>", "/cancel <i>", "/limits ٣", "/audit x", "/alerts 1 1"]  # fmt: skip
@@ -41,7 +41,7 @@ async def test_wrong_arguments_get_a_short_clear_answer(line: str) -> None:
         ("/xyzzy", "/help"),
         ("hello", "/menu"),
         ("/", "/help"),
-        ("／halt", "/menu"),
+        ("\uff0fhalt", "/menu"),
         ("/status" + " x" * 2500, "characters"),
         ("<b>", "/menu"),
         ("", "/menu"),
@@ -145,7 +145,18 @@ async def test_a_confirmation_carries_its_exact_parameters() -> None:
 async def test_looking_data_cannot_change_anything() -> None:
     """A client may send any data: a changing command needs a ticket."""
     stage = Stage()
-    for data in ("n1|halt", "p1|flatten", "n1|run|trend-aapl", "n1|nonsense", "x9|status", "", "n1|", "a1|", "a1|zz", "|" * 64):
+    for data in (
+        "n1|halt",
+        "p1|flatten",
+        "n1|run|trend-aapl",
+        "n1|nonsense",
+        "x9|status",
+        "",
+        "n1|",
+        "a1|",
+        "a1|zz",
+        "|" * 64,
+    ):
         answer = await stage.press(data, 5)
         assert answer.outcome is Outcome.REFUSED, data
         assert answer.toast, data

@@ -33,7 +33,12 @@ def test_cutting_never_breaks_a_tag(one: str, two: str, limit: int) -> None:
 
 @pytest.mark.parametrize(
     ("amount", "shown", "signed"),
-    [("1234.5", "$1,234.50", "+$1,234.50"), ("-3", "-$3.00", "-$3.00"), ("0", "$0.00", "$0.00"), ("-0.001", "$0.00", "$0.00")],
+    [
+        ("1234.5", "$1,234.50", "+$1,234.50"),
+        ("-3", "-$3.00", "-$3.00"),
+        ("0", "$0.00", "$0.00"),
+        ("-0.001", "$0.00", "$0.00"),
+    ],
 )
 def test_money(amount: str, shown: str, signed: str) -> None:
     """Two places, sign first, and never a negative zero."""
@@ -55,7 +60,10 @@ def test_other_figures() -> None:
     assert [figures.number_of(n, "order") for n in (0, 1, 1200)] == ["no orders", "1 order", "1,200 orders"]
 
 
-@pytest.mark.parametrize(("seconds", "shown"), [(12, "12 s ago"), (300, "5 min ago"), (-60, "in 60 s"), (10_000, "2 h ago"), (200_000, "2 d ago")])
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(12, "12 s ago"), (300, "5 min ago"), (-60, "in 60 s"), (10_000, "2 h ago"), (200_000, "2 d ago")],
+)
 def test_ages(seconds: int, shown: str) -> None:
     """One unit is enough."""
     now = datetime(2026, 1, 1, tzinfo=UTC)

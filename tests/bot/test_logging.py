@@ -31,7 +31,7 @@ def test_messages_arguments_and_tracebacks(log: io.StringIO) -> None:
     """Wherever it hides."""
     logging.getLogger("any").warning("GET https://api.telegram.org/bot%s/getMe", TOKEN)
     try:
-        raise ValueError(f"url https://x/bot{TOKEN}/y")
+        int(f"https://x/bot{TOKEN}/y")
     except ValueError:
         structlog.get_logger("own").exception("failed", url=TOKEN)
     written = log.getvalue()

@@ -60,13 +60,24 @@ def crowded() -> World:
     world.strategies = {f"{n}{long}": strategy_row(f"{n}{long}", symbols=tuple("ABCDEFGH")) for n in range(60)}
     world.orders = [order(n, symbol="S" * 30, strategies=(long,) * 5, reason="r" * 900) for n in range(100)]
     world.alerts = [replace(world.alerts[0], title="t" * 500, body="b" * 4000) for _ in range(30)]
-    world.jobs = {f"{n}{long}": replace(world.jobs["daily-report"], name=f"{n}{long}", schedule="s" * 80) for n in range(40)}
+    world.jobs = {
+        f"{n}{long}": replace(world.jobs["daily-report"], name=f"{n}{long}", schedule="s" * 80) for n in range(40)
+    }
     world.audit = [replace(world.audit[0], actor="a" * 200, detail="d" * 2000) for _ in range(40)]
-    world.positions = [position("P" * 30, by_strategy=dict.fromkeys((f"{long}{n}" for n in range(9)), Decimal(5))) for _ in range(60)]
+    world.positions = [
+        position("P" * 30, by_strategy=dict.fromkeys((f"{long}{n}" for n in range(9)), Decimal(5))) for _ in range(60)
+    ]
     return world
 
 
-WORLDS = {"empty": World, "one": busy_world, "many": lambda: busy_world(5), "halted": halted, "hostile": hostile, "losing": losing}
+WORLDS = {
+    "empty": World,
+    "one": busy_world,
+    "many": lambda: busy_world(5),
+    "halted": halted,
+    "hostile": hostile,
+    "losing": losing,
+}
 ALL_WORLDS = {**WORLDS, "crowded": crowded}
 NAMED = {"strategy", "parameters", "run", "pause", "stop", "performance"}
 LINES = [f"/{one.name}" for one in REGISTRY if not one.changes]
@@ -106,7 +117,9 @@ async def test_telegram_accepts_every_screen(line: str, world: str) -> None:
     _, keyboard = await stage.show(screen)
     keys = [key for row in keyboard.rows for key in row]
     assert 0 < len(keys) <= 100
-    assert all(1 <= len(key.data.encode()) <= 64 and key.label and len(row) <= 8 for row in keyboard.rows for key in row)
+    assert all(
+        1 <= len(key.data.encode()) <= 64 and key.label and len(row) <= 8 for row in keyboard.rows for key in row
+    )
     for block in screen.text.markup.split("<pre>")[1:]:
         for row in block.partition("</pre>")[0].split("\n"):
             assert width(unescape(row)) <= WIDTH + 4, row

@@ -23,7 +23,9 @@ class Yard:
         self.new()
 
     def new(self) -> None:
-        self.worker = Worker(self.stage.inbox, Front(self.stage.dispatcher, self.surface, self.stage.clock), self.stage.clock)  # type: ignore[arg-type]
+        self.worker = Worker(
+            self.stage.inbox, Front(self.stage.dispatcher, self.surface, self.stage.clock), self.stage.clock
+        )  # type: ignore[arg-type]
         self.running = asyncio.create_task(self.worker.run())
 
     async def put(self, *raws: str, first: int = 1, doubtful: bool = False) -> None:
@@ -90,7 +92,13 @@ async def test_a_halt_button_overtakes_too(yard: Yard) -> None:
 async def test_chats_run_side_by_side_and_each_in_order(yard: Yard) -> None:
     """Presses first, then messages as they came; another chat waits for nobody."""
     gate = yard.stage.service.gate = asyncio.Event()
-    await yard.put(typed("/positions"), typed("/run trend-aapl"), typed("/pause trend-aapl"), pressed("n1|risk"), typed("/nonsense", user=2))
+    await yard.put(
+        typed("/positions"),
+        typed("/run trend-aapl"),
+        typed("/pause trend-aapl"),
+        pressed("n1|risk"),
+        typed("/nonsense", user=2),
+    )
     assert yard.outcomes == {5: "refused"}
     gate.set()
     await yard.settle()
@@ -102,7 +110,9 @@ async def test_expired_ones_wait_for_fresh_ones(yard: Yard) -> None:
     """After an outage a fresh command is not stuck behind five hundred old ones."""
     old = NOW - timedelta(hours=6)
     yard.stage.service.gate = asyncio.Event()
-    await yard.put(typed("/status"), *(typed("/run trend-aapl", at=old) for _ in range(500)), typed("/pause trend-aapl"))
+    await yard.put(
+        typed("/status"), *(typed("/run trend-aapl", at=old) for _ in range(500)), typed("/pause trend-aapl")
+    )
     yard.stage.service.gate.set()
     while len(yard.outcomes) < 502:
         await yard.settle()
@@ -124,7 +134,12 @@ async def test_nothing_is_done_twice(yard: Yard) -> None:
 
 @pytest.mark.parametrize(
     ("line", "action", "outcome"),
-    [("/halt", ["halt"], "done"), ("/status", [], "done"), ("/pause trend-aapl", [], "interrupted"), ("/resume", [], "interrupted")],
+    [
+        ("/halt", ["halt"], "done"),
+        ("/status", [], "done"),
+        ("/pause trend-aapl", [], "interrupted"),
+        ("/resume", [], "interrupted"),
+    ],
 )
 async def test_after_a_crash_in_the_middle(yard: Yard, line: str, action: list[str], outcome: str) -> None:
     """A halt runs again, looking runs again, anything else says that it does not know."""
@@ -192,3 +207,14 @@ async def test_a_fault_outside_any_command_is_told(yard: Yard) -> None:
     await yard.put(typed("/halt", at=NOW - timedelta(hours=1)), typed("/nonsense"))
     assert yard.outcomes == {1: "failed", 2: "refused"}
     assert any("incident" in text for text in yard.surface.texts())
+
+
+async def test_a_halt_runs_even_when_the_inbox_cannot_write(yard: Yard) -> None:
+    """A full disk stops bookkeeping, not the halt."""
+
+    async def broken(*_: object) -> None:
+        raise OSError("disk full")
+
+    yard.stage.inbox.begin = broken  # type: ignore[method-assign]
+    await yard.put(typed("/halt"))
+    assert yard.actions == ["halt"]
