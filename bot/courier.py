@@ -135,7 +135,7 @@ class Courier:
         """Pin a message quietly; False if that is not possible."""
         try:
             await _sorted(lambda: self._bot.pin_chat_message(chat_id, message_id, disable_notification=True))
-        except (BadRequest, ChannelRefused) as error:
+        except (BadRequest, ChannelDown, ChannelRefused) as error:
             _log.info("message not pinned", chat=chat_id, reason=str(error))
             return False
         return True

@@ -83,7 +83,7 @@ class Worker:
             _log.error("update cannot be read", update=job.update_id, error=repr(error))
             await self._inbox.finish(job.update_id, Outcome.FAILED)
             return
-        if False:
+        if place.urgent:
             self._start(self._urgent(job))
             return
         self._waiting.setdefault(place.chat_id, []).append((place, job))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from brokers.registry import validate
-from core.engine import archive_of
+from core.rounds import archive_of
 from core.errors import SettingsError
 from core.market.series import MarketDataError
 from core.settings import Settings
@@ -26,7 +26,7 @@ def _accounts(settings: Settings) -> Iterator[str]:
 
 def _market(settings: Settings) -> Iterator[str]:
     try:
-        known = archive_of(settings).symbols()
+        known = archive_of(settings.market).symbols()
     except MarketDataError as error:
         yield f"market: {error}"
         return

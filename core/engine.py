@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from datetime import UTC, datetime
 
 import structlog
 
 from brokers.errors import BrokerError, Unavailable
-from brokers.market import Quote
-from brokers.port import AbstractBroker
 from brokers.registry import BrokerContext, BrokerFactory
-from brokers.simulation.source import TickSource, ticks_of
+from brokers.simulation.source import TickSource
 from core.access.audit import Audit
 from core.access.roles import SYSTEM
 from core.access.tickets import Tickets
 from core.alerts.channel import Severity
 from core.alerts.outbox import Alert, Alerts, Outbox
 from core.clock import Clock, Ids, ManualClock, SystemClock
-from core.events import BarsProcessed, Events
-from core.market.archive import BarArchive, FolderArchive, bundled_archive
-from core.market.replay import BarBatch, ReplayFeed
-from core.scheduler import Job, Scheduler, daily, every
+from core.events import Events
+from core.jobs import jobs
+from core.rounds import Rounds, archive_of
+from core.scheduler import Scheduler
 from core.settings import Settings
 from core.store.chat import ChatMemory
-from core.store.control import add_equity, get_cursor, put_cursor
-from core.store.database import Database, sqlite_url, transaction
+from core.store.database import Database, sqlite_url
 from core.store.inbox import Inbox
 from core.strategy.host import Host, ThreadHost
 from core.strategy.manager import StrategyManager
@@ -35,62 +30,76 @@ from core.supervision import Supervisor
 from core.trading.desk import Desk, Surroundings
 from core.trading.market import Market
 from core.trading.pipeline import Pipeline
-from core.trading.profit import profit_of
+from core.trading.reconcile import Drift
 from core.trading.switch import GLOBAL, TradingSwitch
 from risk.gate import RiskGate
 from risk.view import TradingState
 
 log = structlog.get_logger(__name__)
 
-REPLAY = "replay"
 HALT_FLAG = "HALT"
-_WARM_UP_BARS = 600
-# Prices of a daily bar are played within the hours of a New York session.
-_SESSION = timedelta(hours=6.5)
+_HISTORY_BARS = 600
 _RECONNECT_SECONDS = 2.0
 
 
 class Engine:
-    """The running program without its chat. `start` once, `stop` once."""
+    """The running program without its chat. `start` once, `stop` once.
+
+    `clock` is the wall's; `host` is where strategies run; `durable=False` leaves out the sync at each commit,
+    for benchmarks only.
+    """
 
     def __init__(
-        self,
-        settings: Settings,
-        *,
-        clock: Clock | None = None,
-        host: Host | None = None,
-        durable: bool = True,
+        self, settings: Settings, *, clock: Clock | None = None, host: Host | None = None, durable: bool = True
     ) -> None:
         self.settings = settings
         self.clock = clock or SystemClock()
+        self.trading_clock = ManualClock(datetime.fromtimestamp(0, UTC))
         self.ids = Ids(self.clock)
         self.events = Events()
-        self.switch = TradingSwitch(self.clock)
-        self.market = Market()
         self.supervisor = Supervisor(self._part_failed, self._incident)
+        self._build_stores(durable=durable)
+        self._build_trading(host or ThreadHost(settings.strategy_seconds))
+        work = jobs(
+            settings,
+            self.alerts,
+            sweep=self.sweep,
+            note_equity=self.rounds.note_equity,
+            reconcile=self._reconcile_if_connected,
+        )
+        self.scheduler = Scheduler(work, self.clock, self.alerts)
+
+    def _build_stores(self, *, durable: bool) -> None:
+        """Everything that remembers."""
+        folder = self.settings.data_dir
+        folder.mkdir(parents=True, exist_ok=True)
+        url = sqlite_url(folder / "quarterdeck.sqlite3", durable=durable)
+        self._database = Database(url, require_durable=durable)
         self.inbox = Inbox(self.clock)
         self.memory = ChatMemory()
         self.audit = Audit(self.clock)
         self.tickets = Tickets(self.clock, self.ids)
-        self._durable = durable
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-        url = sqlite_url(settings.data_dir / "quarterdeck.sqlite3", durable=durable)
-        self._database = Database(url, require_durable=durable)
-        self._archive = archive_of(settings)
-        self.source = TickSource([self._archive.instruments()[symbol] for symbol in settings.market.symbols])
-        self.trading_clock = ManualClock(datetime.fromtimestamp(0, UTC))
-        self.alerts = Alerts([f"telegram:{user.id}" for user in settings.users], self.clock, self.trading_clock)
+        self.switch = TradingSwitch(self.clock)
+        recipients = [f"telegram:{user.id}" for user in self.settings.users]
+        self.alerts = Alerts(recipients, self.clock, self.trading_clock)
         self.outbox = Outbox(self.alerts, self.clock)
-        self._host = host or ThreadHost(settings.strategy_seconds)
+
+    def _build_trading(self, host: Host) -> None:
+        """Market, strategies, the account's desk, and what drives them."""
+        settings = self.settings
+        instruments = archive_of(settings.market).instruments()
+        source = TickSource([instruments[symbol] for symbol in settings.market.symbols])
+        self._host = host
+        self.market = Market()
         self.strategies = StrategyManager(
             settings.strategies,
-            self._host,
+            host,
             trading_clock=self.trading_clock,
             alerts=self.alerts,
             events=self.events,
-            history_bars=_WARM_UP_BARS,
+            history_bars=_HISTORY_BARS,
         )
-        self.desk = self._build_desk()
+        self.desk = self._build_desk(source)
         self.pipeline = Pipeline(
             self.strategies,
             self.desk,
@@ -100,22 +109,28 @@ class Engine:
             clock=self.clock,
             trading_clock=self.trading_clock,
         )
-        self.feed: ReplayFeed | None = None
-        self.playing: ReplayFeed | None = None
-        self.scheduler = Scheduler(self._jobs(), self.clock, self.alerts)
-        self.started_at = self.clock.now()
-        self.last_bars_at: datetime | None = None
+        self.rounds = Rounds(
+            settings.market,
+            source,
+            market=self.market,
+            desk=self.desk,
+            strategies=self.strategies,
+            pipeline=self.pipeline,
+            trading_clock=self.trading_clock,
+            events=self.events,
+            history_bars=_HISTORY_BARS,
+        )
 
-    def _build_desk(self) -> Desk:
+    def _build_desk(self, source: TickSource) -> Desk:
         """The one account, on its broker."""
         ((account, settings),) = self.settings.accounts.items()
-        context = BrokerContext(self.settings.data_dir, self.trading_clock.now, self.source)
-        broker: AbstractBroker = BrokerFactory(context).build(account, settings.broker)
+        context = BrokerContext(self.settings.data_dir, self.trading_clock.now, source)
+        broker = BrokerFactory(context).build(account, settings.broker)
         around = Surroundings(
             self.clock, self.trading_clock, self.ids, self.alerts, self.events, self.switch, self.market
         )
         currency = str(settings.broker.get("currency", "USD"))
-        return Desk(account, currency, broker, RiskGate(settings.limits), self.source.instruments, around)
+        return Desk(account, currency, broker, RiskGate(settings.limits), source.instruments, around)
 
     # --- start and stop ----------------------------------------------------------------------------
 
@@ -124,15 +139,15 @@ class Engine:
         await self._database.open()
         await self.switch.load()
         await self._obey_flag()
-        self.feed = await self._open_feed()
+        await self.rounds.open()
         await self.desk.load()
         await self.strategies.load()
         await self._recover()
+        await self.audit.record(SYSTEM, "start", f"state {self.switch.gravest(self.desk.account).state.name}")
         self.supervisor.run("reports", self._listen)
-        self.supervisor.run("feed", self._run_feed)
+        self.supervisor.run("market", self.rounds.run)
         self.supervisor.run("outbox", self.outbox.run)
         await self.scheduler.start()
-        await self.audit.record(SYSTEM, "start", f"state {self.switch.gravest(self.desk.account).state.name}")
 
     async def stop(self) -> None:
         """Stop in good order; everything that matters is stored already."""
@@ -146,22 +161,10 @@ class Engine:
         """`quarterdeck halt` leaves a file when nobody is there to listen."""
         flag = self.settings.data_dir / HALT_FLAG
         if flag.exists():
-            reason = flag.read_text(encoding="utf-8").strip() or "halt flag found at start"
+            reason = flag.read_text(encoding="utf-8").strip() or "a halt flag was found at start"
             await self.switch.set(GLOBAL, TradingState.HALTED, reason, "console")
             await self.alerts.add(Alert("halt", Severity.CRITICAL, "Trading is HALTED", reason))
             flag.unlink()
-
-    async def _open_feed(self) -> ReplayFeed:
-        market = self.settings.market
-        cursor = await get_cursor(REPLAY)
-        series = [self._archive.load(symbol) for symbol in market.symbols]
-        feed = ReplayFeed(series, start=market.start, cursor=cursor, speed=market.speed)
-        if feed.position is not None:
-            self.trading_clock.set(feed.position)
-        past = feed.history_until(feed.position, _WARM_UP_BARS)
-        self.strategies.warm_up(past)
-        self.desk.mark({symbol: bars[-1].close for symbol, bars in past.items() if bars})
-        return feed
 
     async def _recover(self) -> None:
         """Ask the venue; if it cannot be asked, nothing trades."""
@@ -184,117 +187,22 @@ class Engine:
             await asyncio.sleep(_RECONNECT_SECONDS)
             await self._recover()
 
-    async def _run_feed(self) -> None:
-        if self.feed is None:  # a batch has failed: begin again after the last one that was handled
-            self.feed = await self._open_feed()
-        feed, self.feed = self.feed, None
-        self.playing = feed
-        async for batch in feed.batches():
-            await self.process(batch)
-        self.feed = feed
-
-    async def process(self, batch: BarBatch) -> None:
-        """One moment of the market: the venue trades, the books follow, risk looks, strategies decide."""
-        await self.desk.roll_day(batch.at)
-        await self._trade(batch)
-        self.trading_clock.set(batch.at)
-        self.market.on_bars(batch.bars.values())
-        await self.desk.roll_day()
-        await self.pipeline.on_bars(batch.bars)
-        await self._remember(batch.at)
-        self.last_bars_at = self.clock.now()
-        await self.events.publish(BarsProcessed(batch.at))
-
-    async def _trade(self, batch: BarBatch) -> None:
-        """Play the day's path of prices to the venue, tick by tick across all symbols."""
-        paths = [self._path(symbol, batch) for symbol in batch.bars]
-        for ticks in zip(*paths, strict=True):
-            self.trading_clock.set(ticks[0].at)
-            self.market.on_quotes(ticks)
-            self.source.push(ticks)
-            await self.desk.broker.settled()
-            self.desk.mark({tick.symbol: tick.last for tick in ticks})
-            await self.sweep()
-
-    def _path(self, symbol: str, batch: BarBatch) -> Sequence[Quote]:
-        return ticks_of(
-            batch.bars[symbol],
-            spread_bps=self.settings.market.spread_bps,
-            instrument=self.source.instruments[symbol],
-            period=_SESSION,
-        )
-
-    async def _remember(self, at: datetime) -> None:
-        """How far we are and what we were worth, in one commit."""
-        values = self._values()
-        async with transaction():
-            await put_cursor(REPLAY, at)
-            if values:
-                await add_equity(values, at)
-
-    def _values(self) -> dict[str, Decimal]:
-        """Equity of the account and net profit by strategy, unless something has no price."""
-        equity = self.desk.portfolio.equity
-        if equity is None:
-            return {}
-        pnl = {each.name: profit_of(self.desk.portfolio, each.name).net for each in self.strategies.instances}
-        return {"account": equity, **pnl}
-
     async def sweep(self) -> None:
         """Assess risk now."""
         await self.desk.sweep()
 
-    async def reconcile(self) -> None:
-        """Compare books and venue now; between two ticks, so that nothing is on its way."""
-        if self.desk.broker.is_connected:
+    async def reconcile(self) -> list[Drift]:
+        """Compare books and venue between two moments of the market, when nothing is on its way.
+
+        Raises `BrokerError` if the venue cannot be asked.
+        """
+        async with self.rounds.between():
             await self.desk.broker.settled()
-            await self.desk.reconcile()
+            return await self.desk.reconcile()
 
-    def feed_status(self) -> str:
-        """A sentence on where the market's prices come from and how far we are."""
-        feed = self.playing
-        if feed is None or feed.position is None:
-            return "no prices yet"
-        if feed.at_end:
-            return f"replay has ended at {feed.position:%Y-%m-%d}"
-        pace = f"{feed.speed:g} bars a second" if feed.speed else "full speed"
-        return f"replaying {feed.position:%Y-%m-%d} at {pace}"
-
-    def _jobs(self) -> list[Job]:
-        """What is done by the clock."""
-        settings = self.settings
-        sweep, match = settings.risk_sweep_seconds, settings.reconcile_seconds
-        at, day = settings.reports.daily_at, settings.reports.weekly_day
-        return [
-            Job("risk-sweep", "Assess risk", f"every {sweep:g} s", every(sweep), self.sweep, frequent=True),
-            Job("equity", "Note equity", "every 60 s", every(60), self.note_equity, frequent=True),
-            Job(
-                "reconcile",
-                "Compare books and venue",
-                f"every {match:g} s",
-                every(match),
-                self.reconcile,
-                frequent=True,
-            ),
-            Job("daily-report", "Daily report", f"daily {at} UTC", daily(at), lambda: self._announce("day")),
-            Job(
-                "weekly-report",
-                "Weekly report",
-                f"{day} {at} UTC",
-                daily(at, day),
-                lambda: self._announce("week"),
-            ),
-        ]
-
-    async def note_equity(self) -> None:
-        """Write down what we are worth now."""
-        if values := self._values():
-            await add_equity(values, self.trading_clock.now())
-
-    async def _announce(self, period: str) -> None:
-        """A report as an alert: the channel makes picture and file when it delivers it."""
-        title = {"day": "Daily report", "week": "Weekly report"}[period]
-        await self.alerts.add(Alert("report", Severity.INFO, title, attachment=period))
+    async def _reconcile_if_connected(self) -> None:
+        if self.desk.broker.is_connected:
+            await self.reconcile()
 
     def _incident(self) -> str:
         """A short id, for people to quote and for the log to be found by."""
@@ -304,9 +212,3 @@ class Engine:
         """A part of the program has failed: say so; it is started again."""
         body = f"{type(error).__name__}: {error}\nIncident {incident}. It was started again."
         await self.alerts.add(Alert("fault", Severity.CRITICAL, f"The {name} part has failed", body[:500]))
-
-
-def archive_of(settings: Settings) -> BarArchive:
-    """The history that the settings name. Raises `MarketDataError` for a folder that cannot be read."""
-    market = settings.market
-    return bundled_archive() if market.folder is None else FolderArchive(market.folder)

@@ -86,7 +86,7 @@ class Questions:
             market_time=engine.trading_clock.now(),
             wall_time=engine.clock.now(),
             connected=desk.broker.is_connected,
-            feed=engine.feed_status(),
+            feed=engine.rounds.status,
         )
 
     def _gross_fraction(self) -> float | None:
@@ -103,7 +103,7 @@ class Questions:
         engine = self._engine
         waiting = await alert_store.count_waiting()
         parts = [
-            HealthRow(f"part {name}", engine.supervisor.is_running(name) or name == "feed", self._part(name))
+            HealthRow(f"part {name}", engine.supervisor.is_running(name) or name == "market", self._part(name))
             for name in engine.supervisor.parts
         ]
         return (
@@ -114,7 +114,7 @@ class Questions:
                 "books and venue agree" if engine.desk.reconciled else "not yet",
             ),
             HealthRow("alerts", waiting < 100, f"{waiting} waiting"),
-            HealthRow("market", True, engine.feed_status()),
+            HealthRow("market", True, engine.rounds.status),
             *parts,
         )
 

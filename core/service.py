@@ -110,7 +110,7 @@ class Quarterdeck(Questions):
 
     async def _still_drifting(self) -> bool:
         try:
-            return bool(await self._engine.desk.reconcile())
+            return bool(await self._engine.reconcile())
         except BrokerError:
             return True
 

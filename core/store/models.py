@@ -147,7 +147,7 @@ class StrategyRow(Model):
     name = fields.CharField(max_length=_NAME, primary_key=True)
     status = fields.CharField(max_length=12)
     exposures: dict[str, float] = fields.JSONField()
-    last_bar_at = fields.DatetimeField(null=True)
+    last_bars: dict[str, str] = fields.JSONField()
     running_since = fields.DatetimeField(null=True)
     bars_seen = fields.BigIntField(default=0)
     signals = fields.BigIntField(default=0)

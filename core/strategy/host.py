@@ -1,15 +1,21 @@
 """Where strategies run. The seam: a host gets calls and gives outcomes, and nothing that a strategy does may
 reach further. `ThreadHost` runs them on a thread of their own beside the event loop; worker processes come
 with their issue.
+
+What a thread cannot contain: code in C that keeps the interpreter to itself (a pathological regular
+expression, `10**10**8`), and a crash of the interpreter.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ctypes
+import itertools
 import queue
 import threading
+import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -21,11 +27,22 @@ from core.strategy.sdk import Signal, Strategy
 
 log = structlog.get_logger(__name__)
 
+# More signals than this for one bar are a mistake, perhaps an endless generator.
+_MOST_SIGNALS = 100
+_END_STEPS, _END_STEP_SECONDS = 20, 0.005
+_TRACE_FRAMES = 4
+_LONGEST_REASON = 300
+_LONGEST_ERROR = 500
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Show `strategy` one bar; `exposure` is what it last asked for in the bar's symbol."""
+    """Show `strategy` one bar; `exposure` is what it last asked for in the bar's symbol.
 
+    `name` is the instance's name in the settings, whatever the strategy says of itself.
+    """
+
+    name: str
     strategy: Strategy[Any]
     bar: Bar
     history: History
@@ -34,11 +51,12 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a call: signals, or an error in words."""
+    """What came of a call: signals, or an error in words and where it was raised (for the log)."""
 
     call: Call
     signals: tuple[Signal, ...] = ()
     error: str = ""
+    trace: str = ""
 
 
 class Host(Protocol):
@@ -54,114 +72,205 @@ class Host(Protocol):
 
 
 class BudgetExceeded(BaseException):
-    """Thrown into a strategy that takes too long; not an `Exception`, so that no `except` of its own stops it."""
+    """Thrown into a strategy that takes too long; not an `Exception`, so that few `except` of its own stop it."""
 
 
 class ThreadHost:
     """Runs calls one after another on one thread, each with a budget of `seconds`.
 
     A call over its budget counts as failed: its thread is told to stop and is abandoned, and the calls after
-    it run on a new one. The event loop never waits for a strategy, so that a halt passes at any time.
+    it run on a new one. The event loop never waits for a strategy, so that a halt passes at any time. Until an
+    abandoned thread has ended, its strategy is not called again: there is at most one for each strategy.
     """
 
     def __init__(self, seconds: float = 1.0) -> None:
         self._seconds = seconds
         self._worker: _Worker | None = None
+        self._abandoned: dict[str, _Worker] = {}
 
     async def decide(self, calls: Sequence[Call]) -> Sequence[Outcome]:
         """One outcome for each call, in order."""
+        self._press_on()
         outcomes: list[Outcome] = []
-        while len(outcomes) < len(calls):
-            outcomes += await self._run(calls[len(outcomes) :])
+        while rest := calls[len(outcomes) :]:
+            free = tuple(itertools.takewhile(lambda call: not self._is_stuck(call.name), rest))
+            outcomes += await self._run(free) if free else [_refused(rest[0])]
+        for each in outcomes:
+            if each.error:
+                log.warning("a strategy failed", strategy=each.call.name, error=each.error, trace=each.trace)
         return outcomes
 
     async def close(self) -> None:
-        """End the thread."""
+        """End the threads, as far as they can be ended."""
+        self._press_on()
         if self._worker is not None:
             self._worker.end()
             self._worker = None
 
+    @property
+    def stuck(self) -> tuple[str, ...]:
+        """The strategies that have an abandoned thread which has not ended."""
+        return tuple(name for name in self._abandoned if self._is_stuck(name))
+
+    def _is_stuck(self, name: str) -> bool:
+        worker = self._abandoned.get(name)
+        return worker is not None and worker.is_alive()
+
+    def _press_on(self) -> None:
+        """Forget abandoned threads that have ended; the others are told once more."""
+        self._abandoned = {name: self._abandoned[name] for name in self.stuck}
+        for worker in self._abandoned.values():
+            worker.press_on()
+
     async def _run(self, calls: Sequence[Call]) -> list[Outcome]:
         """Outcomes from the first call on; fewer than calls if one had to be given up."""
+        loop = asyncio.get_running_loop()
         worker = self._worker = self._worker or _Worker()
-        batch = _Batch(calls, asyncio.get_running_loop())
-        worker.jobs.put(batch)
-        while not batch.finished.is_set():
-            done = len(batch.outcomes)  # a window without one more outcome is over budget
-            try:
-                await asyncio.wait_for(batch.finished.wait(), self._seconds)
-            except TimeoutError:
-                if len(batch.outcomes) == done and not batch.finished.is_set():
-                    return self._give_up(worker, batch, done)
-        return batch.outcomes
+        batch = _Batch(calls, loop)
+        worker.begin(batch)
+        try:
+            while not batch.finished.is_set() and (left := batch.began + self._seconds - loop.time()) > 0:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(batch.finished.wait(), left)
+        finally:  # also when we are cancelled: nobody would read the rest
+            late = None if batch.finished.is_set() else self._give_up(worker, batch)
+        if late is None:
+            return batch.outcomes
+        await self._let_end(late.name)
+        return [*batch.outcomes, Outcome(late, error=f"took longer than {self._seconds:g} s")]
 
-    def _give_up(self, worker: _Worker, batch: _Batch, done: int) -> list[Outcome]:
-        call = batch.calls[done]
-        log.warning("a strategy is over its budget", strategy=call.strategy.name, seconds=self._seconds)
-        batch.abandoned.set()
-        worker.abandon()
+    def _give_up(self, worker: _Worker, batch: _Batch) -> Call | None:
+        """Leave a thread to itself; the call that it was at, None if it was between two."""
         self._worker = None
-        return [*batch.outcomes[:done], Outcome(call, error=f"took longer than {self._seconds:g} s")]
+        call = worker.abandon(batch)
+        if call is not None:
+            self._abandoned[call.name] = worker
+        return call
+
+    async def _let_end(self, name: str) -> None:
+        """Most strategies end at once when told; wait that long."""
+        for _ in range(_END_STEPS):
+            if not self._is_stuck(name):
+                return
+            await asyncio.sleep(_END_STEP_SECONDS)
+
+
+def _refused(call: Call) -> Outcome:
+    return Outcome(call, error="an earlier call of it still runs, so it was not called")
 
 
 class _Batch:
-    """Calls on their way through the thread."""
+    """Calls on their way through the thread. Under the lock: which call runs, and whether anyone still cares."""
 
     def __init__(self, calls: Sequence[Call], loop: asyncio.AbstractEventLoop) -> None:
-        self.calls = calls
         self.outcomes: list[Outcome] = []
-        self.abandoned = threading.Event()
+        self.began = loop.time()
         self.finished = asyncio.Event()
+        self.lock = threading.Lock()
+        self.running: Call | None = None
+        self.abandoned = False
+        self._calls = calls
         self._loop = loop
 
     def run(self) -> None:
         """On the thread: every call, one after another."""
-        for call in self.calls:
-            if self.abandoned.is_set():
+        for call in self._calls:
+            if not self._enter(call) or not self._leave(_call(call)):
                 return
-            outcome = _call(call)
-            if self.abandoned.is_set():
-                return
-            self.outcomes.append(outcome)
-        self._notify()
-
-    def _notify(self) -> None:
-        try:
+        with suppress(RuntimeError):  # the loop was closed while a strategy was running
             self._loop.call_soon_threadsafe(self.finished.set)
-        except RuntimeError:  # the loop was closed while a strategy was running
-            log.info("strategies finished after the program had ended")
+
+    def _enter(self, call: Call) -> bool:
+        with self.lock:
+            if not self.abandoned:
+                self.began = self._loop.time()
+                self.running = call
+            return not self.abandoned
+
+    def _leave(self, outcome: Outcome) -> bool:
+        with self.lock:
+            if not self.abandoned:
+                self.outcomes.append(outcome)
+                self.running = None
+            return not self.abandoned
 
 
 def _call(call: Call) -> Outcome:
     try:
-        return Outcome(call, tuple(call.strategy.on_bar(call.bar, call.history, call.exposure)))
-    except Exception as error:
-        log.warning("a strategy raised", strategy=call.strategy.name, exc_info=True)
-        return Outcome(call, error=f"{type(error).__name__}: {error}")
+        answered = call.strategy.on_bar(call.bar, call.history, call.exposure)
+        signals = tuple(_checked(call, each) for each in itertools.islice(answered, _MOST_SIGNALS + 1))
+        if len(signals) > _MOST_SIGNALS:
+            raise ValueError(f"gave more than {_MOST_SIGNALS} signals for one bar")  # noqa: TRY301
+        return Outcome(call, signals)
+    except BaseException as error:  # noqa: BLE001 - isolation: also SystemExit is only a strategy's mistake
+        return Outcome(call, error=_told(error), trace=traceback.format_exc(limit=-_TRACE_FRAMES))
+
+
+def _checked(call: Call, signal: object) -> Signal:
+    """A signal of plain values that is certainly one. Raises `ValueError` for anything else."""
+    if not isinstance(signal, Signal):
+        raise TypeError(f"answered with {type(signal).__name__}, not with signals")
+    if signal.strategy != call.name:
+        raise ValueError(f"gave a signal in the name of {signal.strategy!r}")
+    return Signal(
+        call.name,
+        str(signal.symbol),
+        float(signal.exposure),
+        str(signal.reason)[:_LONGEST_REASON],
+        call.bar.at,
+    )
+
+
+def _told(error: BaseException) -> str:
+    name = type(error).__name__
+    try:
+        return f"{name}: {error}"[:_LONGEST_ERROR]
+    except BaseException:  # noqa: BLE001 - isolation: its own text is the strategy's code, too
+        return name
 
 
 class _Worker:
     """A daemon thread that runs batches."""
 
     def __init__(self) -> None:
-        self.jobs: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="strategies", daemon=True)
         self._thread.start()
 
+    def begin(self, batch: _Batch) -> None:
+        """Run this next."""
+        self._jobs.put(batch)
+
+    def is_alive(self) -> bool:
+        """Whether the thread has not ended."""
+        return self._thread.is_alive()
+
     def end(self) -> None:
         """Stop after what is in the queue."""
-        self.jobs.put(None)
+        self._jobs.put(None)
 
-    def abandon(self) -> None:
-        """Throw `BudgetExceeded` into whatever runs: ends a loop in Python; a sleep ends when it wakes up."""
+    def abandon(self, batch: _Batch) -> Call | None:
+        """Stop caring about a batch and throw `BudgetExceeded` into the strategy that runs; returns its call.
+
+        A loop in Python ends, a sleep when it wakes up. The lock sees to it that only that call is hit.
+        """
         self.end()
-        ident = self._thread.ident
-        if ident is not None:
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), ctypes.py_object(BudgetExceeded))
+        with batch.lock:
+            batch.abandoned = True
+            if batch.running is not None:
+                self._throw()
+            return batch.running
+
+    def press_on(self) -> None:
+        """Throw once more, into a strategy that caught the last one and goes on."""
+        if self.is_alive():
+            self._throw()
+
+    def _throw(self) -> None:
+        ident = ctypes.c_ulong(self._thread.ident or 0)
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(BudgetExceeded))
 
     def _work(self) -> None:
-        try:
-            while (batch := self.jobs.get()) is not None:
+        with suppress(BudgetExceeded), suppress(BudgetExceeded):  # it may be thrown twice
+            while (batch := self._jobs.get()) is not None:
                 batch.run()
-        except BudgetExceeded:
-            return

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
-from typing import Any
-
-import structlog
+from typing import Any, TypeVar
 
 from brokers.market import Bar
 from core.alerts.channel import Severity
@@ -27,9 +27,9 @@ from core.strategy.sdk import Signal, Strategy
 from core.views import StrategyStatus
 from risk.sizer import Sizer, build_sizer
 
-log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
-# After so many good bars in a row earlier failures are forgiven.
+# After so many good rounds in a row earlier failures are forgiven.
 _FORGIVEN_AFTER = 20
 
 
@@ -43,7 +43,7 @@ class Instance:
     status: StrategyStatus = StrategyStatus.STOPPED
     exposures: dict[str, float] = field(default_factory=dict)
     changed: set[str] = field(default_factory=set)  # symbols whose exposure is new and not yet sized
-    last_bar_at: datetime | None = None
+    last_bars: dict[str, datetime] = field(default_factory=dict)  # the newest bar seen, by symbol
     running_since: datetime | None = None
     bars_seen: int = 0
     signals: int = 0
@@ -51,7 +51,7 @@ class Instance:
     last_signal_at: datetime | None = None
     error: str = ""
     restarts: int = 0
-    good_bars: int = 0
+    good_rounds: int = 0
 
     @property
     def name(self) -> str:
@@ -62,6 +62,17 @@ class Instance:
     def trades(self) -> bool:
         """Whether its wishes count: running, or paused and only reducing."""
         return self.status in (StrategyStatus.RUNNING, StrategyStatus.PAUSED)
+
+    def draft(self) -> Instance:
+        """A copy to be changed and stored, and only then believed in."""
+        return replace(
+            self, exposures=dict(self.exposures), changed=set(self.changed), last_bars=dict(self.last_bars)
+        )
+
+    def adopt(self, draft: Instance) -> None:
+        """Become what has been stored."""
+        for each in fields(self):
+            setattr(self, each.name, getattr(draft, each.name))
 
 
 class StrategyManager:
@@ -84,6 +95,7 @@ class StrategyManager:
         self._bound = history_bars
         self._instances = {each.name: _build(each) for each in settings}
         self._histories: dict[str, History] = {}
+        self._lock = asyncio.Lock()  # what people order and what strategies decide is stored one after another
 
     async def load(self) -> None:
         """Take up how every strategy stood; a new one starts if its settings say so."""
@@ -95,8 +107,9 @@ class StrategyManager:
                     await self._set(instance, StrategyStatus.RUNNING)
                 continue
             instance.status = StrategyStatus(row.status)
-            instance.exposures = {symbol: float(value) for symbol, value in row.exposures.items()}
-            instance.last_bar_at, instance.running_since = row.last_bar_at, row.running_since
+            instance.exposures = _of_symbols(instance, row.exposures, float)
+            instance.last_bars = _of_symbols(instance, row.last_bars, datetime.fromisoformat)
+            instance.running_since = row.running_since
             instance.bars_seen, instance.signals = row.bars_seen, row.signals
             instance.last_signal, instance.last_signal_at = row.last_signal, row.last_signal_at
             instance.error, instance.restarts = row.error, row.restarts
@@ -134,39 +147,48 @@ class StrategyManager:
     # --- people's commands -------------------------------------------------------------------------
 
     async def start(self, name: str) -> bool:
-        """Let a strategy trade; False if it already does. A failed one begins with a clean slate."""
+        """Let a strategy trade; False if it already does. Unless it was paused it begins with a clean slate."""
         instance = self.get(name)
-        if instance.status is StrategyStatus.RUNNING:
-            return False
-        if instance.status is StrategyStatus.FAILED:
-            self._rebuild(instance)
-            instance.error, instance.restarts = "", 0
-        await self._set(instance, StrategyStatus.RUNNING)
+        async with self._lock:
+            if instance.status is StrategyStatus.RUNNING:
+                return False
+            draft = instance.draft()
+            if instance.status is StrategyStatus.FAILED:
+                _rebuild(draft)
+            if instance.status is not StrategyStatus.PAUSED:
+                draft.error, draft.restarts, draft.good_rounds = "", 0, 0
+            await self._set(draft, StrategyStatus.RUNNING)
+            instance.adopt(draft)
+        await self._tell(name)
         return True
 
     async def pause(self, name: str) -> bool:
         """Let a strategy only reduce what it holds; False if it is not running."""
-        instance = self.get(name)
-        if instance.status is not StrategyStatus.RUNNING:
-            return False
-        await self._set(instance, StrategyStatus.PAUSED)
-        return True
+        return await self._restrict(name, StrategyStatus.PAUSED, {StrategyStatus.RUNNING})
 
     async def stop(self, name: str) -> bool:
         """Stop listening to a strategy; what it holds stays. False if it is stopped already."""
-        instance = self.get(name)
-        if instance.status is StrategyStatus.STOPPED:
-            return False
-        await self._set(instance, StrategyStatus.STOPPED)
-        return True
+        return await self._restrict(name, StrategyStatus.STOPPED, set(StrategyStatus) - {StrategyStatus.STOPPED})
 
     async def forget_wishes(self, name: str) -> None:
         """A person flattens it: it wants nothing until its next signal, and opens nothing until started."""
         instance = self.get(name)
-        instance.exposures = dict.fromkeys(instance.exposures, 0.0)
-        if instance.status is StrategyStatus.RUNNING:
-            instance.status = StrategyStatus.PAUSED
-        await self._store(instance)
+        async with self._lock:
+            instance.exposures = dict.fromkeys(instance.exposures, 0.0)
+            if instance.status is StrategyStatus.RUNNING:
+                instance.status = StrategyStatus.PAUSED
+            await self._store(instance)
+        await self._tell(name)
+
+    async def _restrict(self, name: str, status: StrategyStatus, before: set[StrategyStatus]) -> bool:
+        """Trust a strategy with less: that counts at once, even if the disk then fails."""
+        instance = self.get(name)
+        async with self._lock:
+            if instance.status not in before:
+                return False
+            await self._set(instance, status)
+        await self._tell(name)
+        return True
 
     # --- every bar ---------------------------------------------------------------------------------
 
@@ -176,84 +198,88 @@ class StrategyManager:
             self._histories.setdefault(bar.symbol, History(bar.symbol, bound=self._bound)).append(bar)
 
     async def decide(self, bars: Mapping[str, Bar]) -> list[Signal]:
-        """Show new bars to every strategy that trades; the signals that count. Stored before they are returned."""
+        """Show new bars to every strategy that trades; the signals that count. Stored before they are believed in."""
         calls = [call for each in self._instances.values() if each.trades for call in self._calls(each, bars)]
+        if not calls:
+            return []
         outcomes = await self._host.decide(calls)
-        accepted: list[Signal] = []
-        touched: dict[str, Instance] = {}
+        by_name: dict[str, list[Outcome]] = {}
         for outcome in outcomes:
-            instance = self._instances[outcome.call.strategy.name]
-            touched[instance.name] = instance
-            accepted += await self._take(instance, outcome)
-        async with transaction():
-            for instance in touched.values():
-                await self._store(instance)
+            by_name.setdefault(outcome.call.name, []).append(outcome)
+        async with self._lock:
+            accepted, drafts = await self._store_round(by_name)
+            for draft in drafts:
+                self._instances[draft.name].adopt(draft)
+        for name, each in by_name.items():
+            if any(outcome.error for outcome in each):
+                await self._tell(name)
         return accepted
 
     def _calls(self, instance: Instance, bars: Mapping[str, Bar]) -> Iterable[Call]:
+        """A call for each bar that is new to it. It gets a copy of the history: what it does to it stays with it."""
         for symbol in instance.settings.symbols:
             bar = bars.get(symbol)
-            if bar is not None and (instance.last_bar_at is None or bar.at > instance.last_bar_at):
+            seen = instance.last_bars.get(symbol)
+            if bar is not None and (seen is None or bar.at > seen):
                 exposure = instance.exposures.get(symbol, 0.0)
-                yield Call(instance.strategy, bar, self._histories[symbol], exposure)
+                yield Call(instance.name, instance.strategy, bar, copy(self._histories[symbol]), exposure)
 
-    async def _take(self, instance: Instance, outcome: Outcome) -> list[Signal]:
-        instance.last_bar_at = outcome.call.bar.at
-        instance.bars_seen += 1
-        if outcome.error:
-            await self._failed(instance, outcome.error)
-            return []
-        instance.good_bars += 1
-        if instance.good_bars >= _FORGIVEN_AFTER:
-            instance.restarts = 0
-        return [signal for signal in outcome.signals if self._accept(instance, signal)]
+    async def _store_round(self, by_name: Mapping[str, Sequence[Outcome]]) -> tuple[list[Signal], list[Instance]]:
+        """Everything that came of a round, alerts included, in one commit."""
+        accepted: list[Signal] = []
+        drafts = [self._instances[name].draft() for name in by_name if self._instances[name].trades]
+        async with transaction():
+            for draft in drafts:  # whoever was stopped while it thought is no longer listened to
+                accepted += await self._take(draft, by_name[draft.name])
+                await self._store(draft)
+        return accepted, drafts
 
-    def _accept(self, instance: Instance, signal: Signal) -> bool:
-        """Whether a signal counts: about its own symbols, and while paused only towards flat."""
-        before = instance.exposures.get(signal.symbol, 0.0)
-        if signal.symbol not in instance.settings.symbols or signal.exposure == before:
-            return False
-        reduces = abs(signal.exposure) < abs(before) and signal.exposure * before >= 0
-        if instance.status is StrategyStatus.PAUSED and not reduces:
-            return False
-        instance.exposures[signal.symbol] = signal.exposure
-        instance.changed.add(signal.symbol)
-        instance.signals += 1
-        instance.last_signal = f"{signal.symbol} {signal.exposure:+.0%}: {signal.reason}"
-        instance.last_signal_at = signal.at
-        return True
+    async def _take(self, draft: Instance, outcomes: Sequence[Outcome]) -> list[Signal]:
+        accepted = []
+        for outcome in outcomes:
+            draft.last_bars[outcome.call.bar.symbol] = outcome.call.bar.at
+            draft.bars_seen += 1
+            accepted += [signal for signal in outcome.signals if _accept(draft, signal)]
+        foreign = [signal for each in outcomes for signal in each.signals if signal.symbol not in draft.settings.symbols]
+        errors = [outcome.error for outcome in outcomes if outcome.error]
+        errors += [f"gave a signal for {signal.symbol[:40]}, which is not one of its symbols" for signal in foreign]
+        if errors:
+            await self._failed(draft, errors[0])
+        else:
+            draft.good_rounds += 1
+            if draft.good_rounds >= _FORGIVEN_AFTER:
+                draft.restarts = 0
+        return accepted
 
-    async def _failed(self, instance: Instance, error: str) -> None:
+    async def _failed(self, draft: Instance, error: str) -> None:
         """Isolate, report, and start again with a fresh instance as often as its settings allow."""
-        instance.error, instance.good_bars = error[:500], 0
-        instance.restarts += 1
-        gone = instance.restarts > instance.settings.max_restarts
-        self._rebuild(instance)
+        draft.error, draft.good_rounds = error, 0
+        draft.restarts += 1
+        gone = draft.restarts > draft.settings.max_restarts
+        _rebuild(draft)
         if gone:
-            instance.status = StrategyStatus.FAILED
+            draft.status = StrategyStatus.FAILED
         note = (
             "It is stopped; its positions stay."
             if gone
-            else f"Restarted ({instance.restarts} of {instance.settings.max_restarts})."
+            else f"Restarted ({draft.restarts} of {draft.settings.max_restarts})."
         )
         alert = Alert(
             "strategy",
             Severity.CRITICAL if gone else Severity.WARNING,
-            f"Strategy {instance.name} {'has FAILED' if gone else 'raised an error'}",
+            f"Strategy {draft.name} {'has FAILED' if gone else 'raised an error'}",
             f"{error[:300]}\n{note}",
         )
         await self._alerts.add(alert)
-        await self._events.publish(StrategyChanged(self._clock.now(), instance.name))
-
-    def _rebuild(self, instance: Instance) -> None:
-        instance.strategy = _build(instance.settings).strategy
 
     async def _set(self, instance: Instance, status: StrategyStatus) -> None:
         if status is StrategyStatus.RUNNING and instance.status is not StrategyStatus.PAUSED:
             instance.running_since = self._clock.now()
         instance.status = status
         await self._store(instance)
-        await self._events.publish(StrategyChanged(self._clock.now(), instance.name))
+
+    async def _tell(self, name: str) -> None:
+        await self._events.publish(StrategyChanged(self._clock.now(), name))
 
     @staticmethod
     async def _store(instance: Instance) -> None:
@@ -261,7 +287,7 @@ class StrategyManager:
             instance.name,
             status=instance.status.value,
             exposures=instance.exposures,
-            last_bar_at=instance.last_bar_at,
+            last_bars={symbol: at.isoformat() for symbol, at in instance.last_bars.items()},
             running_since=instance.running_since,
             bars_seen=instance.bars_seen,
             signals=instance.signals,
@@ -270,6 +296,38 @@ class StrategyManager:
             error=instance.error,
             restarts=instance.restarts,
         )
+
+
+def _accept(draft: Instance, signal: Signal) -> bool:
+    """Whether a signal counts: about its own symbols, and while paused only as far as it reduces."""
+    if signal.symbol not in draft.settings.symbols:
+        return False
+    before = draft.exposures.get(signal.symbol, 0.0)
+    exposure = _reduced(before, signal.exposure) if draft.status is StrategyStatus.PAUSED else signal.exposure
+    if exposure == before:
+        return False
+    draft.exposures[signal.symbol] = exposure
+    draft.changed.add(signal.symbol)
+    draft.signals += 1
+    draft.last_signal = f"{signal.symbol} {exposure:+.0%}: {signal.reason}"
+    draft.last_signal_at = signal.at
+    return True
+
+
+def _reduced(before: float, wanted: float) -> float:
+    """What of a wish may count for who may only reduce; one that turns around still ends what there is."""
+    if wanted * before <= 0:
+        return 0.0
+    return wanted if abs(wanted) < abs(before) else before
+
+
+def _of_symbols(instance: Instance, stored: Mapping[str, Any], read: Callable[[Any], T]) -> dict[str, T]:
+    """What is stored of the symbols that it still trades."""
+    return {symbol: read(value) for symbol, value in stored.items() if symbol in instance.settings.symbols}
+
+
+def _rebuild(instance: Instance) -> None:
+    instance.strategy = _build(instance.settings).strategy
 
 
 def _build(settings: StrategySettings) -> Instance:

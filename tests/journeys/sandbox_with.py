@@ -1,0 +1,70 @@
+"""`quarterdeck sandbox` with something changed around it, never inside: what `JOURNEY` in the environment says.
+
+relaxed  the embedded Telegram has no rate limits, so that hundreds of presses take seconds and not minutes
+over     settings laid over the sandbox's own
+kinds    the strategies of `bad_strategies.py` can be used
+die_at   kill -9 ourselves at that durable commit after the start, be it ours or the venue's
+"""
+
+import functools
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).parents[2])  # not this folder: its names must not hide others
+
+import bot.sandbox.run as run
+from bot.__main__ import main
+from bot.program import Program
+from bot.sandbox.server import Limits, SandboxServer
+
+
+def prepare(relaxed: bool = False, over: dict | None = None, kinds: bool = False, die_at: int = 0) -> None:
+    if relaxed:
+        run.SandboxServer = functools.partial(SandboxServer, limits=Limits.relaxed())
+        run.Program = functools.partial(Program, budget=run.UNPACED)
+    if over:
+        path = Path(os.environ["TMPDIR"] if "TMPDIR" in os.environ else "/tmp") / f"journey-{os.getpid()}.yaml"
+        path.write_text(json.dumps(run.merge(json.loads(json.dumps(run.read_yaml(run._CONFIG), default=str)), over)))
+        run._CONFIG = path
+    if kinds:
+        import tests.journeys.bad_strategies  # noqa: F401
+    if die_at:
+        die_at_commit(die_at)
+
+
+def die_at_commit(number: int) -> None:
+    import aiosqlite
+
+    from brokers.simulation.journal import Journal
+
+    count = 0
+
+    def counted() -> None:
+        nonlocal count
+        count += 1
+        if count == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    whole = Journal._write
+
+    def write(self: Journal, draft: object) -> None:
+        counted()  # before the venue's commit
+        whole(self, draft)
+
+    Journal._write = write
+    commit = aiosqlite.Connection.commit
+
+    async def commit_and_count(self: aiosqlite.Connection) -> None:
+        counted()  # before ours
+        await commit(self)
+        counted()  # and after it
+
+    aiosqlite.Connection.commit = commit_and_count
+
+
+if __name__ == "__main__":
+    prepare(**json.loads(os.environ.get("JOURNEY", "{}")))
+    sys.exit(main(sys.argv[1:]))
