@@ -10,7 +10,6 @@ import structlog
 from bot.app import ChatApp
 from bot.console import ConsoleSession
 from bot.console_server import ConsoleServer
-from bot.keyboard import Keyboards
 from bot.pacing import Budget
 from core.alerts.channel import Severity
 from core.alerts.outbox import Alert
@@ -81,7 +80,7 @@ class Program:
         log.info("stopping")
 
     def _session(self) -> ConsoleSession:
-        return ConsoleSession(self.chat.dispatcher, Keyboards(self.engine.tickets), self.engine.clock)
+        return self.chat.console_session()
 
     async def _alert(self, title: str, body: str) -> None:
         await self.engine.alerts.add(Alert("chat", Severity.CRITICAL, title, body))

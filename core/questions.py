@@ -44,6 +44,12 @@ from core.views import (
 from risk.metrics import Unknown, exposure
 from risk.rule import all_rules
 from risk.usage import limit_usage
+from risk.view import TradingState
+
+_HELD_BACK = {
+    TradingState.REDUCING: "Trading is REDUCING: it may only close.",
+    TradingState.HALTED: "Trading is HALTED: it decides nothing until /resume.",
+}
 
 
 class Questions:
@@ -170,7 +176,12 @@ class Questions:
             fees=profit.fees,
             positions=tuple(row for row in self._virtual_positions() if row.strategy == name),
             open_orders=len(orders),
+            held_back=self._held_back() if instance.status is StrategyStatus.RUNNING else "",
         )
+
+    def _held_back(self) -> str:
+        state = self._engine.switch.gravest(self._engine.desk.account).state
+        return _HELD_BACK.get(state, "")
 
     # --- what we hold and do -----------------------------------------------------------------------
 
@@ -341,7 +352,9 @@ class Questions:
             peak_equity=view.peak_equity,
             currency=desk.currency,
             usage=usage,
-            limits={name: _plain(getattr(limits, name)) for name in type(limits).model_fields},
+            limits={
+                _limit_title(each): _limit_value(each, getattr(limits, each)) for each in type(limits).model_fields
+            },
             rules={each.code: each.title for each in all_rules()},
         )
 
@@ -374,6 +387,16 @@ class Questions:
             mark = marks.get(symbol)
             orders.append((symbol, quantity, None if mark is None else abs(quantity) * mark))
         return FlattenPreview(strategy or "everything", tuple(orders), self._engine.desk.currency)
+
+
+def _limit_title(name: str) -> str:
+    """`max_position_percent` as people say it: "Max position"."""
+    return name.removesuffix("_percent").removesuffix("_seconds").replace("_", " ").capitalize()
+
+
+def _limit_value(name: str, value: object) -> str:
+    unit = " %" if name.endswith("_percent") else " s" if name.endswith("_seconds") else ""
+    return _plain(value) + (unit if value is not None else "")
 
 
 def _plain(value: object) -> str:

@@ -30,7 +30,8 @@ class Quarterdeck(Questions):
     async def start_strategy(self, name: str, actor: Actor) -> ActionResult:
         """Let a strategy trade. Raises `UnknownName`."""
         changed = await self._engine.strategies.start(name)
-        note = self._held_back() if changed else ""
+        held = self._held_back()
+        note = f" {held}" if held else ""
         return await self._done(
             actor,
             "start strategy",
@@ -53,10 +54,6 @@ class Quarterdeck(Questions):
         lines = await self._cancel_orders_of(name) if changed else ()
         text = f"⏹ {name} is stopped. Its positions stay; /flatten {name} closes them."
         return await self._done(actor, "stop strategy", name, changed, text, f"{name} is already stopped.", lines)
-
-    def _held_back(self) -> str:
-        state = self._engine.switch.gravest(self._engine.desk.account).state
-        return "" if state is TradingState.ACTIVE else f" Trading is {state.name}, so it opens nothing until /resume."
 
     async def _cancel_orders_of(self, name: str) -> tuple[str, ...]:
         """Cancel the open orders that are for this strategy alone."""

@@ -79,6 +79,7 @@ class StrategyCard:
     fees: Decimal
     positions: tuple[PositionRow, ...]
     open_orders: int
+    held_back: str = ""  # why it opens nothing although it runs: trading is halted, for example
 
 
 @dataclass(frozen=True, slots=True)

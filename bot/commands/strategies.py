@@ -199,6 +199,7 @@ def _facts(call: Call, card: StrategyCard) -> Html:
             " · P&L ",
             html.bold(signed_money(net, row.currency)),
         ),
+        html.text("🔴 ", html.bold(card.held_back)) if card.held_back else html.EMPTY,
         html.text(card.title, " on ", ", ".join(row.symbols)),
         html.italic(card.summary),
         html.text("🔴 ", html.bold("Error: "), html.code(card.error[:300])) if card.error else html.EMPTY,

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Protocol
 
 from core.access.roles import Actor
 from core.clock import Clock
+from core.store.database import transaction
 from core.store.models import AuditLine
 
 _LONGEST = 500
 
 
-def line_hash(before: str, at: datetime, fields: tuple[str, ...]) -> str:
+def line_hash(before: str, seq: int, at: datetime, fields: tuple[str, ...]) -> str:
     """SHA-256 over the hash before and the line itself, as canonical JSON."""
-    text = json.dumps([before, at.isoformat(), *fields], ensure_ascii=True, separators=(",", ":"))
+    moment = at.astimezone(UTC).isoformat(timespec="microseconds")
+    text = json.dumps([before, seq, moment, *fields], ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -27,28 +30,56 @@ def printable(text: str) -> str:
 
 
 class Audit:
-    """Writes lines one after another. Never call it inside a transaction: each line is its own."""
+    """Writes lines one after another: each is chained to the last in one transaction, which the database orders.
+
+    Inside a caller's transaction a line is part of it, and goes with it if that fails.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._lock = asyncio.Lock()
-        self._last: str | None = None
 
     async def record(self, actor: Actor | str, action: str, detail: str = "", outcome: str = "ok") -> None:
         """Add a line; returns once it is committed."""
         who = actor if isinstance(actor, str) else f"{actor.name} ({actor.id})"
-        fields = (printable(who)[:100], action[:60], printable(detail), outcome[:40])
-        async with self._lock:
-            before = await self._head()
-            now = self._clock.now()
-            hashed = line_hash(before, now, fields)
-            await AuditLine.create(
-                at=now, actor=fields[0], action=fields[1], detail=fields[2], outcome=fields[3], hash=hashed
-            )
-            self._last = hashed
-
-    async def _head(self) -> str:
-        if self._last is None:
+        fields = (printable(who)[:100], printable(action)[:60], printable(detail), printable(outcome)[:40])
+        async with transaction():
             newest = await AuditLine.all().order_by("-seq").first()
-            self._last = newest.hash if newest else ""
-        return self._last
+            seq, before = (newest.seq + 1, newest.hash) if newest else (1, "")
+            now = self._clock.now()
+            await AuditLine.create(
+                seq=seq,
+                at=now,
+                actor=fields[0],
+                action=fields[1],
+                detail=fields[2],
+                outcome=fields[3],
+                hash=line_hash(before, seq, now, fields),
+            )
+
+
+class Line(Protocol):
+    """A line of the trail, as stored."""
+
+    seq: int
+    at: datetime
+    actor: str
+    action: str
+    detail: str
+    outcome: str
+    hash: str
+
+
+def verify(lines: Iterable[Line], before: str = "", first: int = 1) -> tuple[str, ...]:
+    """What is wrong with the trail, in words; empty if the chain holds from the line numbered `first` on.
+
+    Finds lines that were changed, taken out or put in. That the newest lines are gone cannot be seen from the
+    lines themselves: compare the last hash with one that was kept elsewhere.
+    """
+    problems = []
+    for line in sorted(lines, key=lambda each: each.seq):
+        if line.seq != first:
+            problems.append(f"lines {first} to {line.seq - 1} are missing")
+        elif line.hash != line_hash(before, line.seq, line.at, (line.actor, line.action, line.detail, line.outcome)):
+            problems.append(f"line {line.seq} is not as it was written")
+        before, first = line.hash, line.seq + 1
+    return tuple(problems)

@@ -6,11 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from tortoise.expressions import F
+
 from core.alerts.channel import Severity
+from core.store.database import transaction
 from core.store.models import AlertRow, DeliveryRow
 
-# More than this is not looked at in one round, so that a long outage costs no memory.
-_ROUND = 200
+# More than this is not looked at before each message, so that a long outage costs neither time nor memory.
+_ROUND = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,26 +44,34 @@ async def add_alert(
     at: datetime,
 ) -> AlertRow:
     """An alert and one waiting delivery for each "channel:recipient"."""
-    row = await AlertRow.create(
-        kind=kind,
-        severity=severity.value,
-        title=title,
-        body=body,
-        attachment=attachment,
-        market_at=market_at,
-        at=at,
-    )
-    pairs = [each.split(":", 1) for each in recipients]
-    await DeliveryRow.bulk_create(
-        DeliveryRow(alert_id=row.id, rank=severity.rank, channel=channel, recipient=recipient, status="waiting")
-        for channel, recipient in pairs
-    )
+    async with transaction():
+        row = await AlertRow.create(
+            kind=kind,
+            severity=severity.value,
+            title=title,
+            body=body,
+            attachment=attachment,
+            market_at=market_at,
+            at=at,
+        )
+        pairs = [each.split(":", 1) for each in recipients]
+        await DeliveryRow.bulk_create(
+            DeliveryRow(alert_id=row.id, rank=severity.rank, channel=channel, recipient=recipient, status="waiting")
+            for channel, recipient in pairs
+        )
     return row
 
 
-async def pending_deliveries(channel: str) -> list[Pending]:
-    """The gravest and oldest that wait, at most a round of them."""
-    rows = await DeliveryRow.filter(status="waiting", channel=channel).order_by("-rank", "id").limit(_ROUND)
+async def waiting_recipients(channel: str) -> list[str]:
+    """Everyone for whom something waits."""
+    found = await DeliveryRow.filter(status="waiting", channel=channel).distinct().values_list("recipient", flat=True)
+    return [str(each) for each in found]
+
+
+async def pending_for(channel: str, recipient: str) -> list[Pending]:
+    """The gravest and oldest that wait for one recipient, at most a round of them."""
+    waiting = DeliveryRow.filter(status="waiting", channel=channel, recipient=recipient)
+    rows = await waiting.order_by("-rank", "id").limit(_ROUND)
     alerts = {row.id: row for row in await AlertRow.filter(id__in=[each.alert_id for each in rows])}
     return [_pending(row, alerts[row.alert_id]) for row in rows]
 
@@ -81,9 +92,10 @@ def _pending(row: DeliveryRow, alert: AlertRow) -> Pending:
 
 
 async def mark(group: Sequence[Pending], status: str, note: str, done_at: datetime | None) -> None:
-    """What became of these deliveries."""
+    """What became of these deliveries after one more attempt."""
     ids = [each.delivery_id for each in group]
-    await DeliveryRow.filter(id__in=ids).update(status=status, note=note, done_at=done_at)
+    changes = {"status": status, "note": note, "done_at": done_at, "attempts": F("attempts") + 1}
+    await DeliveryRow.filter(id__in=ids).update(**changes)
 
 
 async def page_of_alerts(page: int, size: int) -> tuple[list[AlertRow], int]:

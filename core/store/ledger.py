@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 from core.store.models import LedgerBalance, LedgerEntry, LedgerTransaction
-from core.trading.ledger import Posting
+from core.trading.ledger import EXACT, Posting, carried
 
 
 async def is_posted(ref: str) -> bool:
@@ -22,10 +22,7 @@ async def post(posting: Posting, balances: Mapping[tuple[str, str], Decimal], at
         LedgerEntry(transaction_id=row.id, account=entry.account, unit=entry.unit, amount=entry.amount)
         for entry in posting.entries
     )
-    changed: dict[tuple[str, str], Decimal] = {}
-    for entry in posting.entries:
-        key = (entry.account, entry.unit)
-        changed[key] = changed.get(key, balances.get(key, Decimal(0))) + entry.amount
+    changed = carried(balances, posting.entries)
     await LedgerBalance.bulk_create(
         [LedgerBalance(account=account, unit=unit, amount=amount) for (account, unit), amount in changed.items()],
         on_conflict=["account", "unit"],
@@ -42,6 +39,8 @@ async def load_balances() -> dict[tuple[str, str], Decimal]:
 async def sums_of_entries() -> dict[tuple[str, str], Decimal]:
     """The same, added up from the entries themselves: slow, for checks."""
     sums: dict[tuple[str, str], Decimal] = {}
-    for account, unit, amount in await LedgerEntry.all().values_list("account", "unit", "amount"):
-        sums[account, unit] = sums.get((account, unit), Decimal(0)) + Decimal(amount)
+    rows = await LedgerEntry.all().values_list("account", "unit", "amount")
+    with localcontext(EXACT):
+        for account, unit, amount in rows:
+            sums[account, unit] = sums.get((account, unit), Decimal(0)) + Decimal(amount)
     return sums

@@ -65,9 +65,7 @@ class Instance:
 
     def draft(self) -> Instance:
         """A copy to be changed and stored, and only then believed in."""
-        return replace(
-            self, exposures=dict(self.exposures), changed=set(self.changed), last_bars=dict(self.last_bars)
-        )
+        return replace(self, exposures=dict(self.exposures), changed=set(self.changed), last_bars=dict(self.last_bars))
 
     def adopt(self, draft: Instance) -> None:
         """Become what has been stored."""
@@ -240,10 +238,7 @@ class StrategyManager:
             draft.last_bars[outcome.call.bar.symbol] = outcome.call.bar.at
             draft.bars_seen += 1
             accepted += [signal for signal in outcome.signals if _accept(draft, signal)]
-        foreign = [signal for each in outcomes for signal in each.signals if signal.symbol not in draft.settings.symbols]
-        errors = [outcome.error for outcome in outcomes if outcome.error]
-        errors += [f"gave a signal for {signal.symbol[:40]}, which is not one of its symbols" for signal in foreign]
-        if errors:
+        if errors := _errors(draft, outcomes):
             await self._failed(draft, errors[0])
         else:
             draft.good_rounds += 1
@@ -312,6 +307,16 @@ def _accept(draft: Instance, signal: Signal) -> bool:
     draft.last_signal = f"{signal.symbol} {exposure:+.0%}: {signal.reason}"
     draft.last_signal_at = signal.at
     return True
+
+
+def _errors(draft: Instance, outcomes: Sequence[Outcome]) -> list[str]:
+    """What went wrong in a round; a round counts as one failure, however many symbols there are."""
+    symbols = {signal.symbol for outcome in outcomes for signal in outcome.signals}
+    foreign = sorted(symbols - set(draft.settings.symbols))
+    return [
+        *(outcome.error for outcome in outcomes if outcome.error),
+        *(f"gave a signal for {symbol[:40]}, which is not one of its symbols" for symbol in foreign),
+    ]
 
 
 def _reduced(before: float, wanted: float) -> float:

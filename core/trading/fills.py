@@ -1,25 +1,34 @@
-"""How one fill is shared among the strategies of its order, and what is told about it."""
+"""One fill: whose it is, and what is told about it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from brokers.money import ZERO
 from brokers.order import Fill
 from core.alerts.channel import Severity
 from core.alerts.outbox import Alert
-from core.trading.ledger import Allocation, FillFacts, fee_shares, share
+from core.trading.allocation import fee_shares
+from core.trading.ledger import Allocation, FillFacts
 from core.trading.live_order import LiveOrder
-
-# Who a fill belongs to when no strategy asked for it.
-MANUAL = "manual"
+from risk.intent import OrderIntent
 
 
 def facts_of(order: LiveOrder, fill: Fill, filled_before: Decimal, account: str) -> FillFacts:
-    """The fill with each strategy's part. An unknown fee counts as pending: it is posted when it is told."""
+    """The fill with each strategy's part. An unknown fee is pending: it is posted when it is told."""
+    earlier, later = order.shares(filled_before), order.shares(filled_before + fill.quantity)
+    changes = {name: later[name] - earlier[name] for name in order.parts}
+    return _facts(order, fill, {name: change for name, change in changes.items() if change}, account)
+
+
+def fee_facts(order: LiveOrder, fill: Fill, parts: Mapping[str, Decimal], account: str) -> FillFacts:
+    """A fill that is recorded, in `parts`, and whose fee is told only now."""
+    return _facts(order, fill, parts, account)
+
+
+def _facts(order: LiveOrder, fill: Fill, parts: Mapping[str, Decimal], account: str) -> FillFacts:
     instrument = order.request.instrument
-    parts = _parts_of(order, fill, filled_before)
     fees = fee_shares(fill.fee or ZERO, parts)
     return FillFacts(
         ref=f"fill:{account}:{instrument.symbol}:{fill.fill_id}",
@@ -33,15 +42,19 @@ def facts_of(order: LiveOrder, fill: Fill, filled_before: Decimal, account: str)
     )
 
 
-def _parts_of(order: LiveOrder, fill: Fill, before: Decimal) -> dict[str, Decimal]:
-    """What this fill adds to each strategy's cumulative part."""
-    wanted: Mapping[str, Decimal] = order.allocations or {MANUAL: order.request.side.sign * order.request.quantity}
-    total = order.request.side.sign * order.request.quantity
-    lot, ordered = order.request.instrument.lot, order.request.quantity
-    earlier = share(total, wanted, lot, (before, ordered))
-    later = share(total, wanted, lot, (before + fill.quantity, ordered))
-    changes = {name: later[name] - earlier[name] for name in wanted}
-    return {name: change for name, change in changes.items() if change} or {MANUAL: fill.signed_quantity}
+def cross_facts(intent: OrderIntent, price: Decimal, ref: str) -> FillFacts:
+    """A trade between strategies of one account: nothing is sent and nothing is paid to a venue."""
+    instrument = intent.instrument
+    return FillFacts(
+        ref=f"cross:{intent.account}:{ref}",
+        account=intent.account,
+        symbol=instrument.symbol,
+        price=price,
+        multiplier=instrument.multiplier,
+        currency=instrument.currency,
+        fee_currency=instrument.currency,
+        allocations=tuple(Allocation(name, part, ZERO) for name, part in sorted(intent.allocations.items())),
+    )
 
 
 def alert_of_fill(fill: Fill, facts: FillFacts) -> Alert:
@@ -50,3 +63,14 @@ def alert_of_fill(fill: Fill, facts: FillFacts) -> Alert:
     text = f"{verb} {fill.quantity.normalize():f} {fill.symbol} at {fill.price.normalize():f}"
     names = ", ".join(part.strategy for part in facts.allocations)
     return Alert("fill", Severity.INFO, text, f"{text} · {names}")
+
+
+def surprises(order: LiveOrder, filled: Decimal) -> Iterator[Alert]:
+    """What a person must know when `filled` units are more than anyone expected. The venue is right all the same."""
+    what = f"{order.request.side} {order.request.quantity.normalize():f} {order.symbol}"
+    if not order.state.is_open:
+        title = f"Filled after the end: {what}"
+        yield Alert("late-fill", Severity.CRITICAL, title, f"The order was {order.state}. The fill is in the books.")
+    if filled > order.request.quantity:
+        body = f"{filled.normalize():f} filled. The excess is in the books."
+        yield Alert("overfill", Severity.CRITICAL, f"Overfilled: {what}", body)

@@ -12,7 +12,8 @@ Accounts are paths. A positive amount is what is there (a debit):
 `venue/ACCOUNT`                        symbol    minus the units held: the counter-account
 =====================================  ========  ==========================================================
 
-Cost is average cost; a flip is a close and an open at the same price.
+Cost is average cost; a flip is a close and an open at the same price. Sums and products are made in a context
+that raises rather than round: what cannot be kept exactly must not be kept at all.
 """
 
 from __future__ import annotations
@@ -20,9 +21,25 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import (
+    ROUND_HALF_EVEN,
+    Context,
+    Decimal,
+    DivisionByZero,
+    FloatOperation,
+    Inexact,
+    InvalidOperation,
+    Overflow,
+    localcontext,
+)
 
+from brokers.instrument import Instrument
 from brokers.money import ZERO
+
+# Money is added and multiplied here: a result that would need rounding raises. Sixty digits, as at the venue.
+EXACT = Context(prec=60, traps=[Inexact, InvalidOperation, DivisionByZero, Overflow, FloatOperation])
+# Proportions are made here, and rounded to a step at once.
+ROUNDING = Context(prec=60, traps=[InvalidOperation, DivisionByZero, Overflow, FloatOperation])
 
 # Cost that leaves a position in part is rounded to this; the rest stays, so nothing is lost.
 COST_STEP = Decimal("1e-10")
@@ -53,8 +70,9 @@ class Posting:
 
     def __post_init__(self) -> None:
         sums: dict[str, Decimal] = defaultdict(Decimal)
-        for entry in self.entries:
-            sums[entry.unit] += entry.amount
+        with localcontext(EXACT):
+            for entry in self.entries:
+                sums[entry.unit] += entry.amount
         if wrong := {unit: total for unit, total in sums.items() if total != 0}:
             raise Unbalanced(f"{self.ref}: {wrong}")
 
@@ -82,6 +100,16 @@ class FillFacts:
     allocations: tuple[Allocation, ...]
 
 
+def carried(balances: Balances, entries: Iterable[Entry]) -> dict[tuple[str, str], Decimal]:
+    """The new balance of every account and unit that `entries` touch."""
+    changed: dict[tuple[str, str], Decimal] = {}
+    with localcontext(EXACT):
+        for entry in entries:
+            key = (entry.account, entry.unit)
+            changed[key] = changed.get(key, balances.get(key, ZERO)) + entry.amount
+    return changed
+
+
 def deposit(account: str, currency: str, amount: Decimal, ref: str) -> Posting:
     """Money paid in (or out, if negative)."""
     return Posting(
@@ -91,15 +119,39 @@ def deposit(account: str, currency: str, amount: Decimal, ref: str) -> Posting:
     )
 
 
+def adoption(account: str, strategy: str, instrument: Instrument, quantity: Decimal, price: Decimal) -> Posting:
+    """A position that was there before we were: paid in at its average `price` and held for `strategy`."""
+    with localcontext(EXACT):
+        cost = quantity * price * instrument.multiplier
+    symbol, currency = instrument.symbol, instrument.currency
+    entries = (
+        Entry(f"position/{account}/{strategy}/{symbol}", symbol, quantity),
+        Entry(f"venue/{account}", symbol, -quantity),
+        Entry(f"cost/{account}/{strategy}/{symbol}", currency, cost),
+        Entry(f"deposits/{account}", currency, -cost),
+    )
+    return Posting(f"opening:{account}:position:{symbol}", "deposit", entries)
+
+
 def fill_posting(fill: FillFacts, balances: Balances) -> Posting:
     """The posting of one fill for all strategies that share it; strategies may trade with each other in it."""
     entries: list[Entry] = []
-    for part in fill.allocations:
-        entries.extend(_trade_entries(fill, part, balances))
-        if part.fee != 0:
-            entries.append(Entry(f"cash/{fill.account}", fill.fee_currency, -part.fee))
-            entries.append(Entry(f"fees/{fill.account}/{part.strategy}/{fill.symbol}", fill.fee_currency, part.fee))
+    with localcontext(EXACT):
+        for part in fill.allocations:
+            entries.extend(_trade_entries(fill, part, balances))
+            entries.extend(_fee_entries(fill, part))
     return Posting(fill.ref, "fill", tuple(entry for entry in entries if entry.amount != 0))
+
+
+def fee_posting(fill: FillFacts) -> Posting:
+    """The fee of a fill that is in the ledger without one, told later."""
+    entries = [entry for part in fill.allocations for entry in _fee_entries(fill, part)]
+    return Posting(f"fee:{fill.ref}", "fee", tuple(entry for entry in entries if entry.amount != 0))
+
+
+def _fee_entries(fill: FillFacts, part: Allocation) -> Iterable[Entry]:
+    yield Entry(f"cash/{fill.account}", fill.fee_currency, -part.fee)
+    yield Entry(f"fees/{fill.account}/{part.strategy}/{fill.symbol}", fill.fee_currency, part.fee)
 
 
 def _trade_entries(fill: FillFacts, part: Allocation, balances: Balances) -> Iterable[Entry]:
@@ -123,48 +175,5 @@ def _cost_change(held: Decimal, cost: Decimal, traded: Decimal, unit_price: Deci
     if closed == abs(held):
         opened = traded + held
         return -cost + opened * unit_price
-    return -(cost * closed / abs(held)).quantize(COST_STEP, rounding=ROUND_HALF_EVEN)
-
-
-def share(
-    total: Decimal, parts: Mapping[str, Decimal], lot: Decimal, fraction: tuple[Decimal, Decimal]
-) -> dict[str, Decimal]:
-    """The cumulative signed part of each strategy when `fraction` = (filled, ordered) of an order has filled.
-
-    `parts` are the strategies' signed parts of the whole order and sum to `total` signed. Parts are rounded
-    to whole lots, the largest part takes the remainder, so that they always sum to the signed filled quantity;
-    when all is filled each has exactly its part.
-    """
-    filled, ordered = fraction
-    sign = 1 if total > 0 else -1
-    if filled >= ordered:
-        return _with_excess(dict(parts), sign * (filled - ordered))
-    shares = {
-        name: (part * filled / ordered / lot).quantize(Decimal(1), rounding=ROUND_HALF_EVEN) * lot
-        for name, part in parts.items()
-    }
-    return _with_excess(shares, sign * filled - sum(shares.values(), ZERO), parts)
-
-
-def _with_excess(
-    shares: dict[str, Decimal], excess: Decimal, parts: Mapping[str, Decimal] | None = None
-) -> dict[str, Decimal]:
-    """Give what rounding left over (or what the venue overfilled) to the largest part in name order."""
-    if excess != 0:
-        weights = parts or shares
-        largest = max(sorted(weights), key=lambda name: abs(weights[name]))
-        shares[largest] += excess
-    return shares
-
-
-def fee_shares(fee: Decimal, parts: Mapping[str, Decimal]) -> dict[str, Decimal]:
-    """`fee` divided in proportion to the size of each part, exactly: the last in name order takes the rest."""
-    total = sum((abs(part) for part in parts.values()), ZERO)
-    shares: dict[str, Decimal] = {}
-    left = fee
-    names = sorted(parts)
-    for name in names[:-1]:
-        shares[name] = (fee * abs(parts[name]) / total).quantize(COST_STEP) if total else ZERO
-        left -= shares[name]
-    shares[names[-1]] = left
-    return shares
+    with localcontext(ROUNDING):
+        return -(cost * closed / abs(held)).quantize(COST_STEP, rounding=ROUND_HALF_EVEN)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -10,9 +10,13 @@ from decimal import Decimal
 from brokers.instrument import Instrument
 from brokers.money import ZERO
 from brokers.order import ClientOrderId, OrderRequest, OrderType, Side, TimeInForce
-from core.store.models import OrderRow
+from core.store.models import FillRow, OrderRow
+from core.trading.allocation import shares
 from core.trading.states import OrderState
 from risk.view import WorkingOrder
+
+# Who an order belongs to when no strategy asked for it.
+MANUAL = "manual"
 
 
 @dataclass(slots=True)
@@ -27,10 +31,11 @@ class LiveOrder:
     filled: Decimal = ZERO
     venue_order_id: str = ""
     fill_ids: set[str] = field(default_factory=set)
+    unpaid: set[str] = field(default_factory=set)  # fills whose fee has not been told
 
     @classmethod
-    def of_row(cls, row: OrderRow, instrument: Instrument, fill_ids: set[str]) -> LiveOrder:
-        """The order as it was stored."""
+    def of_row(cls, row: OrderRow, instrument: Instrument, fills: Sequence[FillRow]) -> LiveOrder:
+        """The order as it was stored, with its fills."""
         request = OrderRequest(
             client_order_id=ClientOrderId(row.client_order_id),
             instrument=instrument,
@@ -51,7 +56,8 @@ class LiveOrder:
             OrderState(row.state),
             row.filled,
             row.venue_order_id,
-            fill_ids,
+            {fill.fill_id for fill in fills},
+            {fill.fill_id for fill in fills if fill.fee is None},
         )
 
     @property
@@ -69,10 +75,20 @@ class LiveOrder:
         """Units that may still fill: all of them while we do not know."""
         return max(self.request.quantity - self.filled, ZERO)
 
+    @property
+    def parts(self) -> Mapping[str, Decimal]:
+        """The signed part of each strategy; an order that no strategy asked for is MANUAL's."""
+        return self.allocations or {MANUAL: self.request.side.sign * self.request.quantity}
+
+    def shares(self, filled: Decimal) -> dict[str, Decimal]:
+        """The signed units that each strategy has once `filled` units have filled."""
+        return shares(self.parts, filled, self.request.instrument.lot)
+
     def pending_part(self, strategy: str) -> Decimal:
-        """The signed units that one strategy still gets from it."""
-        part = self.allocations.get(strategy, ZERO)
-        return part * self.remaining / self.request.quantity
+        """The signed units that one strategy still gets from it: its part without what it has already."""
+        if strategy not in self.parts or not self.remaining:
+            return ZERO
+        return self.parts[strategy] - self.shares(self.filled)[strategy]
 
     def as_working(self) -> WorkingOrder:
         """The order as risk counts it."""

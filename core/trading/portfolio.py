@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 from brokers.instrument import Instrument
 from brokers.money import ZERO
-from core.trading.ledger import Entry
+from core.trading.ledger import EXACT, Entry, carried
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,10 @@ class Lot:
         """Profit if closed at `mark`; zero when flat, None if there is no mark."""
         if self.quantity == 0:
             return ZERO
-        return None if mark is None else self.quantity * mark * self.instrument.multiplier - self.cost
+        if mark is None:
+            return None
+        with localcontext(EXACT):
+            return self.quantity * mark * self.instrument.multiplier - self.cost
 
 
 class Portfolio:
@@ -46,18 +49,22 @@ class Portfolio:
 
     def load(self, balances: Mapping[tuple[str, str], Decimal]) -> None:
         """Start from what the ledger has stored."""
-        self.balances = {}
+        self.balances, self._holders = {}, {}
         self.apply(Entry(account, unit, amount) for (account, unit), amount in balances.items())
 
     def apply(self, entries: Iterable[Entry]) -> None:
         """Take over entries that are committed."""
-        for entry in entries:
-            key = (entry.account, entry.unit)
-            self.balances[key] = self.balances.get(key, ZERO) + entry.amount
-            kind, _, rest = entry.account.partition("/")
-            if kind == "position":
-                _, strategy, symbol = rest.split("/", 2)
+        changed = carried(self.balances, entries)
+        self.balances.update(changed)
+        for path, symbol in changed:
+            if path.startswith(f"position/{self.account}/"):
+                strategy = path.split("/", 3)[2]  # what follows is the symbol, which may hold a slash
                 self._holders.setdefault(symbol, set()).add(strategy)
+
+    @property
+    def unknown(self) -> dict[str, Decimal]:
+        """Positions in symbols whose instrument we do not know: they can be neither valued nor closed."""
+        return {symbol: held for symbol, held in self.held().items() if symbol not in self.instruments}
 
     @property
     def cash(self) -> Decimal:
@@ -67,7 +74,8 @@ class Portfolio:
     def lot(self, strategy: str, symbol: str) -> Lot:
         """The virtual position of one strategy."""
         where = f"{self.account}/{strategy}/{symbol}"
-        instrument = self.instruments[symbol]
+        # The market may have dropped a symbol that was traded once: its results stay.
+        instrument = self.instruments.get(symbol) or Instrument(symbol, self.currency)
 
         def balance(kind: str, unit: str) -> Decimal:
             return self.balances.get((f"{kind}/{where}", unit), ZERO)
@@ -89,7 +97,8 @@ class Portfolio:
 
     def quantity(self, symbol: str) -> Decimal:
         """The account's net position."""
-        return sum((lot.quantity for _, lot in self.lots(symbol)), ZERO)
+        with localcontext(EXACT):
+            return sum((lot.quantity for _, lot in self.lots(symbol)), ZERO)
 
     def held(self) -> dict[str, Decimal]:
         """The net position of every symbol that is not flat."""
@@ -100,9 +109,10 @@ class Portfolio:
     def equity(self) -> Decimal | None:
         """Cash plus the value of every position; None while a held symbol has no mark."""
         total = self.cash
-        for symbol, quantity in self.held().items():
-            mark = self.marks.get(symbol)
-            if mark is None:
-                return None
-            total += quantity * mark * self.instruments[symbol].multiplier
+        with localcontext(EXACT):
+            for symbol, quantity in self.held().items():
+                mark = self.marks.get(symbol)
+                if mark is None or symbol not in self.instruments:
+                    return None
+                total += quantity * mark * self.instruments[symbol].multiplier
         return total

@@ -57,19 +57,23 @@ TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
             S.NOT_PLACED,
         }
     ),
-    S.PARTIALLY_FILLED: frozenset({S.PARTIALLY_FILLED, S.FILLED, S.CANCELLING, S.CANCELLED, S.EXPIRED}),
-    # A cancel may be refused (back to work) or come too late (filled).
-    S.CANCELLING: frozenset(
-        {S.CANCELLING, S.WORKING, S.PARTIALLY_FILLED, S.FILLED, S.CANCELLED, S.EXPIRED, S.NOT_PLACED}
-    ),
-    # Late fills are real: an order that we believe over may still turn out filled.
+    # A venue may still refuse the rest of an order that has filled in part.
+    S.PARTIALLY_FILLED: frozenset({S.PARTIALLY_FILLED, S.FILLED, S.CANCELLING, S.CANCELLED, S.EXPIRED, S.REJECTED}),
+    # A cancel may be refused (back to work), come too late (filled), or meet an order that was in doubt.
+    S.CANCELLING: _VENUE_SAYS | {S.CANCELLING, S.NOT_PLACED},
+    # Late fills are real: an order that we believe over may still turn out filled. "Working" is then an old word,
+    # unless the venue's own list of open orders says it: see `REOPENS`.
     S.CANCELLED: frozenset({S.CANCELLED, S.FILLED}),
     S.EXPIRED: frozenset({S.EXPIRED, S.FILLED}),
     S.REJECTED: frozenset({S.REJECTED, S.FILLED}),
-    S.NOT_SENT: frozenset({S.NOT_SENT}),
+    # We were sure that it is not there. If the venue says otherwise, the venue is right.
+    S.NOT_SENT: frozenset({S.NOT_SENT, *_VENUE_SAYS}),
     S.NOT_PLACED: frozenset({S.NOT_PLACED, *_VENUE_SAYS}),
     S.FILLED: frozenset({S.FILLED}),
 }
+
+# What a zombie becomes: an order that we believe over and that the venue, asked now, still works.
+REOPENS = frozenset({S.WORKING, S.PARTIALLY_FILLED})
 
 _OF_VENUE = {
     VenueOrderState.WORKING: S.WORKING,
@@ -81,12 +85,20 @@ _OF_VENUE = {
 }
 
 
-def after_report(now: OrderState, venue: VenueOrderState) -> OrderState:
+def of_venue(state: VenueOrderState) -> OrderState:
+    """The venue's word in ours."""
+    return _OF_VENUE[state]
+
+
+def after_report(now: OrderState, venue: VenueOrderState, *, complete: bool = True) -> OrderState:
     """Our state after the venue's word; a word that is older than what we know changes nothing.
 
-    While CANCELLING, "working" only repeats what we knew when we asked: the cancel is still on its way.
+    While CANCELLING, "working" only repeats what we knew when we asked: the cancel is still on its way. An order
+    is not over before all its fills are here (`complete`): until then its missing units would be ordered again.
     """
-    said = _OF_VENUE[venue]
+    said = of_venue(venue)
+    if not complete and not said.is_open:
+        said = S.PARTIALLY_FILLED
     if now is S.CANCELLING and said.is_open:
         return now
     return said if said in TRANSITIONS[now] else now
