@@ -13,6 +13,7 @@ WIDTH = 34  # characters of monospace that fit a phone
 UNKNOWN = "n/a"
 _SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
 _CENT = Decimal("0.01")
+_PRICE_PLACES = 8
 _NEAR = timedelta(days=2)
 
 
@@ -57,9 +58,11 @@ def quantity(units: Decimal) -> str:
 
 
 def price(value: Decimal | None) -> str:
-    """A price with at least two places and no more than it needs."""
+    """A price with at least two places and no more than it needs, an average with six digits."""
     if value is None:
         return UNKNOWN
+    if -value.as_tuple().exponent > _PRICE_PLACES:  # type: ignore[operator]  # finite, so a number
+        value = value.quantize(Decimal(1).scaleb(min(-2, value.adjusted() - 5)), ROUND_HALF_EVEN)
     shown = quantity(value)
     decimals = len(shown.partition(".")[2])
     return f"{value:,.2f}" if decimals < 2 else shown

@@ -101,10 +101,18 @@ class Front:
         done, _ = await asyncio.wait({work}, timeout=_PATIENCE)
         if not done:
             await self._surface.confirm(pressed)
-            answer = await work
-            await self._surface.replace(caller, pressed, answer)
-            return answer.outcome
+            return await self._follow_up(caller, pressed, await work)
+        if job.doubtful:  # the press was answered already, to learn whether it is old
+            return await self._follow_up(caller, pressed, work.result())
         return await self._show(caller, pressed, work.result())
+
+    async def _follow_up(self, caller: Caller, pressed: Pressed, answer: Answer) -> Outcome:
+        """Show an answer to a press that has had its toast: what a toast would say becomes a message."""
+        if answer.screen is None and answer.toast:
+            await self._surface.reply(caller, Answer.of(notice(answer.toast), answer.outcome))
+        else:
+            await self._surface.replace(caller, pressed, answer)
+        return answer.outcome
 
     async def _show(self, caller: Caller, pressed: Pressed, answer: Answer) -> Outcome:
         await self._surface.respond(caller, pressed, answer)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+_MOST_NAMES = 20
+
 
 class UserError(Exception):
     """Something asked for cannot be done; the text is shown to the person as it is."""
@@ -21,9 +23,14 @@ class UnknownName(UserError):
         hint = (
             f"Did you mean {', '.join(self.suggestions)}?"
             if self.suggestions
-            else f"There are: {', '.join(names) or 'none yet'}."
+            else f"There are: {_listed(names) or 'none yet'}."
         )
         super().__init__(f"There is no {kind} called “{name[:60]}”. {hint}")
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return ", ".join(names[:_MOST_NAMES]) + more
 
 
 class SettingsError(UserError):

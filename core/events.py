@@ -1,10 +1,11 @@
 """Things that have happened and are already stored. A command has one handler and may raise; an event has many.
 
-A handler that raises is logged with an incident id and never disturbs the others or the publisher.
+A handler that raises, or takes too long, is logged and never disturbs the others or the publisher.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -68,15 +69,20 @@ Handler = Callable[[Any], Awaitable[None]]
 
 
 class Events:
-    """Delivers events to those who asked for their type or a base of it."""
+    """Delivers events to those who asked for their type or a base of it; each handler has `seconds`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, seconds: float = 5.0) -> None:
+        self._seconds = seconds
         self._handlers: dict[type[Event], list[Handler]] = defaultdict(list)
 
     def subscribe(self, kind: type[E], handler: Callable[[E], Awaitable[None]]) -> Callable[[], None]:
         """Call `handler` for every event of `kind` from now on; returns the way to stop that."""
         self._handlers[kind].append(handler)
-        return lambda: self._handlers[kind].remove(handler)
+        return lambda: self._forget(kind, handler)
+
+    def _forget(self, kind: type[Event], handler: Handler) -> None:
+        if handler in self._handlers[kind]:
+            self._handlers[kind].remove(handler)
 
     async def publish(self, event: Event) -> None:
         """Tell everyone, one after another."""
@@ -86,6 +92,17 @@ class Events:
 
     async def _tell(self, handler: Handler, event: Event) -> None:
         try:
-            await handler(event)
+            async with asyncio.timeout(self._seconds):
+                await handler(event)
+        except asyncio.CancelledError:
+            if is_being_cancelled():
+                raise
+            log.warning("an event handler was cancelled", kind=type(event).__name__, handler=repr(handler))
         except Exception:
-            log.exception("an event handler failed", event=type(event).__name__, handler=repr(handler))
+            log.exception("an event handler failed", kind=type(event).__name__, handler=repr(handler))
+
+
+def is_being_cancelled() -> bool:
+    """Whether the `CancelledError` in hand is meant for this task, or has only leaked out of what it awaited."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

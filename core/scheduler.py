@@ -21,13 +21,12 @@ from core.views import JobRow
 
 log = structlog.get_logger(__name__)
 
-# A job that comes later than this is not run after all; the next one is (seconds).
-_GRACE = 300
+BUSY = "is running already"
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Something done regularly. Frequent jobs are not written down each time; a failure always is."""
+    """Something done regularly. Of a frequent job only the first failure in a row is an alert, of others each."""
 
     name: str
     title: str
@@ -57,10 +56,12 @@ class Scheduler:
         self._alerts = alerts
         self._ticker = AsyncIOScheduler(timezone=UTC)
         self._outcomes: dict[str, tuple[datetime, str]] = {}
+        self._busy: set[str] = set()
+        self._told: set[str] = set()
 
     async def start(self) -> None:
-        """Begin to tick, as people have left it."""
-        rows = await job_rows()
+        """Begin to tick, as people have left it. After a sleep of the machine a job that is late runs once."""
+        paused = {name for name, row in (await job_rows()).items() if not row.enabled}
         for job in self._jobs.values():
             self._ticker.add_job(
                 self.run_now,
@@ -69,12 +70,11 @@ class Scheduler:
                 id=job.name,
                 max_instances=1,
                 coalesce=True,
-                misfire_grace_time=_GRACE,
+                misfire_grace_time=None,
             )
+        for name in paused & self._jobs.keys():
+            self._ticker.pause_job(name)
         self._ticker.start()
-        for name, row in rows.items():
-            if not row.enabled and name in self._jobs:
-                self._ticker.pause_job(name)
 
     def stop(self) -> None:
         """Stop ticking."""
@@ -82,21 +82,40 @@ class Scheduler:
             self._ticker.shutdown(wait=False)
 
     async def run_now(self, name: str) -> str:
-        """Run a job and return its outcome: "ok", or what went wrong, which is an alert as well."""
+        """Run a job and return its outcome: "ok", or what went wrong, which is an alert as well.
+
+        A job never runs beside itself: while it does, a second run is refused.
+        """
         job = self._get(name)
+        if name in self._busy:
+            return BUSY
+        self._busy.add(name)
+        try:
+            outcome = await self._attempt(job)
+            await self._note(job, outcome)
+        finally:
+            self._busy.discard(name)
+        return outcome
+
+    async def _attempt(self, job: Job) -> str:
         try:
             await job.work()
         except Exception as error:
-            log.exception("a job has failed", job=name)
-            outcome = f"{type(error).__name__}: {error}"[:300]
-            await self._alerts.add(Alert("job", Severity.WARNING, f"Job {name} has failed", outcome))
-        else:
-            outcome = "ok"
-        before = self._outcomes.get(name)
-        self._outcomes[name] = (self._clock.now(), outcome)
-        if not job.frequent or before is None or before[1] != outcome:
-            await put_job(name, last_at=self._clock.now(), last_outcome=outcome)
-        return outcome
+            if job.name not in self._told:
+                log.exception("a job has failed", job=job.name)
+            return f"{type(error).__name__}: {error}"[:300]
+        return "ok"
+
+    async def _note(self, job: Job, outcome: str) -> None:
+        before, now = self._outcomes.get(job.name), self._clock.now()
+        self._outcomes[job.name] = (now, outcome)
+        if outcome == "ok":
+            self._told.discard(job.name)
+        elif not job.frequent or job.name not in self._told:
+            await self._alerts.add(Alert("job", Severity.WARNING, f"Job {job.name} has failed", outcome))
+            self._told.add(job.name)
+        if not job.frequent or before is None or (before[1] == "ok") != (outcome == "ok"):
+            await put_job(job.name, last_at=now, last_outcome=outcome)
 
     async def set_enabled(self, name: str, enabled: bool) -> None:
         """Pause or resume a job, for good."""

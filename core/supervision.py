@@ -7,33 +7,47 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from core.events import is_being_cancelled
+
 log = structlog.get_logger(__name__)
 
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 60.0
 _STEADY_SECONDS = 60.0
+_STOP_SECONDS = 10.0
+_REPORT_SECONDS = 10.0
 
 Report = Callable[[str, str, BaseException], Awaitable[None]]
 
 
 class Supervisor:
-    """Runs named parts as tasks. `report(part, incident, error)` is told of every failure."""
+    """Runs named parts as tasks.
 
-    def __init__(self, report: Report, incident: Callable[[], str]) -> None:
+    `report(part, incident, error)` is told of the 1st, 2nd, 4th, 8th … failure in a row; the log of each. A
+    part that has run for a minute begins anew.
+    """
+
+    def __init__(self, report: Report, incident: Callable[[], str], *, first_pause: float = _FIRST_PAUSE) -> None:
         self._report = report
         self._incident = incident
+        self._first_pause = first_pause
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.failures: dict[str, int] = {}
 
     def run(self, name: str, part: Callable[[], Awaitable[None]]) -> None:
         """Run `part` until it returns; after a failure again, with growing pauses."""
+        if self.is_running(name):
+            raise ValueError(f"part {name} runs already")
         self._tasks[name] = asyncio.create_task(self._keep(name, part), name=name)
 
     async def stop(self) -> None:
         """Cancel every part and wait for its end."""
         for task in self._tasks.values():
             task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        if self._tasks:
+            _, stubborn = await asyncio.wait(self._tasks.values(), timeout=_STOP_SECONDS)
+            for task in stubborn:
+                log.error("a part does not stop", part=task.get_name())
         self._tasks.clear()
 
     def is_running(self, name: str) -> bool:
@@ -47,24 +61,32 @@ class Supervisor:
         return tuple(self._tasks)
 
     async def _keep(self, name: str, part: Callable[[], Awaitable[None]]) -> None:
-        pause = _FIRST_PAUSE
+        in_a_row = 0
         loop = asyncio.get_running_loop()
         while True:
             began = loop.time()
             try:
                 await part()
-            except Exception as error:
-                await self._failed(name, error)
+            except asyncio.CancelledError as error:
+                if is_being_cancelled():
+                    raise
+                failure: BaseException = error
+            except Exception as error:  # noqa: BLE001 - task supervision
+                failure = error
             else:
                 return
-            pause = _FIRST_PAUSE if loop.time() - began > _STEADY_SECONDS else min(pause * 2, _LONGEST_PAUSE)
-            await asyncio.sleep(pause)
+            in_a_row = 1 if loop.time() - began > _STEADY_SECONDS else in_a_row + 1
+            await self._failed(name, failure, tell=in_a_row & (in_a_row - 1) == 0)
+            await asyncio.sleep(min(self._first_pause * 2 ** min(in_a_row - 1, 20), _LONGEST_PAUSE))
 
-    async def _failed(self, name: str, error: Exception) -> None:
+    async def _failed(self, name: str, error: BaseException, *, tell: bool) -> None:
         incident = self._incident()
         self.failures[name] = self.failures.get(name, 0) + 1
         log.error("a part has failed", part=name, incident=incident, exc_info=error)
+        if not tell:
+            return
         try:
-            await self._report(name, incident, error)
+            async with asyncio.timeout(_REPORT_SECONDS):
+                await self._report(name, incident, error)
         except Exception:  # the database may be what failed: the log is what is left
             log.exception("the failure could not be reported", part=name, incident=incident)

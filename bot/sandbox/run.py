@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import webbrowser
 from collections.abc import Callable
@@ -48,13 +49,18 @@ async def run_sandbox(
         await program.start()
         try:
             _announce(server, data_dir, say)
-            if browser:
+            if browser and _has_screen():
                 await asyncio.to_thread(webbrowser.open, server.url)
             await program.until_told()
         finally:
             await program.stop()
     finally:
         await server.stop()
+
+
+def _has_screen() -> bool:
+    """Whether a browser window can open: without a screen `webbrowser` would start one in the terminal."""
+    return sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def _announce(server: SandboxServer, data_dir: Path, say: Callable[[str], None]) -> None:

@@ -114,7 +114,8 @@ class Tickets:
             return TicketProblem.UNKNOWN
         if row.user_id not in (None, user_id):
             return TicketProblem.OTHER_USER
-        if row.message_id != message_id:
+        # None: we died between sending the message and writing down its number; only its reader knows the nonce.
+        if row.message_id not in (None, message_id):
             return TicketProblem.OTHER_MESSAGE
         if row.used_at is not None:
             return TicketProblem.USED

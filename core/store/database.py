@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from sqlite3 import DatabaseError
 from typing import Any
+from urllib.parse import quote, unquote
 
 from tortoise import Tortoise, connections
+from tortoise.exceptions import BaseORMException
 from tortoise.migrations.api.migrate import migrate
 from tortoise.transactions import in_transaction
 
 from core.errors import SettingsError
 
 _PRAGMAS = "journal_mode=WAL&synchronous=FULL&busy_timeout=5000&foreign_keys=ON&wal_autocheckpoint=4000"
-_FULL = 2
 
 
 def sqlite_url(path: Path, *, durable: bool = True) -> str:
     """The URL of a SQLite file. `durable=False` (benchmarks only) leaves out the sync at each commit."""
     pragmas = _PRAGMAS if durable else _PRAGMAS.replace("FULL", "OFF")
-    return f"sqlite://{path}?{pragmas}"
+    return f"sqlite:///{quote(str(path.absolute()).lstrip('/'))}?{pragmas}"
 
 
 def orm_config(url: str) -> dict[str, Any]:
@@ -39,24 +41,51 @@ class Database:
     def __init__(self, url: str, *, require_durable: bool = True) -> None:
         self._url = url
         self._require_durable = require_durable
+        self._is_open = False
+
+    @property
+    def place(self) -> str:
+        """Where it is, without pragmas or passwords."""
+        return unquote(self._url.partition("?")[0].rpartition("@")[2].removeprefix("sqlite://"))
 
     async def open(self) -> None:
-        """Migrate to the newest schema and connect. Raises `SettingsError` if commits would not be durable."""
+        """Migrate to the newest schema and connect; a second time it does nothing.
+
+        Raises `SettingsError` if the file cannot be used, or if commits in it would not be durable.
+        """
+        if self._is_open:
+            return
+        try:
+            await self._connect()
+        except (DatabaseError, BaseORMException, OSError) as error:
+            await self.close()
+            remedy = "check that the directory can be written to and has space, and that no other program uses the file"
+            raise SettingsError([f"database {self.place}: cannot be opened: {error}; {remedy}"]) from error
+        except BaseException:
+            await self.close()
+            raise
+        self._is_open = True
+
+    async def close(self) -> None:
+        """Close the connections; without this the process would wait for SQLite's thread for ever. Idempotent."""
+        self._is_open = False
+        await Tortoise.close_connections()
+
+    async def _connect(self) -> None:
         config = orm_config(self._url)
         await migrate(config=config)
         await Tortoise.close_connections()
         await Tortoise.init(config=config, _enable_global_fallback=True)
         if self._require_durable and self._url.startswith("sqlite"):
-            await self._check_durable()
+            for pragma, wanted in (("synchronous", "2"), ("journal_mode", "wal")):
+                await self._check(pragma, wanted)
 
-    async def close(self) -> None:
-        """Close the connections; without this the process would wait for SQLite's thread for ever."""
-        await Tortoise.close_connections()
-
-    async def _check_durable(self) -> None:
-        row = (await connections.get("default").execute_query_dict("PRAGMA synchronous"))[0]
-        if int(row["synchronous"]) < _FULL:
-            raise SettingsError([f"database {self._url}: synchronous is {row['synchronous']}, it must be FULL"])
+    async def _check(self, pragma: str, wanted: str) -> None:
+        """What the connection that we shall use says of itself, not what we asked for."""
+        row = (await connections.get("default").execute_query_dict(f"PRAGMA {pragma}"))[0]
+        if (found := str(row[pragma])) != wanted:
+            what = f"{pragma} is {found}, it must be {wanted}: a commit would not be safe from a power cut"
+            raise SettingsError([f"database {self.place}: {what}; use a local disk that SQLite can lock"])
 
 
 @asynccontextmanager

@@ -19,7 +19,11 @@ class InstanceLock:
 
     def take(self) -> None:
         """Raises `SettingsError` if another instance has it."""
-        file = self._path.open("a+", encoding="utf-8")
+        try:
+            file = self._path.open("a+", encoding="utf-8")
+        except OSError as error:
+            problem = f"{self._path.parent}: cannot be written to ({error.strerror}); choose another data directory"
+            raise SettingsError([problem]) from error
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

@@ -86,10 +86,28 @@ async def open_orders(account: str) -> list[OrderRow]:
     return await OrderRow.filter(account=account, is_open=True).order_by("recorded_at")
 
 
-async def fill_ids(account: str, order: str) -> set[str]:
-    """The ids of the fills that are recorded for an order."""
-    rows = await FillRow.filter(account=account, client_order_id=order).values_list("fill_id", flat=True)
-    return {str(row) for row in rows}
+async def fills_of(account: str, order: str) -> list[FillRow]:
+    """The fills that are recorded for an order."""
+    return await FillRow.filter(account=account, client_order_id=order).order_by("id")
+
+
+async def parts_of_fill(ref: str) -> dict[str, Decimal]:
+    """The signed units that each strategy got of a fill."""
+    return {row.strategy: row.quantity for row in await AllocationRow.filter(fill_ref=ref)}
+
+
+async def orders_without_fees(account: str) -> list[str]:
+    """The ids of the orders that have a fill whose fee is not known yet."""
+    rows = FillRow.filter(account=account, fee__isnull=True).order_by("id")
+    return list(dict.fromkeys([row.client_order_id for row in await rows]))
+
+
+async def put_fee(account: str, fill: Fill, facts: FillFacts) -> None:
+    """The fee of a recorded fill, told later, and how it is shared."""
+    row = FillRow.filter(account=account, symbol=fill.symbol, fill_id=fill.fill_id)
+    await row.update(fee=fill.fee, fee_currency=fill.fee_currency)
+    for part in facts.allocations:
+        await AllocationRow.filter(fill_ref=facts.ref, strategy=part.strategy).update(fee=part.fee)
 
 
 async def insert_fill(account: str, fill: Fill, facts: FillFacts, stamp: Stamp) -> None:

@@ -15,6 +15,11 @@ from core.trading.live_order import LiveOrder
 from risk.intent import OrderIntent
 
 
+def fill_ref(account: str, fill: Fill) -> str:
+    """What the ledger knows the fill by: a venue's fill id is unique within account and instrument."""
+    return f"fill:{account}:{fill.symbol}:{fill.fill_id}"
+
+
 def facts_of(order: LiveOrder, fill: Fill, filled_before: Decimal, account: str) -> FillFacts:
     """The fill with each strategy's part. An unknown fee is pending: it is posted when it is told."""
     earlier, later = order.shares(filled_before), order.shares(filled_before + fill.quantity)
@@ -31,7 +36,7 @@ def _facts(order: LiveOrder, fill: Fill, parts: Mapping[str, Decimal], account: 
     instrument = order.request.instrument
     fees = fee_shares(fill.fee or ZERO, parts)
     return FillFacts(
-        ref=f"fill:{account}:{instrument.symbol}:{fill.fill_id}",
+        ref=fill_ref(account, fill),
         account=account,
         symbol=instrument.symbol,
         price=fill.price,

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 from brokers.instrument import Instrument
 from brokers.money import ZERO
-from brokers.order import ClientOrderId, OrderRequest, OrderType, Side, TimeInForce
+from brokers.order import ClientOrderId, Fill, OrderRequest, OrderType, Side, TimeInForce
 from core.store.models import FillRow, OrderRow
 from core.trading.allocation import shares
+from core.trading.ledger import EXACT
 from core.trading.states import OrderState
+from risk.intent import OrderIntent
 from risk.view import WorkingOrder
 
 # Who an order belongs to when no strategy asked for it.
@@ -60,6 +62,22 @@ class LiveOrder:
             {fill.fill_id for fill in fills if fill.fee is None},
         )
 
+    @classmethod
+    def of_intent(cls, intent: OrderIntent, order_id: ClientOrderId, at: datetime) -> LiveOrder:
+        """A new order, about to be stored and sent."""
+        request = OrderRequest(
+            client_order_id=order_id,
+            instrument=intent.instrument,
+            side=intent.side,
+            quantity=intent.quantity,
+            type=intent.type,
+            limit_price=intent.limit_price,
+            stop_price=intent.stop_price,
+            time_in_force=intent.time_in_force,
+            reduce_only=intent.reduce_only,
+        )
+        return cls(request, dict(intent.allocations), intent.origin.value, at, OrderState.SUBMITTING)
+
     @property
     def id(self) -> ClientOrderId:
         """Our id of it."""
@@ -74,6 +92,11 @@ class LiveOrder:
     def remaining(self) -> Decimal:
         """Units that may still fill: all of them while we do not know."""
         return max(self.request.quantity - self.filled, ZERO)
+
+    def filled_with(self, fills: Iterable[Fill]) -> Decimal:
+        """The units that are filled when `fills` are added."""
+        with localcontext(EXACT):
+            return sum((fill.quantity for fill in fills), self.filled)
 
     @property
     def parts(self) -> Mapping[str, Decimal]:

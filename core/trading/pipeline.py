@@ -1,50 +1,36 @@
 """The pipeline, the page to read first: how a bar becomes orders.
 
-    bars → signals → conflict resolution → size → intent → risk gate → order manager
+    bars → signals → conflict resolution → goals → intent → risk gate → order manager
 
 Each step takes only what the step before returns. A wish stays until it is met: what was denied, refused or
-has expired is tried again with the next bar, so that an exit is never forgotten.
+has expired is tried again with the next bar. And an exit never waits for an entry: what is denied as a whole
+is tried again without the parts that open anything.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from decimal import Decimal
-
-import structlog
 
 from brokers.market import Bar
 from brokers.money import ZERO
 from brokers.order import Side, TimeInForce
-from core.alerts.channel import Severity
-from core.alerts.outbox import Alert, Alerts
+from core.alerts.outbox import Alerts
 from core.clock import Clock
-from core.store import ledger as ledger_store
-from core.store import orders as order_store
-from core.store.database import transaction
 from core.strategy.conflicts import Policy, Target, resolve
-from core.strategy.manager import Instance, StrategyManager
+from core.strategy.manager import StrategyManager
+from core.trading.denials import Denials
 from core.trading.desk import Desk
-from core.trading.ledger import Allocation, FillFacts, fill_posting
+from core.trading.goals import Goals
 from core.trading.market import Market
+from core.views import StrategyStatus
 from risk.intent import OrderIntent, Origin
-from risk.sizer import SizingInputs
-from risk.sizing.volatility_target import annual_volatility
 from risk.verdict import Approved, Denied
 from risk.view import TradingState
 
-log = structlog.get_logger(__name__)
-
-_VOLATILITY_BARS = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """The signed quantity that a strategy is to hold, and why."""
-
-    quantity: Decimal
-    reason: str
+CROSSED = "CROSSED"
 
 
 class Pipeline:
@@ -61,16 +47,20 @@ class Pipeline:
         clock: Clock,
         trading_clock: Clock,
     ) -> None:
+        del clock  # nothing here happens in wall time
         self._strategies = strategies
         self._desk = desk
         self._market = market
         self._policy = policy
-        self._alerts = alerts
-        self._clock = clock
         self._trading_clock = trading_clock
-        self._goals: dict[tuple[str, str], Goal] = {}
-        self._denied: set[tuple[str, str, str]] = set()
-        self.denials = 0
+        self._goals = Goals(strategies, desk, market)
+        self._denials = Denials(alerts)
+        self._turn = asyncio.Lock()  # held from looking at what is missing until it is ordered
+
+    @property
+    def denials(self) -> int:
+        """How often the gate has said no since the start."""
+        return self._denials.count
 
     async def on_bars(self, bars: Mapping[str, Bar]) -> None:
         """One round: every strategy sees its bars, and what they want is ordered as far as risk allows."""
@@ -78,155 +68,128 @@ class Pipeline:
         if self._desk.view().state_for() is TradingState.HALTED:
             return
         await self._strategies.decide(bars)
-        for symbol in bars:
-            target = resolve(symbol, self._strategies.wishes(symbol), self._policy)
-            self._size(target)
-            intent = self._intend(symbol, target)
-            if intent is not None:
-                await self.order(intent)
+        targets = [resolve(symbol, self._strategies.wishes(symbol), self._policy) for symbol in bars]
+        await self._set_goals(targets)
+        for target in targets:
+            async with self._turn:
+                if (intent := self._intend(target)) is not None:
+                    await self._order(intent)
 
-    # --- target → goal -----------------------------------------------------------------------------
+    async def flatten(self, symbol: str, parts: Mapping[str, Decimal], reason: str) -> Approved | Denied:
+        """Close what the strategies in `parts` hold in `symbol`: as much as is still left to close by now."""
+        async with self._turn:
+            await self._goals.load()
+            for name in parts:
+                self._goals.be_flat(name, symbol, reason)
+            await self._goals.save()
+            left = self._desk.closing().get(symbol, {})
+            closing = {name: left[name] for name in parts if name in left}
+            intent = self._intent(symbol, closing, reason, Origin.FLATTEN)
+            if intent is None:
+                return Denied("NOTHING_TO_CLOSE", "It is flat, or being closed already", "", "", ZERO)
+            return await self._order(intent)
 
-    def _size(self, target: Target) -> None:
-        """Give every strategy whose allowed exposure is new a new goal; the others keep theirs."""
-        for name, exposure in target.exposures.items():
-            instance = self._strategies.get(name)
-            key = (name, target.symbol)
-            if key not in self._goals:
-                self._goals[key] = self._goal_at_start(instance, target.symbol, exposure)
-            if target.symbol in instance.changed or self._contradicts(self._goals[key], exposure):
-                self._goals[key] = self._goal(instance, target.symbol, exposure)
-                instance.changed.discard(target.symbol)
+    # --- target → goal → intent --------------------------------------------------------------------
 
-    def _goal_at_start(self, instance: Instance, symbol: str, exposure: float) -> Goal:
-        """After a restart: what it holds and has ordered is what it wanted, if the direction fits."""
-        held = self._desk.portfolio.lot(instance.name, symbol).quantity + self._desk.orders.pending(
-            instance.name, symbol
-        )
-        goal = Goal(held, instance.last_signal)
-        return self._goal(instance, symbol, exposure) if self._contradicts(goal, exposure) else goal
+    async def _set_goals(self, targets: list[Target]) -> None:
+        """Turn exposures into units, and store them before anything is ordered."""
+        await self._goals.load()
+        for target in targets:
+            for name, exposure in target.exposures.items():
+                self._goals.size(name, target.symbol, exposure)
+        await self._goals.save()
 
-    @staticmethod
-    def _contradicts(goal: Goal, exposure: float) -> bool:
-        """Whether a goal has another direction than the exposure that is allowed."""
-        sign = (exposure > 0) - (exposure < 0)
-        return sign != (goal.quantity > 0) - (goal.quantity < 0) and not (goal.reason.startswith("no size") and sign)
-
-    def _goal(self, instance: Instance, symbol: str, exposure: float) -> Goal:
-        quote = self._market.quotes.get(symbol)
-        held = self._desk.portfolio.lot(instance.name, symbol).quantity
-        equity = self._desk.portfolio.equity
-        if exposure == 0:
-            return Goal(ZERO, instance.last_signal)
-        if quote is None or equity is None:
-            return Goal(held, "no size: price or equity is not known")
-        history = self._strategies.history(symbol)
-        volatility = annual_volatility(list(history.last(_VOLATILITY_BARS).close)) if history else None
-        inputs = SizingInputs(self._desk.portfolio.instruments[symbol], quote.mid, equity, volatility)
-        sized = instance.sizer.explain(exposure, inputs)
-        if sized.quantity == 0:
-            return Goal(held, f"no size: {sized.reason or 'less than one lot'}")
-        return Goal(sized.quantity, instance.last_signal)
-
-    # --- goal → intent -----------------------------------------------------------------------------
-
-    def _intend(self, symbol: str, target: Target) -> OrderIntent | None:
+    def _intend(self, target: Target) -> OrderIntent | None:
         """What is missing between all goals and what is held and ordered, as one net order."""
-        parts: dict[str, Decimal] = {}
-        reasons = []
-        for name in target.exposures:
-            goal = self._goals[name, symbol]
-            held = self._desk.portfolio.lot(name, symbol).quantity
-            missing = goal.quantity - held - self._desk.orders.pending(name, symbol)
-            if missing != 0:
-                parts[name] = missing
-                reasons.append(f"{name}: {goal.reason}")
-        if not parts:
-            return None
-        return self._intent(symbol, parts, "; ".join(reasons), Origin.STRATEGY)
+        parts = {name: self._missing(name, target.symbol) for name in target.exposures}
+        reasons = (f"{name}: {self._goals[name, target.symbol].reason}" for name, part in parts.items() if part)
+        return self._intent(target.symbol, parts, "; ".join(reasons), Origin.STRATEGY)
 
-    def _intent(self, symbol: str, parts: Mapping[str, Decimal], reason: str, origin: Origin) -> OrderIntent:
+    def _missing(self, name: str, symbol: str) -> Decimal:
+        """What a strategy still has to trade; one that is paused opens nothing."""
+        held = self._desk.portfolio.lot(name, symbol).quantity
+        missing = self._goals[name, symbol].quantity - held - self._desk.orders.pending(name, symbol)
+        paused = self._strategies.get(name).status is StrategyStatus.PAUSED
+        return self._exit(name, symbol, missing) if paused else missing
+
+    def _exit(self, name: str, symbol: str, part: Decimal) -> Decimal:
+        """As much of `part` as only closes what the strategy holds."""
+        left = self._desk.closable(name, symbol)
+        if left * part >= 0:
+            return ZERO
+        return max(part, -left) if part < 0 else min(part, -left)
+
+    def _intent(self, symbol: str, parts: Mapping[str, Decimal], reason: str, origin: Origin) -> OrderIntent | None:
+        """One net order for all parts, in the whole lots that a venue knows; None if nothing is left of them."""
         instrument = self._desk.portfolio.instruments[symbol]
-        net = sum(parts.values(), ZERO)
-        # Whole lots are what the venue knows; a part that is being filled may leave a fraction for now.
-        quantity = instrument.floor_quantity(abs(net))
+        whole = {name: instrument.floor_quantity(part) for name, part in parts.items()}
+        wanted = {name: part for name, part in whole.items() if part}
+        net = sum(wanted.values(), ZERO)
+        if not wanted:
+            return None
         return OrderIntent(
             account=self._desk.account,
             instrument=instrument,
             side=Side.of(net) if net else Side.BUY,
-            quantity=quantity,
+            quantity=abs(net),
             at=self._trading_clock.now(),
-            allocations=dict(parts),
+            allocations=wanted,
             time_in_force=TimeInForce.DAY,
             reduce_only=origin is Origin.FLATTEN,
             origin=origin,
             reason=reason,
         )
 
-    async def flatten(self, symbol: str, parts: Mapping[str, Decimal], reason: str) -> Approved | Denied:
-        """Close what strategies hold in `symbol` (`parts` are the signed quantities to trade)."""
-        for name in parts:
-            self._goals[name, symbol] = Goal(ZERO, reason)
-        return await self.order(self._intent(symbol, parts, reason, Origin.FLATTEN))
-
     # --- intent → order ----------------------------------------------------------------------------
 
-    async def order(self, intent: OrderIntent) -> Approved | Denied:
-        """Ask the gate and, if it agrees, send."""
-        if sum(intent.allocations.values(), ZERO) == 0 and intent.allocations:
-            await self._cross(intent)
-            return Denied("CROSSED", "strategies traded with each other", "", "", ZERO)
+    async def _order(self, intent: OrderIntent) -> Approved | Denied:
+        """Order all of it; or if that is denied, the exits in it; or as much of the exits as may trade."""
+        verdict = await self._try(intent)
+        if isinstance(verdict, Approved) or verdict.code == CROSSED:
+            self._denials.forget(intent)
+            return verdict
+        exits = await self._try_exits(intent)
+        await self._denials.tell(intent, verdict)
+        if exits is None:
+            return verdict
+        return replace(verdict, reason=f"{verdict.reason}. {exits.quantity.normalize():f} to close were sent")
+
+    async def _try(self, intent: OrderIntent) -> Approved | Denied:
+        """Ask the gate and, if it agrees, send. Parts that cancel each other never leave the house."""
+        if intent.quantity == 0:
+            return await self._cross(intent)
         verdict = self._desk.gate.review(intent, self._desk.view())
-        match verdict:
-            case Approved():
-                self._denied -= {key for key in self._denied if key[1] == intent.instrument.symbol}
-                await self._desk.orders.submit(verdict)
-            case Denied():
-                await self._refuse(intent, verdict)
+        if isinstance(verdict, Approved):
+            await self._desk.orders.submit(verdict)
         return verdict
 
-    async def _refuse(self, intent: OrderIntent, denied: Denied) -> None:
-        """Tell once: the same wish is tried with every bar."""
-        self.denials += 1
-        key = (",".join(intent.strategies), intent.instrument.symbol, denied.code)
-        log.info(
-            "denied",
-            code=denied.code,
-            symbol=intent.instrument.symbol,
-            value=denied.value,
-            limit=denied.limit,
-        )
-        if key in self._denied:
-            return
-        self._denied.add(key)
-        what = f"{intent.side} {intent.quantity.normalize():f} {intent.instrument.symbol}"
-        passing = denied.largest_passing
-        largest = f"\nLargest that passes: {passing.normalize():f}" if passing > 0 else ""
-        body = f"{what} for {', '.join(intent.strategies)}\n{denied.code}: {denied.reason}{largest}"
-        await self._alerts.add(Alert("denied", Severity.WARNING, f"Risk denied: {what}", body))
+    async def _try_exits(self, intent: OrderIntent) -> OrderIntent | None:
+        """Order what closes something, without the rest; what was ordered, None if nothing was."""
+        exits = self._exits_of(intent)
+        if exits is None:
+            return None
+        verdict = await self._try(exits)
+        if isinstance(verdict, Denied) and verdict.largest_passing > 0:
+            exits = exits.resized(verdict.largest_passing)
+            verdict = await self._try(exits)
+        return exits if isinstance(verdict, Approved) or verdict.code == CROSSED else None
 
-    async def _cross(self, intent: OrderIntent) -> None:
+    def _exits_of(self, intent: OrderIntent) -> OrderIntent | None:
+        symbol = intent.instrument.symbol
+        parts = {name: self._exit(name, symbol, part) for name, part in intent.allocations.items()}
+        return self._intent(symbol, parts, intent.reason, intent.origin)
+
+    async def _cross(self, intent: OrderIntent) -> Denied:
         """Wishes that cancel each other: the strategies trade among themselves at the middle, nothing is sent."""
-        symbol, now = intent.instrument.symbol, self._trading_clock.now()
-        quote = self._market.quotes.get(symbol)
+        state = self._desk.view().state_for(intent.strategies)
+        exits = self._exits_of(intent)
+        closes = exits is not None and exits.allocations == intent.allocations
+        if state is TradingState.HALTED and intent.origin is not Origin.FLATTEN:
+            return Denied("TRADING_STATE", "Trading is halted", "a person's flatten only", intent.origin.value, ZERO)
+        if state is not TradingState.ACTIVE and not closes:
+            return Denied("TRADING_STATE", "Only exits trade now", "reducing orders", "new risk", ZERO)
+        quote = self._market.quotes.get(intent.instrument.symbol)
         if quote is None:
-            return
-        portfolio = self._desk.portfolio
-        parts = "+".join(f"{name}{part:+f}" for name, part in sorted(intent.allocations.items()))
-        facts = FillFacts(
-            ref=f"cross:{portfolio.account}:{symbol}:{now.isoformat()}:{parts}"[:200],
-            account=portfolio.account,
-            symbol=symbol,
-            price=quote.mid,
-            multiplier=intent.instrument.multiplier,
-            currency=intent.instrument.currency,
-            fee_currency=intent.instrument.currency,
-            allocations=tuple(Allocation(name, part, ZERO) for name, part in sorted(intent.allocations.items())),
-        )
-        if await ledger_store.is_posted(facts.ref):
-            return
-        posting = fill_posting(facts, portfolio.balances)
-        async with transaction():
-            await order_store.insert_allocations(facts, now)
-            await ledger_store.post(posting, portfolio.balances, now, self._clock.now())
-        portfolio.apply(posting.entries)
+            return Denied("PRICE_UNKNOWN", "There is no price to trade at", "a price", "none", ZERO)
+        await self._desk.orders.cross(intent, quote.mid)
+        return Denied(CROSSED, "strategies traded with each other", "", "", ZERO)

@@ -71,11 +71,14 @@ class Portfolio:
         """Money in the account's currency."""
         return self.balances.get((f"cash/{self.account}", self.currency), ZERO)
 
+    def instrument(self, symbol: str) -> Instrument:
+        """The instrument; a symbol that the market has dropped since it was traded keeps its results."""
+        return self.instruments.get(symbol) or Instrument(symbol, self.currency)
+
     def lot(self, strategy: str, symbol: str) -> Lot:
         """The virtual position of one strategy."""
         where = f"{self.account}/{strategy}/{symbol}"
-        # The market may have dropped a symbol that was traded once: its results stay.
-        instrument = self.instruments.get(symbol) or Instrument(symbol, self.currency)
+        instrument = self.instrument(symbol)
 
         def balance(kind: str, unit: str) -> Decimal:
             return self.balances.get((f"{kind}/{where}", unit), ZERO)

@@ -25,11 +25,14 @@ class OurOrder:
 
 @dataclass(frozen=True, slots=True)
 class Ours:
-    """What we believe: open orders, net positions by symbol, cash by currency."""
+    """What we believe: net positions by symbol and cash by currency.
 
-    orders: Sequence[OurOrder]
+    While a fill's fee has not been told (`fees_pending`) our cash cannot be right yet and is not compared.
+    """
+
     positions: Mapping[str, Decimal]
     cash: Mapping[str, Decimal]
+    fees_pending: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,13 @@ class NeverPlaced:
 
     client_order_id: str
     was: OrderState
+
+
+@dataclass(frozen=True, slots=True)
+class Zombie:
+    """The venue's list has an order open that we believe over: it can fill, so it counts again."""
+
+    report: OrderReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +76,7 @@ class Drift:
         return f"{self.what}: we have {self.ours.normalize():f}, the venue has {self.theirs.normalize():f}"
 
 
-OrderCorrection = Apply | NeverPlaced | External
+OrderCorrection = Apply | NeverPlaced | Zombie | External
 
 
 def reconcile_orders(
@@ -82,7 +92,11 @@ def reconcile_orders(
     for order in ours:
         report = found[order.client_order_id]
         corrections.append(Apply(report) if report else NeverPlaced(order.client_order_id, order.state))
-    corrections.extend(External(report) for report in theirs if report.client_order_id not in known)
+    for report in theirs:
+        if report.client_order_id not in known:
+            corrections.append(External(report))
+        elif report.client_order_id not in found:
+            corrections.append(Zombie(report))
     return corrections
 
 
@@ -95,7 +109,7 @@ def find_drift(ours: Ours, theirs: AccountInfo) -> list[Drift]:
         venue = position.quantity if position else ZERO
         if held != venue:
             drifts.append(Drift(symbol, held, venue))
-    for currency in sorted({*ours.cash, *theirs.balances}):
+    for currency in sorted({*ours.cash, *theirs.balances}) if not ours.fees_pending else ():
         have = ours.cash.get(currency, ZERO)
         balance = theirs.balances.get(currency)
         total = balance.total if balance else ZERO

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -33,6 +34,8 @@ class TradingSwitch:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._settings: dict[str, Setting] = {}
+        self._unsaved: set[str] = set()
+        self._lock = asyncio.Lock()
 
     async def load(self) -> None:
         """Read the stored states: a restart never resumes trading."""
@@ -61,11 +64,32 @@ class TradingSwitch:
         found = [self._settings.get(scope, nothing) for scope in (GLOBAL, f"account:{account}")]
         return max(found, key=lambda setting: setting.state)
 
+    def state_for(self, account: str, strategies: Iterable[str] = ()) -> TradingState:
+        """The gravest of the global, the account's and these strategies' states."""
+        scopes = (GLOBAL, f"account:{account}", *(f"strategy:{name}" for name in strategies))
+        return max(self.state(scope) for scope in scopes)
+
     async def set(self, scope: str, state: TradingState, reason: str, by: str) -> None:
-        """Change a scope's state. A graver state counts from this moment, even if the disk then fails."""
-        setting = Setting(state, reason, by, self._clock.now())
-        if state >= self.state(scope):
+        """Change a scope's state. A graver state counts from this moment, even if the disk then fails; a milder
+        one counts when it is stored, and not at all if a graver one came in the meantime.
+        """
+        before, setting = self._settings.get(scope), Setting(state, reason, by, self._clock.now())
+        graver = state >= self.state(scope)
+        if graver:
             self._settings[scope] = setting
-        await put_trading_state(scope, int(state), reason, by, setting.at)
-        self._settings[scope] = setting
+            self._unsaved.add(scope)
+        async with self._lock:
+            if not graver and self._settings.get(scope) is not before:
+                log.warning("a graver trading state came in between", scope=scope, wanted=state.name)
+                return
+            await put_trading_state(scope, int(state), reason, by, setting.at)
+            if not graver:
+                self._settings[scope] = setting
+            self._unsaved.discard(scope)
         log.info("trading state", scope=scope, state=state.name, reason=reason, by=by)
+
+    async def save(self) -> None:
+        """Store what an earlier `set` could not."""
+        for scope in sorted(self._unsaved):
+            setting = self._settings[scope]
+            await self.set(scope, setting.state, setting.reason, setting.by)

@@ -1,13 +1,17 @@
 """How long a command takes through HTTP: from what a person sends to the bot's reply, with few and a million fills."""
 
+import subprocess
 import time
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import psutil
 
 from tests.benchmarks.support.disk import fdatasync_ms
 from tests.benchmarks.support.figure import Figure, figure, many, percentile, told
 from tests.benchmarks.support.million import add_fills
-from tests.benchmarks.support.person import Person
+from tests.benchmarks.support.person import TRADER, Person
 from tests.benchmarks.support.process import relaxed_sandbox
 from tests.benchmarks.support.rig import engine, over, scratch
 
@@ -37,7 +41,7 @@ async def run() -> list[Figure]:
 def measured(folder: Path, label: str, note: str = "") -> list[Figure]:
     sync = fdatasync_ms(folder, many(500, 50))
     begin = time.perf_counter()
-    with relaxed_sandbox(folder, SPEED) as (_, port):
+    with relaxed_sandbox(folder, SPEED) as (process, port):
         ready = time.perf_counter() - begin
         person = Person(port)
         for text, title in SCREENS.items():
@@ -49,9 +53,12 @@ def measured(folder: Path, label: str, note: str = "") -> list[Figure]:
             floor.append(person.round_trip() * 1000)
             taken[text].append(person.ask(text, title)[0] * 1000)
             time.sleep(PAUSE_SECONDS)
+        before = memory(process)
         heavy = {
             text: [person.ask(text, title, within=120)[0] * 1000 for _ in range(3)] for text, title in HEAVY.items()
         }
+        after = memory(process)
+        beside = [status_beside_performance(port, person) * 1000 for _ in range(3)]
         person.close()
     every = [each for values in taken.values() for each in values]
     by_screen = ", ".join(f"{text} {told(values)}" for text, values in taken.items())
@@ -66,6 +73,30 @@ def measured(folder: Path, label: str, note: str = "") -> list[Figure]:
         figure(f"{text}, {label}", "ms", values, percent=100, note=f"the first took {values[0]:.0f} ms")
         for text, values in heavy.items()
     ]
+    rows.append(
+        figure(
+            f"/status while /performance is made, {label}", "ms", beside, percent=100, goal=GOAL_MS,
+            note=f"asked by another person 50 ms later; memory {before:.0f} MiB before the pictures, {after:.0f} after",
+        )
+    )  # fmt: skip
     slowest = max(taken, key=lambda text: percentile(taken[text], 50))
     rows.append(figure(f"slowest screen ({slowest}), {label}", "ms", taken[slowest], goal=GOAL_MS))
     return rows
+
+
+def status_beside_performance(port: int, busy: Person) -> float:
+    """Seconds that one person waits for /status while another waits for a picture."""
+    other = Person(port, TRADER)
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            picture = pool.submit(busy.ask, "/performance", "Performance", 120)
+            time.sleep(0.05)
+            taken, _ = other.ask("/status", "Status", 120)
+            picture.result()
+        return taken
+    finally:
+        other.close()
+
+
+def memory(process: subprocess.Popen[str]) -> float:
+    return psutil.Process(process.pid).memory_info().rss / 1024**2

@@ -1,5 +1,6 @@
 """Sandboxes that several journeys share; each is a real process and is gone at the end."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,16 +17,38 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.journey)
 
 
-@pytest.fixture(scope="module")
-def calm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A sandbox with some months of trading behind it and a market that stands still."""
-    with Sandbox(tmp_path_factory.mktemp("calm") / "data", relaxed=True) as sandbox:
+@pytest.fixture(scope="session")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data directory of a sandbox that traded for five months of the year 2000 and was stopped."""
+    folder = tmp_path_factory.mktemp("lived") / "data"
+    with Sandbox(folder, relaxed=True) as sandbox:
         sandbox.start(speed=100)
         sandbox.run_until("2000-08-01")
         sandbox.stop()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def calm(lived: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A sandbox with some months of trading behind it, and a market that stands still."""
+    yield from _calm(lived, tmp_path_factory.mktemp("calm") / "data")
+
+
+@pytest.fixture
+def own_calm(lived: Path, tmp_path: Path) -> Iterator[Sandbox]:
+    """The same for one test alone."""
+    yield from _calm(lived, tmp_path / "data")
+
+
+def _calm(lived: Path, folder: Path) -> Iterator[Sandbox]:
+    shutil.copytree(lived, folder)
+    with Sandbox(folder, relaxed=True) as sandbox:
         sandbox.start(speed=0.001)
         sandbox.wait_until_quiet()
         yield sandbox
+        if sandbox.process is not None:
+            sandbox.stop()
+            sandbox.books().check()
 
 
 @pytest.fixture

@@ -46,9 +46,7 @@ def percentile(values: Sequence[float], percent: float) -> float:
 def figure(name: str, unit: str, values: Sequence[float], *, percent: float = 99, **more: Any) -> Figure:
     """A figure from samples; `percent=100` is the worst one."""
     label = "worst" if percent == 100 else f"p{percent:g}"
-    return Figure(
-        name, unit, percentile(values, 50), percentile(values, percent), label, samples=len(values), **more
-    )
+    return Figure(name, unit, percentile(values, 50), percentile(values, percent), label, samples=len(values), **more)
 
 
 def many(count: int, quick: int) -> int:

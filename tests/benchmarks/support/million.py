@@ -15,20 +15,20 @@ _SIGNED = "CASE n % 2 WHEN 0 THEN '10' ELSE '-10' END"
 _SYMBOL = "CASE n / 2 % 3 WHEN 0 THEN 'AAPL' WHEN 1 THEN 'IBM' ELSE 'MSFT' END"
 _STRATEGY = "CASE n / 2 % 3 WHEN 0 THEN 'trend-aapl' WHEN 1 THEN 'breakout-ibm' ELSE 'trend-msft' END"
 _ORDER = "'qd0' || printf('%025d', n)"
-_REF = f"'fill:paper:' || {_ORDER} || ':1'"
+_REF = f"'fill:paper:' || {_SYMBOL} || ':' || {_ORDER} || '-1'"
 _WHERE = f"'/paper/' || {_STRATEGY} || '/' || {_SYMBOL}"
 
 _ROWS = (
     f"""INSERT INTO orders (client_order_id, account, symbol, side, quantity, filled, type, time_in_force, reduce_only,
             origin, allocations, strategies, state, is_open, venue_order_id, reason, note, at, recorded_at)
         {_NUMBERS} SELECT {_ORDER}, 'paper', {_SYMBOL}, {_SIDE}, '10', '10', 'market', 'day', 0, 'strategy',
-            '{{"' || {_STRATEGY} || '":"' || {_SIGNED} || '"}}', '|' || {_STRATEGY} || '|', 'filled', 0, 'p' || n,
+            '{{"' || {_STRATEGY} || '":"' || {_SIGNED} || '"}}', '|' || {_STRATEGY} || '|', 'filled', 0, 'paper-' || n,
             'generated', '', {_AT}, {_AT} FROM numbers""",
     f"""INSERT INTO order_events (client_order_id, "before", "after", note, at, recorded_at)
-        {_NUMBERS} SELECT {_ORDER}, 'intended', 'filled', 'generated', {_AT}, {_AT} FROM numbers""",
+        {_NUMBERS} SELECT {_ORDER}, 'working', 'filled', 'generated', {_AT}, {_AT} FROM numbers""",
     f"""INSERT INTO fills (account, fill_id, client_order_id, symbol, side, quantity, price, fee, fee_currency,
             currency, liquidity, strategies, at, recorded_at)
-        {_NUMBERS} SELECT 'paper', {_ORDER} || ':1', {_ORDER}, {_SYMBOL}, {_SIDE}, '10', '50.25', '0', 'USD', 'USD',
+        {_NUMBERS} SELECT 'paper', {_ORDER} || '-1', {_ORDER}, {_SYMBOL}, {_SIDE}, '10', '50.25', '0', 'USD', 'USD',
             'taker', '|' || {_STRATEGY} || '|', {_AT}, {_AT} FROM numbers""",
     f"""INSERT INTO allocations (fill_ref, account, strategy, symbol, quantity, price, fee, at)
         {_NUMBERS} SELECT {_REF}, 'paper', {_STRATEGY}, {_SYMBOL}, {_SIGNED}, '50.25', '0', {_AT} FROM numbers""",

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 ADMIN = 1001
+TRADER = 1004
 HEADERS = {"Content-Type": "application/json"}
 
 

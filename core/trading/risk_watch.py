@@ -1,0 +1,171 @@
+"""Watches one account: keeps the baselines, assesses what is held, makes the trading state graver, and halts."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+from brokers.money import ZERO
+from core.alerts.channel import Severity
+from core.alerts.outbox import Alert, Alerts
+from core.clock import Clock
+from core.events import Events, StateChanged
+from core.store.control import get_baselines, put_baselines
+from core.trading.cancelling import is_complete
+from core.trading.order_manager import OrderManager
+from core.trading.portfolio import Portfolio
+from core.trading.switch import TradingSwitch
+from core.trading.telling import Telling
+from risk.baselines import Baselines, first_baselines, roll_baselines
+from risk.intent import Origin
+from risk.limits import RiskLimits
+from risk.monitor import Assessment, assess
+from risk.view import PortfolioView, TradingState
+
+# How long an account that is halted waits before it cancels again what is still open, and says so.
+_RETRY = timedelta(seconds=30)
+
+CancelAll = Callable[[str], Awaitable[list[str]]]
+
+
+class RiskWatch:
+    """The account's own guard. `cancel_everything(reason)` is the last step of its halt."""
+
+    def __init__(
+        self,
+        portfolio: Portfolio,
+        orders: OrderManager,
+        limits: RiskLimits,
+        *,
+        switch: TradingSwitch,
+        alerts: Alerts,
+        telling: Telling,
+        events: Events,
+        clock: Clock,
+        trading_clock: Clock,
+        cancel_everything: CancelAll,
+    ) -> None:
+        self.baselines: Baselines | None = None
+        self.scope = f"account:{portfolio.account}"
+        self._portfolio = portfolio
+        self._orders = orders
+        self._limits = limits
+        self._switch = switch
+        self._alerts = alerts
+        self._telling = telling
+        self._events = events
+        self._clock = clock
+        self._trading_clock = trading_clock
+        self._cancel_everything = cancel_everything
+        self._next_try: datetime | None = None
+        self._incomplete = False
+
+    # --- baselines ---------------------------------------------------------------------------------
+
+    async def load(self) -> None:
+        """Take up the stored baselines: a restart never forgives a loss."""
+        self.baselines = await get_baselines(self._portfolio.account)
+
+    async def roll_day(self, at: datetime | None = None) -> None:
+        """Keep the baselines at `at` (now): a new day starts at the last known equity, a new peak is a peak.
+
+        They begin with the first equity above zero.
+        """
+        equity, now = self._portfolio.equity, at or self._trading_clock.now()
+        old = self.baselines
+        if old is not None:
+            await self._keep(roll_baselines(old, equity, now))
+        elif equity is not None and equity > ZERO:
+            await self._keep(first_baselines(equity, now))
+
+    async def accept_baselines(self) -> None:
+        """A person has looked at the loss and goes on: daily loss and drawdown are measured from now."""
+        equity = self._portfolio.equity
+        if equity is not None and equity > ZERO:
+            await self._keep(first_baselines(equity, self._trading_clock.now()))
+        self._telling.forget()
+
+    async def _keep(self, baselines: Baselines) -> None:
+        if baselines != self.baselines:
+            await put_baselines(self._portfolio.account, baselines)
+            self.baselines = baselines
+
+    # --- assessing ---------------------------------------------------------------------------------
+
+    async def sweep(self, view: PortfolioView) -> Assessment:
+        """Assess the account; a breach makes its state graver, at once and for good."""
+        before = self._switch.state(self.scope)
+        assessment = assess(view, self._limits, before)
+        if assessment.state > before:
+            await self._make_graver(assessment)
+        elif before is TradingState.ACTIVE:
+            await self._warn(assessment, view)
+        await self._switch.save()
+        await self._finish_halt()
+        return assessment
+
+    async def _warn(self, assessment: Assessment, view: PortfolioView) -> None:
+        """Tell once a day of what is getting close; a breach that has changed the state is told by that."""
+        for breach in assessment.breaches:
+            title = f"Risk warning: {breach.code.replace('_', ' ').lower()}"
+            alert = Alert("breach", Severity.WARNING, title, breach.message)
+            await self._telling.once(f"breach:{breach.code}:{view.at.date()}", alert)
+
+    async def _make_graver(self, assessment: Assessment) -> None:
+        state = assessment.state
+        reason = "; ".join(each.message for each in assessment.breaches if each.severity.state is state)
+        if state is TradingState.HALTED:
+            await self.halt_for("RISK BREACH", reason)
+            return
+        await self._switch.set(self.scope, state, reason, "risk monitor")
+        await self._alerts.add(Alert("breach", Severity.WARNING, "Risk breach: only exits may trade", reason))
+        await self._publish(state, reason)
+
+    # --- halting -----------------------------------------------------------------------------------
+
+    async def halt_for(self, what: str, reason: str) -> None:
+        """Halt the account by the program's own judgement, tell everyone, cancel what is open.
+
+        A failing step keeps none of the later ones from being taken. Halting again cancels again.
+        """
+        try:
+            if self._switch.state(self.scope) is not TradingState.HALTED:
+                await self._switch_off(what, reason)
+        finally:
+            await self._cancel(reason)
+
+    async def _switch_off(self, what: str, reason: str) -> None:
+        body = f"{reason}\nNothing trades until an admin resumes. Open orders are being cancelled."
+        try:
+            await self._switch.set(self.scope, TradingState.HALTED, reason, "risk monitor")
+        finally:
+            try:
+                await self._alerts.add(Alert("halt", Severity.CRITICAL, f"{what}: trading is HALTED", body))
+            finally:
+                await self._publish(TradingState.HALTED, reason)
+
+    async def _cancel(self, reason: str) -> None:
+        lines = await self._cancel_everything(reason)
+        self._incomplete = not is_complete(lines)
+        if not self._is_due():
+            return
+        self._next_try = self._clock.now() + _RETRY
+        if self._incomplete:
+            title = "HALT INCOMPLETE: orders may still be open"
+            await self._alerts.add(Alert("halt", Severity.CRITICAL, title, "\n".join(lines[-10:])))
+
+    async def _finish_halt(self) -> None:
+        """A halted account has no open orders but a person's exits: what is left is cancelled again."""
+        if self._switch.state_for(self._portfolio.account) is not TradingState.HALTED:
+            self._next_try, self._incomplete = None, False
+            return
+        left = any(order.origin != Origin.FLATTEN for order in self._orders.open_orders)
+        if (left or self._incomplete) and self._is_due():
+            await self._cancel("trading is halted")
+
+    def _is_due(self) -> bool:
+        return self._next_try is None or self._clock.now() >= self._next_try
+
+    async def _publish(self, state: TradingState, reason: str) -> None:
+        await self._events.publish(StateChanged(self._trading_clock.now(), self.scope, state, reason))
+

@@ -1,0 +1,283 @@
+"""What keeps the program running: supervision, jobs, events, clock and ids."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.alerts.outbox import Alerts
+from core.clock import Ids, ManualClock
+from core.errors import UnknownName
+from core.events import BarsProcessed, Event, Events, StrategyChanged
+from core.scheduler import BUSY, Job, Scheduler, daily, every
+from core.store.control import job_rows
+from core.store.database import Database
+from core.store.models import AlertRow
+from core.supervision import Supervisor
+from tests.core.conftest import NOW
+
+# --- supervision ---------------------------------------------------------------------------------------
+
+
+class Reports(list[str]):
+    fails = False
+
+    async def __call__(self, part: str, incident: str, error: BaseException) -> None:
+        self.append(f"{part} {incident} {type(error).__name__}")
+        if self.fails:
+            raise OSError("the disk is full as well")
+
+
+@pytest.fixture
+def reports() -> Reports:
+    return Reports()
+
+
+@pytest.fixture
+async def supervisor(reports: Reports) -> AsyncIterator[Supervisor]:
+    supervisor = Supervisor(reports, lambda: "ABC", first_pause=0.002)
+    yield supervisor
+    await supervisor.stop()
+
+
+async def until(done: Callable[[], bool]) -> None:
+    async with asyncio.timeout(4):
+        while not done():
+            await asyncio.sleep(0.002)
+
+
+@pytest.mark.parametrize("error", [ValueError(), asyncio.CancelledError(), TimeoutError()])
+async def test_a_failed_part_starts_again_with_growing_pauses(
+    supervisor: Supervisor, reports: Reports, error: BaseException
+) -> None:
+    """Also one that a stray cancellation has hit; reports thin out, the count does not."""
+    starts: list[float] = []
+
+    async def part() -> None:
+        starts.append(asyncio.get_running_loop().time())
+        if len(starts) < 7:
+            raise error
+
+    supervisor.run("feed", part)
+    await until(lambda: not supervisor.is_running("feed"))
+    gaps = [after - before for before, after in zip(starts, starts[1:], strict=False)]
+    assert gaps[-1] > 4 * gaps[0]
+    assert supervisor.failures == {"feed": 6}
+    assert reports == [f"feed ABC {type(error).__name__}"] * 3
+
+
+async def test_a_report_that_fails_changes_nothing(supervisor: Supervisor, reports: Reports) -> None:
+    """The database may be what failed."""
+    reports.fails = True
+    runs = []
+
+    async def part() -> None:
+        runs.append(1)
+        if len(runs) < 3:
+            raise ValueError
+
+    supervisor.run("feed", part)
+    await until(lambda: len(runs) == 3)
+
+
+async def test_parts_do_not_disturb_each_other_and_stop_when_told(supervisor: Supervisor) -> None:
+    """One name, one part."""
+    async def for_ever() -> None:
+        await asyncio.sleep(3600)
+
+    supervisor.run("a", for_ever)
+    supervisor.run("b", for_ever)
+    with pytest.raises(ValueError, match="runs already"):
+        supervisor.run("a", for_ever)
+    assert supervisor.parts == ("a", "b")
+    await supervisor.stop()
+    await supervisor.stop()
+    assert not supervisor.is_running("a")
+
+
+# --- events --------------------------------------------------------------------------------------------
+
+
+async def test_a_failing_handler_disturbs_nobody() -> None:
+    """It raises, hangs or is cancelled: the others hear of the event, and the publisher goes on."""
+    events = Events(seconds=0.02)
+    heard: list[Event] = []
+
+    async def hears(event: Event) -> None:
+        heard.append(event)
+
+    def does(act: Callable[[], Awaitable[Any]]) -> Callable[[Event], Awaitable[None]]:
+        async def handler(_: Event) -> None:
+            await act()
+
+        return handler
+
+    async def raises(error: BaseException) -> None:
+        raise error
+
+    events.subscribe(StrategyChanged, does(lambda: raises(ValueError())))
+    events.subscribe(StrategyChanged, does(lambda: raises(asyncio.CancelledError())))
+    events.subscribe(StrategyChanged, does(lambda: asyncio.sleep(3600)))
+    stop = events.subscribe(StrategyChanged, hears)
+    events.subscribe(Event, hears)
+    event = StrategyChanged(NOW, "trend")
+    await events.publish(event)
+    assert heard == [event, event]
+    await events.publish(BarsProcessed(NOW))
+    stop()
+    stop()
+    await events.publish(event)
+    assert len(heard) == 4
+
+
+async def test_a_publisher_that_is_cancelled_stops() -> None:
+    """A real cancellation is not swallowed by the care for handlers."""
+    events = Events()
+
+    async def slow(_: Event) -> None:
+        await asyncio.sleep(3600)
+
+    events.subscribe(Event, slow)
+    task = asyncio.create_task(events.publish(Event(NOW)))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+# --- jobs ----------------------------------------------------------------------------------------------
+
+
+class Works:
+    def __init__(self) -> None:
+        self.runs = 0
+        self.error: Exception | None = None
+        self.gate: asyncio.Event | None = None
+
+    async def __call__(self) -> None:
+        self.runs += 1
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.error is not None:
+            raise self.error
+
+
+@pytest.fixture
+def work() -> Works:
+    return Works()
+
+
+@pytest.fixture
+async def scheduler(database: Database, clock: ManualClock, work: Works) -> AsyncIterator[Scheduler]:
+    scheduler = build(clock, work)
+    yield scheduler
+    scheduler.stop()
+    await asyncio.sleep(0)
+
+
+def build(clock: ManualClock, work: Works) -> Scheduler:
+    jobs = [Job("sweep", "Sweep", "often", every(0.02), work, frequent=True), Job("report", "Report", "17:00", daily("17:00"), work)]
+    return Scheduler(jobs, clock, Alerts(["telegram:1"], clock, clock))
+
+
+async def test_a_frequent_job_that_fails_is_one_alert_until_it_works_again(scheduler: Scheduler, work: Works) -> None:
+    """Not one every two seconds, whatever its text says."""
+    for number in range(5):
+        work.error = ValueError(f"at {number}")
+        assert await scheduler.run_now("sweep") == f"ValueError: at {number}"
+    assert await AlertRow.all().count() == 1
+    work.error = None
+    assert await scheduler.run_now("sweep") == "ok"
+    work.error = ValueError("again")
+    await scheduler.run_now("sweep")
+    assert await AlertRow.all().count() == 2
+    assert (await job_rows())["sweep"].last_outcome == "ValueError: again"
+
+
+async def test_a_rare_job_that_fails_is_an_alert_each_time(scheduler: Scheduler, work: Works) -> None:
+    """A report that did not come is missed each day."""
+    work.error = ValueError("no")
+    await scheduler.run_now("report")
+    await scheduler.run_now("report")
+    assert await AlertRow.all().count() == 2
+
+
+async def test_a_job_never_runs_beside_itself(scheduler: Scheduler, work: Works) -> None:
+    """A person and the clock at once: the second is told so."""
+    work.gate = asyncio.Event()
+    first = asyncio.create_task(scheduler.run_now("sweep"))
+    await asyncio.sleep(0.01)
+    assert await scheduler.run_now("sweep") == BUSY
+    work.gate.set()
+    assert await first == "ok"
+    assert await scheduler.run_now("sweep") == "ok"
+
+
+async def test_it_ticks_and_a_pause_survives_a_restart(scheduler: Scheduler, work: Works, clock: ManualClock) -> None:
+    """Paused means paused, also in the first moment after a start."""
+    await scheduler.start()
+    await until(lambda: work.runs >= 2)
+    await scheduler.set_enabled("sweep", False)
+    scheduler.stop()
+    await asyncio.sleep(0.03)
+    work.runs = 0
+    again = build(clock, work)
+    await again.start()
+    await asyncio.sleep(0.08)
+    assert work.runs == 0
+    (sweep, report) = await again.rows()
+    assert (sweep.enabled, sweep.next_at) == (False, None)
+    assert report.enabled
+    assert report.next_at is not None
+    await again.set_enabled("sweep", True)
+    await until(lambda: work.runs > 0)
+    again.stop()
+    await asyncio.sleep(0)
+
+
+async def test_unknown_jobs_are_told_apart(scheduler: Scheduler) -> None:
+    """With near misses."""
+    with pytest.raises(UnknownName, match="Did you mean report"):
+        await scheduler.run_now("raport")
+
+
+# --- clock and errors ----------------------------------------------------------------------------------
+
+
+def test_a_hand_moved_clock_never_runs_backwards() -> None:
+    """An earlier moment is ignored."""
+    clock = ManualClock(NOW)
+    clock.set(NOW - timedelta(days=1))
+    assert clock.now() == NOW
+    clock.advance(1.5)
+    assert clock.now() == NOW + timedelta(seconds=1.5)
+
+
+@given(st.lists(st.integers(1, 10**9), min_size=2, max_size=20))
+def test_ids_are_unique_short_and_sort_by_time(steps: list[int]) -> None:
+    """28 characters that every venue takes."""
+    clock = ManualClock(NOW)
+    made = []
+    for step in steps:
+        clock.advance(step / 1000)
+        made.append(Ids(clock).order())
+    assert made == sorted(set(made))
+    assert all(len(each) == 28 and each.isalnum() for each in made)
+
+
+def test_a_seeded_source_makes_the_same_ids() -> None:
+    """For simulations."""
+    ids = Ids(ManualClock(NOW), lambda n: bytes(n))
+    assert ids.nonce() == "0" * 32
+    assert ids.new() == Ids(ManualClock(NOW), lambda n: bytes(n)).new()
+
+
+def test_an_unknown_name_never_floods_the_chat() -> None:
+    """Neither what was typed nor what there is."""
+    text = str(UnknownName("symbol", "z" * 5000, (f"S{n}" for n in range(1000))))
+    assert len(text) < 300
+    assert "and 980 more" in text

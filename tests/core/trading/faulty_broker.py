@@ -1,0 +1,100 @@
+"""The paper broker behind a bad line: each call may be given one fault, and reports may be bent on the way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+from brokers.adapters.paper import PaperTradingBroker
+from brokers.errors import Rejected, Unavailable, Uncertain
+from brokers.order import OrderReport
+
+Bend = Callable[[OrderReport], list[OrderReport]]
+
+
+class Faulty:
+    """Wraps a broker. `plan(method, *faults)`: one fault for each of the next calls of that method.
+
+    Faults: "ok", "lost" (done, but Uncertain is raised), "never" (not done, Uncertain), "down" (Unavailable),
+    "no" (Rejected), "hang" (waits for `gate` before it acts), "late" (acts, then waits for `gate`), or an
+    exception to raise before acting.
+    """
+
+    def __init__(self, broker: PaperTradingBroker, *, simulated: bool = True) -> None:
+        self._broker = broker
+        self._plans: dict[str, deque[Any]] = defaultdict(deque)
+        self.gate = asyncio.Event()
+        self.calls: list[tuple[str, Any]] = []
+        self.bend: Bend = lambda report: [report]
+        self.capabilities = replace(broker.capabilities, simulated=simulated)
+        self.name = broker.name
+
+    def plan(self, method: str, *faults: Any) -> None:
+        self._plans[method].extend(faults)
+
+    def count(self, method: str) -> int:
+        return sum(name == method for name, _ in self.calls)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._broker, name)
+
+    async def _call(self, name: str, act: Callable[[], Awaitable[Any]], argument: Any = None) -> Any:
+        self.calls.append((name, argument))
+        fault = self._plans[name].popleft() if self._plans[name] else "ok"
+        if isinstance(fault, BaseException):
+            raise fault
+        if fault == "down":
+            raise Unavailable("the line is down")
+        if fault == "no":
+            raise Rejected("NO", "the venue says no")
+        if fault == "never":
+            raise Uncertain("the line broke before")
+        if fault == "hang":
+            await self.gate.wait()
+        done = await act()
+        if fault == "late":
+            await self.gate.wait()
+        if fault == "lost":
+            raise Uncertain("the line broke after")
+        return done
+
+    async def place_order(self, order: Any) -> Any:
+        return await self._call("place", lambda: self._broker.place_order(order), order)
+
+    async def cancel_order(self, order: Any) -> Any:
+        return await self._call("cancel", lambda: self._broker.cancel_order(order), order)
+
+    async def find_order(self, order: Any) -> Any:
+        return await self._call("find", lambda: self._broker.find_order(order), order)
+
+    async def get_open_orders(self) -> Any:
+        return await self._call("open", self._broker.get_open_orders)
+
+    async def get_account_info(self) -> Any:
+        return await self._call("account", self._broker.get_account_info)
+
+    def reports(self) -> Any:
+        return _Bent(self._broker.reports(), self)
+
+
+class _Bent:
+    """A stream of reports whose items pass through `bend`: dropped, repeated, out of order."""
+
+    def __init__(self, stream: Any, owner: Faulty) -> None:
+        self._stream = stream
+        self._owner = owner
+        self._waiting: deque[OrderReport] = deque()
+
+    def __aiter__(self) -> _Bent:
+        return self
+
+    async def __anext__(self) -> OrderReport:
+        while not self._waiting:
+            self._waiting.extend(self._owner.bend(await anext(self._stream)))
+        return self._waiting.popleft()
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()

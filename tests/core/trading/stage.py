@@ -1,0 +1,273 @@
+"""One desk on the real paper broker and a real SQLite file, under hand-moved clocks, and short words for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from brokers.adapters.paper import PaperSettings, PaperTradingBroker
+from brokers.instrument import Instrument
+from brokers.market import Bar
+from brokers.order import OrderReport, OrderType, Side, TimeInForce
+from brokers.registry import BrokerContext
+from brokers.simulation.source import Tick, TickSource
+from core.alerts.outbox import Alerts
+from core.clock import Ids, ManualClock
+from core.events import Events
+from core.store.database import Database, sqlite_url
+from core.store.ledger import load_balances, sums_of_entries
+from core.store.models import AlertRow, FillRow, OrderRow
+from core.strategy.conflicts import Policy, Wish
+from core.trading.desk import Desk, Surroundings
+from core.trading.ledger import EXACT
+from core.trading.market import Market
+from core.trading.pipeline import Pipeline
+from core.trading.profit import profits
+from core.trading.switch import TradingSwitch
+from core.views import StrategyStatus
+from risk.gate import RiskGate
+from risk.intent import OrderIntent, Origin
+from risk.limits import RiskLimits
+from risk.sizer import build_sizer
+from risk.verdict import Approved
+from tests.core.trading.faulty_broker import Faulty
+
+START = datetime(2024, 3, 4, 15, 0, tzinfo=UTC)
+ACME = Instrument("ACME", "USD", min_notional=Decimal(1))
+PAIR = Instrument("BTC/USD", "USD", lot=Decimal("0.00001"), tick=Decimal("0.01"))
+WIDE = RiskLimits(
+    max_order_value_percent=1000,
+    max_order_value=10_000_000,
+    max_volume_percent=None,
+    price_collar_percent=1000,
+    stale_quote_seconds=None,
+    max_position_percent=1000,
+    max_gross_exposure_percent=1000,
+    max_net_exposure_percent=1000,
+    min_free_balance_percent=None,
+    max_orders_per_second_strategy=1000,
+    max_orders_per_second_account=1000,
+    duplicate_orders=1000,
+    daily_loss_alert_percent=1000,
+    daily_loss_reduce_percent=1000,
+    daily_loss_halt_percent=1000,
+    drawdown_reduce_percent=1000,
+    drawdown_halt_percent=1000,
+    exposure_reduce_percent=1000,
+)
+
+
+def dec(value: object) -> Decimal:
+    return Decimal(str(value))
+
+
+@dataclass
+class Instance:
+    """What the pipeline needs to know of a strategy; `units` is its size at exposure 1."""
+
+    name: str
+    units: Any = 10
+    status: StrategyStatus = StrategyStatus.RUNNING
+    last_signal: str = "a reason"
+    priority: int = 1
+    exposures: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def sizer(self) -> Any:
+        return build_sizer({"method": "fixed", "units": dec(self.units)})
+
+
+class Strategies:
+    """Strategies whose wishes a test sets by hand."""
+
+    def __init__(self, *names: str) -> None:
+        self.instances = {name: Instance(name) for name in names}
+
+    def get(self, name: str) -> Instance:
+        return self.instances[name]
+
+    def want(self, name: str, exposure: float, symbol: str = "ACME") -> None:
+        self.instances.setdefault(name, Instance(name)).exposures[symbol] = exposure
+
+    def wishes(self, symbol: str) -> list[Wish]:
+        live = (StrategyStatus.RUNNING, StrategyStatus.PAUSED)
+        each = [one for one in self.instances.values() if one.status in live and symbol in one.exposures]
+        return [Wish(one.name, one.exposures[symbol], one.priority) for one in each]
+
+    def observe(self, bars: Any) -> None:
+        """Nothing to learn."""
+
+    def history(self, symbol: str) -> None:
+        return None
+
+    async def decide(self, bars: Any) -> list[Any]:
+        return []
+
+
+class Stage:
+    """Open it with `await Stage.open(folder)`, close it with `await stage.close()`; `crash` does neither well."""
+
+    def __init__(self, folder: Path, **options: Any) -> None:
+        self.folder = folder
+        self.options = options
+        self.simulated = options.pop("simulated", True)
+        self.limits = options.pop("limits", WIDE)
+        self.policy = options.pop("policy", Policy.NET)
+        self.database = Database(sqlite_url(folder / "q.sqlite3", durable=False), require_durable=False)
+        self.strategies = options.pop("strategies", None) or Strategies()
+        self.instruments = options.pop("instruments", (ACME, PAIR))
+        self.now = options.pop("now", START)
+        self.listener: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def open(cls, folder: Path, **options: Any) -> Stage:
+        stage = cls(folder, **options)
+        await stage.database.open()
+        stage.build()
+        await stage.paper.connect()
+        return stage
+
+    def build(self) -> None:
+        """Everything in memory, new: as after a start of the process."""
+        self.wall, self.market_clock = ManualClock(self.now), ManualClock(self.now)
+        self.source = TickSource(self.instruments)
+        defaults = {"shorting": True, "leverage": 10, "latency_ms": 0, "max_participation": "1"}
+        settings = PaperSettings.model_validate({**defaults, **self.options})
+        self.paper = PaperTradingBroker("main", settings, BrokerContext(self.folder, self.market_clock.now, self.source))
+        self.broker = Faulty(self.paper, simulated=self.simulated)
+        self.alerts = Alerts(["telegram:1"], self.wall, self.market_clock)
+        self.switch, self.market, self.events = TradingSwitch(self.wall), Market(), Events()
+        around = Surroundings(
+            self.wall, self.market_clock, Ids(self.wall), self.alerts, self.events, self.switch, self.market
+        )
+        self.desk = Desk("main", "USD", self.broker, RiskGate(self.limits), self.source.instruments, around)  # type: ignore[arg-type]
+        self.pipeline = Pipeline(
+            self.strategies,
+            self.desk,
+            self.market,
+            policy=self.policy,
+            alerts=self.alerts,
+            clock=self.wall,
+            trading_clock=self.market_clock,
+        )
+
+    async def start(self) -> None:
+        """Recover as the engine does, and listen."""
+        await self.switch.load()
+        await self.desk.load()
+        await self.desk.reconcile()
+        await self.desk.roll_day()
+        self.listen()
+
+    def listen(self) -> None:
+        self.listener = asyncio.create_task(self.desk.listen())
+
+    async def close(self) -> None:
+        await self.deafen()
+        await self.paper.disconnect()
+        await self.database.close()
+
+    async def deafen(self) -> None:
+        if self.listener is not None:
+            self.listener.cancel()
+            await asyncio.gather(self.listener, return_exceptions=True)
+
+    async def crash_and_restart(self) -> None:
+        """Throw away all that is in memory; the database and the venue's journal stay."""
+        self.now = self.market_clock.now()
+        await self.deafen()
+        await self.paper.disconnect()
+        self.build()
+        await self.paper.connect()
+        await self.start()
+
+    async def tick(self, price: object, symbol: str = "ACME", spread: object = "0.02", **more: Any) -> None:
+        """The market moves on by a second."""
+        self.market_clock.advance(1)
+        self.wall.advance(1)
+        half = dec(spread) / 2
+        one = Tick(symbol, dec(price) - half, dec(price) + half, dec(price), self.market_clock.now(), **more)
+        self.market.on_quotes([one])
+        self.source.push([one])
+        await asyncio.sleep(0)
+        await self.broker.settled()
+        self.desk.mark({symbol: dec(price)})
+
+    async def bar(self, symbol: str = "ACME") -> None:
+        """The strategies look."""
+        price = self.market.quotes[symbol].last
+        at = self.market_clock.now()
+        await self.pipeline.on_bars({symbol: Bar(symbol, at, price, price, price, price)})
+
+    async def round(self, price: object, symbol: str = "ACME") -> None:
+        """Strategies decide at `price`, then the market trades there once more."""
+        await self.tick(price, symbol)
+        await self.bar(symbol)
+        await self.tick(price, symbol)
+
+    def intent(self, quantity: object, *, symbol: str = "ACME", **more: Any) -> OrderIntent:
+        signed = dec(quantity)
+        parts: Mapping[str, Decimal] = more.pop("parts", {"alpha": signed})
+        limit = more.pop("limit", None)
+        return OrderIntent(
+            account="main",
+            instrument=self.source.instruments[symbol],
+            side=Side.of(signed),
+            quantity=abs(signed),
+            at=self.market_clock.now(),
+            allocations=parts,
+            type=OrderType.MARKET if limit is None else OrderType.LIMIT,
+            limit_price=None if limit is None else dec(limit),
+            time_in_force=TimeInForce(more.pop("tif", "gtc")),
+            origin=more.pop("origin", Origin.STRATEGY),
+            **more,
+        )
+
+    def approve(self, quantity: object, **more: Any) -> Approved:
+        verdict = self.desk.gate.review(self.intent(quantity, **more), self.desk.view())
+        assert isinstance(verdict, Approved), verdict
+        return verdict
+
+    async def submit(self, quantity: object, **more: Any) -> Any:
+        return await self.desk.orders.submit(self.approve(quantity, **more))
+
+    def held(self, strategy: str, symbol: str = "ACME") -> Decimal:
+        return self.desk.portfolio.lot(strategy, symbol).quantity
+
+    async def told(self, kind: str = "") -> list[str]:
+        rows = await (AlertRow.filter(kind=kind) if kind else AlertRow.all()).order_by("id")
+        return [row.title for row in rows]
+
+    async def orders(self) -> list[OrderRow]:
+        return await OrderRow.all().order_by("recorded_at", "client_order_id")
+
+    async def fills(self) -> list[FillRow]:
+        return await FillRow.all().order_by("id")
+
+    async def check(self) -> None:
+        """The books equal the venue, the disk equals memory, and profit equals what was gained: exactly."""
+        portfolio = self.desk.portfolio
+        info = await self.paper.get_account_info()
+        assert portfolio.cash == info.balances["USD"].total
+        assert portfolio.held() == {symbol: each.quantity for symbol, each in info.positions.items()}
+        assert _solid(await load_balances()) == _solid(portfolio.balances) == _solid(await sums_of_entries())
+        by_unit: dict[str, Decimal] = {}
+        for (_, unit), amount in portfolio.balances.items():
+            by_unit[unit] = EXACT.add(by_unit.get(unit, Decimal(0)), amount)
+        assert not any(by_unit.values())
+        if (equity := portfolio.equity) is not None:
+            gained = sum((one.net for one in profits(portfolio).values()), Decimal(0))
+            assert gained == equity + portfolio.balances["deposits/main", "USD"]
+
+
+def _solid(balances: Mapping[Any, Decimal]) -> dict[Any, Decimal]:
+    return {key: amount for key, amount in balances.items() if amount}
+
+
+def drop(_: OrderReport) -> list[OrderReport]:
+    return []
