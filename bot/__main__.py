@@ -78,21 +78,16 @@ def _with_sandbox(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     from bot.logging import configure
     from bot.program import Program
-    from core.checking import check_deeply
-    from core.settings import load_settings
+    from core.checking import load_checked
 
     configure()
-    settings = load_settings(options.config)
-    check_deeply(settings)
-    return _asyncio(Program(settings).run())
+    return _asyncio(Program(load_checked(options.config)).run())
 
 
 def _check(options: argparse.Namespace) -> int:
-    from core.checking import check_deeply
-    from core.settings import load_settings
+    from core.checking import load_checked
 
-    settings = load_settings(options.config)
-    check_deeply(settings)
+    settings = load_checked(options.config)
     print(f"The settings are good: {len(settings.strategies)} strategies, {len(settings.users)} users.")
     return 0
 

@@ -9,7 +9,6 @@ from telegram.error import BadRequest
 from bot import html
 from bot.commands.results import report_file, report_picture
 from bot.courier import Courier
-from bot.figures import WIDTH, clip
 from bot.html import EMPTY, Html
 from bot.keyboard import Keyboard, Keyboards
 from bot.pacing import Lane
@@ -22,7 +21,6 @@ from core.views import ReportView
 
 _SIGNS = {Severity.INFO: "🔹", Severity.WARNING: "🟡", Severity.CRITICAL: "🔴"}
 _MOST_LINES = 30
-_BLOCK_KINDS = frozenset({"fill"})  # grouped lines that read best aligned
 
 _RISK = Nav("🛡 Risk", "risk", fresh=True)
 _POSITIONS = Nav("📦 Positions", "positions", fresh=True)
@@ -79,7 +77,7 @@ class TelegramChannel:
 
 
 def render(message: Message) -> Html:
-    """Title first, many lines of one kind as a block, the numbers last so that a repeat is recognised."""
+    """Title first, then a line for each, the numbers last so that a repeat is recognised."""
     count = f" x{len(message.ids)}" if len(message.ids) > 1 else ""
     head = html.text(_SIGNS[message.severity], " ", html.bold(message.title[:200], count))
     numbers = html.italic(f"{_numbers(message.ids)} · {message.at:%Y-%m-%d %H:%M} UTC")
@@ -91,7 +89,7 @@ def buttons(message: Message, caller: Caller) -> Rows:
     if message.severity is Severity.CRITICAL:
         halt = (_HALT,) if caller.actor.may(Permission.HALT) else ()
         return tuple(row for row in ((_RISK, _POSITIONS), halt) if row)
-    return ((_FILLS, _POSITIONS),) if message.kind in _BLOCK_KINDS else ((_STATUS,),)
+    return ((_FILLS, _POSITIONS),) if message.kind == "fill" else ((_STATUS,),)
 
 
 def _body(message: Message) -> Html:
@@ -100,8 +98,6 @@ def _body(message: Message) -> Html:
     if not lines:
         return EMPTY
     tail = html.text(f"… and {more} more") if more else EMPTY
-    if message.kind in _BLOCK_KINDS and len(lines) > 1:
-        return html.lines(html.pre(clip(line, WIDTH + 6) for line in lines), tail)
     return html.lines(*lines, tail)
 
 

@@ -54,9 +54,11 @@ def message_of(group: Sequence[Pending]) -> Message:
 
 
 def _lines(each: Pending) -> list[str]:
-    """An alert among others: its title, unless its body begins with it, and its body."""
+    """An alert among others: its title and its body, on one line if the body is a line; no title twice."""
     body = each.body.splitlines()
-    return body if body and body[0].startswith(each.title) else [each.title, *body]
+    if body and body[0].startswith(each.title):
+        return body
+    return [f"{each.title} · {body[0]}"] if len(body) == 1 else [each.title, *body]
 
 
 def plain_message_of(group: Sequence[Pending]) -> Message:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
-from sqlite3 import DatabaseError
+from sqlite3 import DatabaseError, connect
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import parse_qsl, quote, unquote
 
 from tortoise import Tortoise, connections
 from tortoise.exceptions import BaseORMException
@@ -16,6 +16,7 @@ from tortoise.transactions import in_transaction
 
 from core.errors import SettingsError
 
+_SQLITE = "sqlite://"
 _PRAGMAS = "journal_mode=WAL&synchronous=FULL&busy_timeout=5000&foreign_keys=ON&wal_autocheckpoint=4000"
 
 
@@ -32,7 +33,16 @@ def orm_config(url: str) -> dict[str, Any]:
         "migrations": "core.store.migrations",
         "default_connection": "default",
     }
-    return {"connections": {"default": url}, "apps": {"store": app}, "use_tz": True, "timezone": "UTC"}
+    return {"connections": {"default": _connection(url)}, "apps": {"store": app}, "use_tz": True, "timezone": "UTC"}
+
+
+def _connection(url: str) -> Any:
+    """A SQLite file by its path: in a URL the ORM would not read `%`, `?`, `#` and blanks as they are meant."""
+    place, _, pragmas = url.partition("?")
+    if not place.startswith(_SQLITE):
+        return url
+    credentials = {"file_path": unquote(place.removeprefix(_SQLITE)), **dict(parse_qsl(pragmas))}
+    return {"engine": "tortoise.backends.sqlite", "credentials": credentials}
 
 
 class Database:
@@ -46,7 +56,7 @@ class Database:
     @property
     def place(self) -> str:
         """Where it is, without pragmas or passwords."""
-        return unquote(self._url.partition("?")[0].rpartition("@")[2].removeprefix("sqlite://"))
+        return unquote(self._url.partition("?")[0].rpartition("@")[2].removeprefix(_SQLITE))
 
     async def open(self) -> None:
         """Migrate to the newest schema and connect; a second time it does nothing.
@@ -71,7 +81,14 @@ class Database:
         self._is_open = False
         await Tortoise.close_connections()
 
+    def _look(self) -> None:
+        """Whether SQLite can read the file at all; the ORM's thread would outlive a failure."""
+        if self._url.startswith(_SQLITE):
+            with closing(connect(self.place)) as looked:
+                looked.execute("PRAGMA schema_version")
+
     async def _connect(self) -> None:
+        self._look()
         config = orm_config(self._url)
         await migrate(config=config)
         await Tortoise.close_connections()

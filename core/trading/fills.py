@@ -65,9 +65,9 @@ def cross_facts(intent: OrderIntent, price: Decimal, ref: str) -> FillFacts:
 def alert_of_fill(fill: Fill, facts: FillFacts) -> Alert:
     """The push for a fill; several that wait together become one message."""
     verb = "Bought" if fill.side.sign > 0 else "Sold"
-    text = f"{verb} {fill.quantity.normalize():f} {fill.symbol} at {fill.price.normalize():f}"
+    text = f"{verb} {fill.quantity.normalize():,f} {fill.symbol} at {fill.price.normalize():,f}"
     names = ", ".join(part.strategy for part in facts.allocations)
-    return Alert("fill", Severity.INFO, text, f"{text} · {names}")
+    return Alert("fill", Severity.INFO, text, names)
 
 
 def surprises(order: LiveOrder, filled: Decimal) -> Iterator[Alert]:

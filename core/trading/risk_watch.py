@@ -168,4 +168,3 @@ class RiskWatch:
 
     async def _publish(self, state: TradingState, reason: str) -> None:
         await self._events.publish(StateChanged(self._trading_clock.now(), self.scope, state, reason))
-

@@ -11,7 +11,7 @@ import psutil
 from tests.benchmarks.support.disk import fdatasync_ms
 from tests.benchmarks.support.figure import Figure, figure, many, percentile, told
 from tests.benchmarks.support.million import add_fills
-from tests.benchmarks.support.person import TRADER, Person
+from tests.benchmarks.support.person import TRADER, NoAnswer, Person
 from tests.benchmarks.support.process import relaxed_sandbox
 from tests.benchmarks.support.rig import engine, over, scratch
 
@@ -19,6 +19,7 @@ SCREENS = {"/status": "Status", "/positions": "Positions", "/fills": "Fills", "/
 HEAVY = {"/performance": "Performance", "/report": "Report"}
 PAUSE_SECONDS = 0.02
 SPEED = 2.0
+PATIENCE_SECONDS = 60
 GOAL_MS = 50
 
 
@@ -54,11 +55,9 @@ def measured(folder: Path, label: str, note: str = "") -> list[Figure]:
             taken[text].append(person.ask(text, title)[0] * 1000)
             time.sleep(PAUSE_SECONDS)
         before = memory(process)
-        heavy = {
-            text: [person.ask(text, title, within=120)[0] * 1000 for _ in range(3)] for text, title in HEAVY.items()
-        }
+        beside = status_beside_performance(port, person) * 1000
+        heavy = {text: patient(person, text, title) * 1000 for text, title in HEAVY.items()}
         after = memory(process)
-        beside = [status_beside_performance(port, person) * 1000 for _ in range(3)]
         person.close()
     every = [each for values in taken.values() for each in values]
     by_screen = ", ".join(f"{text} {told(values)}" for text, values in taken.items())
@@ -70,13 +69,21 @@ def measured(folder: Path, label: str, note: str = "") -> list[Figure]:
         )
     ]  # fmt: skip
     rows += [
-        figure(f"{text}, {label}", "ms", values, percent=100, note=f"the first took {values[0]:.0f} ms")
-        for text, values in heavy.items()
+        Figure(
+            f"{text}, {label}",
+            "ms",
+            value,
+            note=f"no answer within {PATIENCE_SECONDS} s"
+            if value >= PATIENCE_SECONDS * 1000
+            else "one sample, not the first",
+        )
+        for text, value in heavy.items()
     ]
     rows.append(
-        figure(
-            f"/status while /performance is made, {label}", "ms", beside, percent=100, goal=GOAL_MS,
-            note=f"asked by another person 50 ms later; memory {before:.0f} MiB before the pictures, {after:.0f} after",
+        Figure(
+            f"/status while /performance is made, {label}", "ms", beside, goal=GOAL_MS,
+            note="asked by another person 50 ms later, one sample; the first picture of the process, so matplotlib is "
+            f"loaded too; memory {before:.0f} MiB before, {after:.0f} MiB after all pictures",
         )
     )  # fmt: skip
     slowest = max(taken, key=lambda text: percentile(taken[text], 50))
@@ -84,14 +91,22 @@ def measured(folder: Path, label: str, note: str = "") -> list[Figure]:
     return rows
 
 
+def patient(person: Person, text: str, title: str) -> float:
+    """Seconds until the answer, or as long as we wait for it."""
+    try:
+        return person.ask(text, title, PATIENCE_SECONDS)[0]
+    except NoAnswer:
+        return PATIENCE_SECONDS
+
+
 def status_beside_performance(port: int, busy: Person) -> float:
     """Seconds that one person waits for /status while another waits for a picture."""
     other = Person(port, TRADER)
     try:
         with ThreadPoolExecutor(1) as pool:
-            picture = pool.submit(busy.ask, "/performance", "Performance", 120)
+            picture = pool.submit(patient, busy, "/performance", "Performance")
             time.sleep(0.05)
-            taken, _ = other.ask("/status", "Status", 120)
+            taken = patient(other, "/status", "Status")
             picture.result()
         return taken
     finally:

@@ -68,11 +68,11 @@ async def measured(made: Engine, count: int) -> tuple[list[float], list[float], 
     sent: list[float] = []
     done: list[float] = []
     enough = asyncio.Event()
-    order, place, submit = made.pipeline.order, made.desk.broker.place_order, made.desk.orders.submit
+    review, place, submit = made.desk.gate.review, made.desk.broker.place_order, made.desk.orders.submit
 
-    async def timed_order(intent: Any) -> Any:
+    def timed_review(intent: Any, view: Any) -> Any:
         begun.append(time.perf_counter())
-        return await order(intent)
+        return review(intent, view)
 
     async def timed_place(request: Any) -> Any:
         sent.append(time.perf_counter())
@@ -89,7 +89,7 @@ async def measured(made: Engine, count: int) -> tuple[list[float], list[float], 
         return live
 
     submitted: list[float] = []
-    made.pipeline.order = timed_order
+    made.desk.gate.review = timed_review
     made.desk.broker.place_order = timed_place
     made.desk.orders.submit = timed_submit
     await made.start()

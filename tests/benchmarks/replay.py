@@ -6,6 +6,7 @@ a halted account decides nothing and would look fast.
 
 import asyncio
 import time
+from itertools import pairwise
 from typing import Any
 
 from tortoise import connections
@@ -55,7 +56,7 @@ async def measured(*, durable: bool) -> dict[str, Any]:
             _, fills = await count_since(None)
     if not fills:
         raise RuntimeError("nothing was traded")
-    each = [(late - early) * 1000 for early, late in zip(ends, ends[1:], strict=False)]
+    each = [(late - early) * 1000 for early, late in pairwise(ends)]
     return {
         "moment": seconds / moments,
         "figures": [

@@ -14,11 +14,20 @@ from core.engine import Engine
 from core.market.replay import BarBatch
 from risk.gate import RiskGate
 from risk.limits import RiskLimits
-from risk.verdict import Approved
 from risk.view import TradingState
 from tests.benchmarks.support.disk import fdatasync_ms
 from tests.benchmarks.support.figure import Figure, figure, many, told
-from tests.benchmarks.support.rig import NEVER_HALTED, NEVER_IN_THE_WAY, STILL, engine, intent, over, program, scratch
+from tests.benchmarks.support.rig import (
+    NEVER_HALTED,
+    NEVER_IN_THE_WAY,
+    STILL,
+    engine,
+    intent,
+    over,
+    program,
+    scratch,
+    send,
+)
 
 SYMBOLS = ("AAPL", "IBM", "MSFT")
 
@@ -37,8 +46,7 @@ async def gate() -> list[Figure]:
                 symbol = SYMBOLS[number % 3]
                 mid = made.market.quotes[symbol].mid
                 wish = intent(made, symbol, 10 + number, limit=made_price(mid, number))
-                if not isinstance(await made.pipeline.order(wish), Approved):
-                    raise RuntimeError("an order was denied")
+                await send(made, wish)
             wish = intent(made, "AAPL", 10)
             view = made.desk.view()
             alone = [microseconds(lambda: made.desk.gate.review(wish, view)) for _ in range(many(5000, 300))]
@@ -102,8 +110,7 @@ async def breaches(made: Program, count: int) -> tuple[list[float], list[float]]
     engine_ = made.engine
     price = engine_.market.quotes["AAPL"].last
     quantity = int(Decimal(50_000) / price)
-    if not isinstance(await engine_.pipeline.order(intent(engine_, "AAPL", quantity)), Approved):
-        raise RuntimeError("the position was denied")
+    await send(engine_, intent(engine_, "AAPL", quantity))
     for _ in range(3):  # a tick fills at most a tenth of its volume
         await moment(engine_, price)
     first, last = [], []

@@ -40,9 +40,9 @@ class Loops(_Bad):
 
     def on_bar(self, bar: Bar, history: History, exposure: float) -> Iterable[Signal]:
         for _ in itertools.count():
-            try:
+            try:  # noqa: SIM105
                 sum(range(1000))
-            except Exception:  # noqa: BLE001, S110
+            except Exception:  # noqa: BLE001
                 pass
         return ()
 

@@ -93,7 +93,9 @@ class Books:
 
     def orders(self) -> Rows:
         """Every order by what it was and became."""
-        rows = self.ask("SELECT at, symbol, side, quantity, state, strategies FROM orders ORDER BY at, symbol, quantity")
+        rows = self.ask(
+            "SELECT at, symbol, side, quantity, state, strategies FROM orders ORDER BY at, symbol, quantity"
+        )
         return [(at, symbol, side, _number(quantity), state, who) for at, symbol, side, quantity, state, who in rows]
 
     def equity(self, subject: str = "account") -> dict[str, Decimal]:
@@ -132,7 +134,9 @@ class Books:
         assert {key: total for key, total in sums.items() if total} == self.balances()
         refs = [ref for (ref,) in self.ask("SELECT ref FROM ledger_transactions")]
         assert len(refs) == len(set(refs))
-        orphans = self.ask("SELECT * FROM ledger_entries WHERE transaction_id NOT IN (SELECT id FROM ledger_transactions)")
+        orphans = self.ask(
+            "SELECT * FROM ledger_entries WHERE transaction_id NOT IN (SELECT id FROM ledger_transactions)"
+        )
         assert not orphans
 
     def check_fills(self) -> None:

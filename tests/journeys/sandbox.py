@@ -171,6 +171,10 @@ class Sandbox:
         assert self.process is None, "look at the books after the process is gone"
         return Books(self.data_dir)
 
+    def books_now(self) -> Books:
+        """The same beside the running process, for what only is waited for."""
+        return Books(self.data_dir)
+
     def replayed(self) -> str:
         """The market's day as the cursor has it, read beside the running process."""
         return Books(self.data_dir).cursor()

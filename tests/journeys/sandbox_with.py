@@ -15,10 +15,10 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).parents[2])  # not this folder: its names must not hide others
 
-import bot.sandbox.run as run
-from bot.__main__ import main
-from bot.program import Program
-from bot.sandbox.server import Limits, SandboxServer
+import bot.sandbox.run as run  # noqa: E402
+from bot.__main__ import main  # noqa: E402
+from bot.program import Program  # noqa: E402
+from bot.sandbox.server import Limits, SandboxServer  # noqa: E402
 
 
 def prepare(relaxed: bool = False, over: dict | None = None, kinds: bool = False, die_at: int = 0) -> None:
@@ -26,7 +26,7 @@ def prepare(relaxed: bool = False, over: dict | None = None, kinds: bool = False
         run.SandboxServer = functools.partial(SandboxServer, limits=Limits.relaxed())
         run.Program = functools.partial(Program, budget=run.UNPACED)
     if over:
-        path = Path(os.environ["TMPDIR"] if "TMPDIR" in os.environ else "/tmp") / f"journey-{os.getpid()}.yaml"
+        path = Path(sys.argv[sys.argv.index("--data-dir") + 1]).with_suffix(".yaml")
         path.write_text(json.dumps(run.merge(json.loads(json.dumps(run.read_yaml(run._CONFIG), default=str)), over)))
         run._CONFIG = path
     if kinds:

@@ -1,3 +1,4 @@
+
 """What people type by mistake or in malice: a short, clear answer, and nothing changes."""
 
 import pytest

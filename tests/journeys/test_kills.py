@@ -14,7 +14,7 @@ from tests.journeys.sandbox import Sandbox
 SOAK = os.environ.get("QUARTERDECK_SOAK") == "1"
 KILLS = 60 if SOAK else 6
 DEATHS = range(1, 400, 7) if SOAK else (61, 140, 222, 305)
-UNTIL = "2002-06-01" if SOAK else "2001-01-01"
+UNTIL = "2002-06-01" if SOAK else "2000-10-15"
 
 # Limits so wide that the crash does not end the trading: more orders, more moments to die in.
 WIDE = {"accounts": {"paper": {"limits": {
@@ -27,6 +27,11 @@ def until(rows: list, day: str) -> list:
     return [row for row in rows if row[0] < day]
 
 
+def placed(books: Books, day: str) -> list:
+    """Orders that reached the venue: one that died before that is written off, and made anew."""
+    return [order for order in until(books.orders(), day) if order[4] not in ("not_placed", "not_sent")]
+
+
 def bars(books: Books, day: str) -> dict:
     """Equity and profit of every strategy at every bar up to a day."""
     names = ["account", *books.strategies()]
@@ -37,7 +42,7 @@ def bars(books: Books, day: str) -> dict:
 def same(killed: Books, whole: Books, day: str) -> None:
     """Both runs did exactly the same up to a day."""
     assert until(killed.fills(), day) == until(whole.fills(), day)
-    assert until(killed.orders(), day) == until(whole.orders(), day)
+    assert placed(killed, day) == placed(whole, day)
     theirs, ours = bars(whole, day), bars(killed, day)
     for name, series in theirs.items():
         wrong = [(at, value, ours[name].get(at)) for at, value in series.items() if ours[name].get(at) != value]
@@ -54,7 +59,7 @@ def whole(tmp_path_factory) -> Books:
         sandbox.stop()
         books = sandbox.books()
         books.check(settled=False)
-        assert len(until(books.fills(), UNTIL)) > 30
+        assert len(until(books.fills(), UNTIL)) > 20
         return books
 
 

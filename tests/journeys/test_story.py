@@ -11,7 +11,11 @@ from tests.journeys.sandbox import Sandbox, all_people
 
 def facts(text: str) -> str:
     """A screen without the times that go on by themselves."""
-    return re.sub(r"since .*? by|as of [\d:]+|replaying [\d-]+ at .*|today .*|Below peak.*|Invested.*|\$[\d,.]+", "", text)
+    return re.sub(
+        r"since .*? by|as of [\d:]+|replaying [\d-]+ at .*|today .*|Below peak.*|Invested.*|→ [\d.]+|[+-](?=\$)|\$[\d,.]+",
+        "",
+        text,
+    )
 
 
 def asked(person: Person, text: str) -> Message:
@@ -40,7 +44,9 @@ def test_the_story(tmp_path):
             push = person.wait_for_push("RISK BREACH", patience=30)
             assert "HALTED" in said(push)
             assert "2000-09-29" in said(push)
-            assert [label for label in labels(push) if "Halt" in label] == ([] if person.id == 1002 else labels(push)[-1:])
+            assert [label for label in labels(push) if "Halt" in label] == (
+                [] if person.id == 1002 else labels(push)[-1:]
+            )
         admin = sandbox.admin
         assert "Halted" in said(admin.say("/status"))
         assert "DAILY" in said(admin.say("/risk")).upper()

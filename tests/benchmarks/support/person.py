@@ -23,7 +23,7 @@ class Person:
         self._http.connect()
         self._http.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._number = number
-        self._seen = self._get("/sandbox/events?chat_id=%d&after=0&tail=1" % number)["last_seq"]
+        self._seen = self._get(f"/sandbox/events?chat_id={number}&after=0&tail=1")["last_seq"]
 
     def close(self) -> None:
         self._http.close()

@@ -15,6 +15,7 @@ from brokers.order import OrderType, Side, TimeInForce
 from core.engine import Engine
 from core.settings import merge
 from risk.intent import OrderIntent, Origin
+from risk.verdict import Approved
 from tests.benchmarks.support.relaxed import UNPACED
 
 # The market stands still after its first moment: the next one would be due in hours.
@@ -33,17 +34,15 @@ NEVER_IN_THE_WAY = {
     "max_net_exposure_percent": 1000,
     "price_collar_percent": 99,
 }
-NEVER_HALTED = {
-    name: 1000
-    for name in (
-        "daily_loss_alert_percent",
-        "daily_loss_reduce_percent",
-        "daily_loss_halt_percent",
-        "drawdown_reduce_percent",
-        "drawdown_halt_percent",
-        "exposure_reduce_percent",
-    )
-}
+_LOSSES = (
+    "daily_loss_alert_percent",
+    "daily_loss_reduce_percent",
+    "daily_loss_halt_percent",
+    "drawdown_reduce_percent",
+    "drawdown_halt_percent",
+    "exposure_reduce_percent",
+)
+NEVER_HALTED = dict.fromkeys(_LOSSES, 1000)
 
 
 def over(speed: float, limits: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -101,3 +100,13 @@ def intent(
         origin=Origin.MANUAL,
         reason="benchmark",
     )
+
+
+async def send(made: Engine, wish: OrderIntent) -> None:
+    """Through the gate to the venue, as the pipeline does it. Raises if the gate denies or the venue refuses."""
+    verdict = made.desk.gate.review(wish, made.desk.view())
+    if not isinstance(verdict, Approved):
+        raise RuntimeError(f"denied: {verdict}")
+    order = await made.desk.orders.submit(verdict)
+    if not order.venue_order_id:
+        raise RuntimeError(f"not accepted: {order.state}")

@@ -103,7 +103,11 @@ def chain(count: int) -> list[SimpleNamespace]:
     for seq in range(1, count + 1):
         fields = ("Ada", "halt", f"detail {seq}", "ok")
         before = line_hash(before, seq, NOW, fields)
-        lines.append(SimpleNamespace(seq=seq, at=NOW, actor=fields[0], action=fields[1], detail=fields[2], outcome=fields[3], hash=before))
+        lines.append(
+            SimpleNamespace(
+                seq=seq, at=NOW, actor=fields[0], action=fields[1], detail=fields[2], outcome=fields[3], hash=before
+            )
+        )
     return lines
 
 

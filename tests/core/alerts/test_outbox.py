@@ -83,7 +83,10 @@ async def test_the_gravest_first_then_the_oldest(post: Post) -> None:
 async def test_a_thousand_infos_never_delay_a_critical(post: Post) -> None:
     """It waits for the one message that is on its way, whatever else is queued."""
     await AlertRow.bulk_create(
-        [AlertRow(kind="note", severity="INFO", title="info", body="", market_at=clock_now(post), at=clock_now(post)) for _ in range(1000)]
+        [
+            AlertRow(kind="note", severity="INFO", title="info", body="", market_at=clock_now(post), at=clock_now(post))
+            for _ in range(1000)
+        ]
     )
     await DeliveryRow.bulk_create(
         [DeliveryRow(alert_id=n, rank=0, channel="telegram", recipient="1", status="waiting") for n in range(1, 1001)]
@@ -198,7 +201,7 @@ async def test_what_cannot_be_shown_at_all_is_marked_failed(post: Post, monkeypa
 
 async def test_an_alert_shares_the_fate_of_its_transaction(post: Post) -> None:
     """Rolled back: no alert, no delivery. Alone: both or neither."""
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ZeroDivisionError):  # noqa: PT012
         async with transaction():
             await post.add("note", Severity.INFO, "never")
             raise ZeroDivisionError

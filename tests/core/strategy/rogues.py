@@ -25,7 +25,9 @@ class Rogue(Strategy[StrategyParameters]):
     title = "Rogue"
     Parameters = StrategyParameters
 
-    def __init__(self, name: str, act: Callable[[Bar, History, float], Any], symbols: Iterable[str] = ("AAPL",)) -> None:
+    def __init__(
+        self, name: str, act: Callable[[Bar, History, float], Any], symbols: Iterable[str] = ("AAPL",)
+    ) -> None:
         super().__init__(name, StrategyParameters(), tuple(symbols))
         self.act = act
         self.calls = 0
@@ -72,7 +74,7 @@ class Stubborn:
             try:
                 while not self.over:
                     pass
-            except BaseException:
+            except BaseException:  # noqa: BLE001 - that is its nature
                 continue
         return ()
 

@@ -12,7 +12,18 @@ import pytest
 from core.strategy.host import ThreadHost
 from core.strategy.sdk import Signal
 from tests.core.strategy.rogues import (
-    START, Rogue, Stubborn, Unspeakable, bar, call, endless, late, loops, raises, says, sleeps,
+    START,
+    Rogue,
+    Stubborn,
+    Unspeakable,
+    bar,
+    call,
+    endless,
+    late,
+    loops,
+    raises,
+    says,
+    sleeps,
 )  # fmt: skip
 
 BUDGET = 0.1

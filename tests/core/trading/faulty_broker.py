@@ -27,6 +27,7 @@ class Faulty:
         self._broker = broker
         self._plans: dict[str, deque[Any]] = defaultdict(deque)
         self.gate = asyncio.Event()
+        self.read = asyncio.Event()  # set once somebody reads the reports
         self.calls: list[tuple[str, Any]] = []
         self.bend: Bend = lambda report: [report]
         self.capabilities = replace(broker.capabilities, simulated=simulated)
@@ -92,8 +93,10 @@ class _Bent:
         return self
 
     async def __anext__(self) -> OrderReport:
+        self._owner.read.set()
         while not self._waiting:
-            self._waiting.extend(self._owner.bend(await anext(self._stream)))
+            report = await anext(self._stream)
+            self._waiting.extend(self._owner.bend(report))
         return self._waiting.popleft()
 
     async def aclose(self) -> None:

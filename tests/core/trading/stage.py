@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -138,7 +138,9 @@ class Stage:
         self.source = TickSource(self.instruments)
         defaults = {"shorting": True, "leverage": 10, "latency_ms": 0, "max_participation": "1"}
         settings = PaperSettings.model_validate({**defaults, **self.options})
-        self.paper = PaperTradingBroker("main", settings, BrokerContext(self.folder, self.market_clock.now, self.source))
+        self.paper = PaperTradingBroker(
+            "main", settings, BrokerContext(self.folder, self.market_clock.now, self.source)
+        )
         self.broker = Faulty(self.paper, simulated=self.simulated)
         self.alerts = Alerts(["telegram:1"], self.wall, self.market_clock)
         self.switch, self.market, self.events = TradingSwitch(self.wall), Market(), Events()
@@ -163,6 +165,7 @@ class Stage:
         await self.desk.reconcile()
         await self.desk.roll_day()
         self.listen()
+        await asyncio.wait_for(self.broker.read.wait(), 5)
 
     def listen(self) -> None:
         self.listener = asyncio.create_task(self.desk.listen())
@@ -260,7 +263,10 @@ class Stage:
         for (_, unit), amount in portfolio.balances.items():
             by_unit[unit] = EXACT.add(by_unit.get(unit, Decimal(0)), amount)
         assert not any(by_unit.values())
-        if (equity := portfolio.equity) is not None:
+        marked = all(
+            lot.unrealised(portfolio.marks.get(lot.instrument.symbol)) is not None for _, lot in portfolio.lots()
+        )
+        if (equity := portfolio.equity) is not None and marked:
             gained = sum((one.net for one in profits(portfolio).values()), Decimal(0))
             assert gained == equity + portfolio.balances["deposits/main", "USD"]
 

@@ -254,7 +254,9 @@ async def test_an_approval_is_used_once(stage: Stage) -> None:
 
 @pytest.mark.parametrize("state", [TradingState.HALTED, TradingState.REDUCING])
 @pytest.mark.parametrize("scope", [GLOBAL, "account:main", "strategy:alpha"])
-async def test_a_halt_between_approval_and_sending_stops_the_order(stage: Stage, state: TradingState, scope: str) -> None:
+async def test_a_halt_between_approval_and_sending_stops_the_order(
+    stage: Stage, state: TradingState, scope: str
+) -> None:
     approved = stage.approve(10)
     await stage.switch.set(scope, state, "test", "test")
     order = await stage.desk.orders.submit(approved)

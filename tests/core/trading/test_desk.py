@@ -1,0 +1,267 @@
+"""The desk: start, drift, halt, cancel and the kill path under failures."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from brokers.errors import Unavailable
+from brokers.order import ClientOrderId, OrderRequest, Side
+from core.errors import SettingsError
+from core.trading.states import OrderState
+from core.trading.switch import GLOBAL
+from risk.view import TradingState
+from tests.core.trading.stage import ACME, PAIR, WIDE, Stage, Strategies, dec
+
+HALTED, REDUCING, ACTIVE = TradingState.HALTED, TradingState.REDUCING, TradingState.ACTIVE
+
+
+def external(oid: str, quantity: int = 5) -> OrderRequest:
+    return OrderRequest(ClientOrderId(oid), ACME, Side.BUY, Decimal(quantity))
+
+
+async def fill_external(stage: Stage) -> None:
+    await stage.paper.place_order(external("someone"))
+    await stage.tick(100)
+
+
+# --- start -----------------------------------------------------------------------------------------
+
+
+async def test_a_venue_that_is_down_at_the_first_start_halts_and_crashes_nothing(build) -> None:
+    stage = await build()
+    stage.broker.plan("open", "down", "down")
+    with pytest.raises(Unavailable):
+        await stage.desk.reconcile()
+    await stage.desk.halt_for("RECONCILIATION FAILED", "down")
+    await stage.desk.roll_day()
+    assert stage.desk.view().equity == 0
+    assert (await stage.desk.sweep()).state is HALTED
+    await stage.desk.reconcile()
+    await stage.desk.roll_day()
+    assert stage.desk.baselines.day_start_equity == 100_000
+    assert stage.switch.state("account:main") is HALTED
+
+
+async def test_a_position_that_was_there_before_us_is_adopted(build) -> None:
+    stage = await build()
+    await stage.tick(100)
+    await fill_external(stage)
+    assert await stage.desk.reconcile() == []
+    assert stage.desk.closing() == {"ACME": {"manual": -5}}
+    await stage.check()
+
+
+async def test_a_symbol_that_is_held_must_stay_in_the_market(stage: Stage) -> None:
+    await stage.submit(10)
+    await stage.tick(100)
+    stage.instruments = (PAIR,)
+    stage.build()
+    with pytest.raises(SettingsError, match="still holds or orders ACME"):
+        await stage.desk.load()
+
+
+async def test_a_strategy_that_left_the_settings_is_shown_and_flattened(stage: Stage) -> None:
+    await stage.submit(10, parts={"gone": dec(10)})
+    await stage.tick(100)
+    assert stage.desk.closing("gone") == {"ACME": {"gone": -10}}
+    await stage.pipeline.flatten("ACME", stage.desk.closing("gone")["ACME"], "test")
+    await stage.tick(100)
+    assert stage.held("gone") == 0
+    await stage.check()
+
+
+async def test_halt_and_baselines_survive_a_restart_incident_45(stage: Stage) -> None:
+    await stage.switch.set(GLOBAL, HALTED, "test", "test")
+    before = stage.desk.baselines
+    await stage.crash_and_restart()
+    assert stage.switch.state(GLOBAL) is HALTED
+    assert stage.desk.baselines == before
+
+
+# --- reconciliation --------------------------------------------------------------------------------
+
+
+async def test_drift_halts_and_is_told_and_does_not_go_away(stage: Stage) -> None:
+    await fill_external(stage)
+    drifts = await stage.desk.reconcile()
+    assert [each.what for each in drifts] == ["ACME", "USD"]
+    assert (stage.switch.state("account:main"), stage.desk.reconciled) == (HALTED, False)
+    await stage.desk.reconcile()
+    assert len(await stage.told("halt")) == 1
+
+
+@pytest.mark.parametrize("call", ["open", "account", "find"])
+async def test_a_failed_query_is_not_an_empty_answer_incident_31(stage: Stage, call: str) -> None:
+    order = await stage.submit(10, limit=90)
+    stage.broker.plan(call, "down")
+    with pytest.raises(Unavailable):
+        await stage.desk.reconcile()
+    assert order.state is OrderState.WORKING
+    assert stage.switch.state("account:main") is ACTIVE
+    assert not stage.desk.reconciled
+
+
+async def test_an_order_that_is_not_ours_is_told_once_and_left_alone(stage: Stage) -> None:
+    await stage.paper.place_order(replace(external("someone"), quantity=Decimal(7)))
+    for _ in range(2):
+        await stage.desk.reconcile()
+    assert await stage.told("external") == ["An order that is not ours: buy 7 ACME"]
+    assert len(await stage.paper.get_open_orders()) == 1
+
+
+async def test_reconciling_while_the_market_moves_sees_no_drift(stage: Stage) -> None:
+    for _ in range(10):
+        await stage.submit(1)
+        _, drifts = await asyncio.gather(stage.tick(100), stage.desk.reconcile())
+        assert drifts == []
+
+
+# --- the kill path ---------------------------------------------------------------------------------
+
+
+async def test_everything_is_cancelled_by_the_venues_own_list_incident_38(stage: Stage) -> None:
+    for _ in range(3):
+        await stage.submit(1, limit=90)
+    await stage.paper.place_order(external("someone"))
+    lines = await stage.desk.cancel_everything("test")
+    assert (len(lines), lines[-1]) == (5, "main: no open orders")
+    assert await stage.paper.get_open_orders() == ()
+
+
+async def test_one_order_that_cannot_be_cancelled_keeps_no_other(stage: Stage) -> None:
+    for _ in range(3):
+        await stage.submit(1, limit=90)
+    stage.broker.plan("cancel", "no", RuntimeError("a fault of ours"), *["ok"] * 9)
+    lines = await stage.desk.cancel_everything("test")
+    assert lines[-1] == "main: no open orders"
+    assert await stage.paper.get_open_orders() == ()
+
+
+async def test_a_venue_without_a_list_is_cancelled_by_what_we_know(stage: Stage) -> None:
+    await stage.submit(1, limit=90)
+    stage.broker.plan("open", "down")
+    lines = await stage.desk.cancel_everything("test")
+    assert lines[-1].startswith("🔴")
+    assert await stage.paper.get_open_orders() == ()
+
+
+async def test_an_order_that_stays_open_is_reported_as_such(stage: Stage, monkeypatch) -> None:
+    monkeypatch.setattr("core.trading.cancelling._FIRST_PAUSE", 0)
+    await stage.submit(1, limit=90)
+    stage.broker.plan("cancel", *["no"] * 5)
+    lines = await stage.desk.cancel_everything("test")
+    assert lines[-1] == "🔴 main: 1 orders may still be open"
+
+
+async def test_halting_while_an_order_is_in_flight_cancels_it(stage: Stage, monkeypatch) -> None:
+    monkeypatch.setattr("core.trading.cancelling._FIRST_PAUSE", 0.001)
+    stage.broker.plan("place", "hang")
+    sending = asyncio.create_task(stage.submit(10))
+    while not stage.broker.count("place"):
+        await asyncio.sleep(0.001)
+    await stage.desk.halt_for("TEST", "test")
+    assert "HALT INCOMPLETE: orders may still be open" in await stage.told("halt")
+    stage.broker.gate.set()
+    await sending
+    stage.wall.advance(31)
+    await stage.desk.sweep()
+    assert await stage.paper.get_open_orders() == ()
+    assert not stage.desk.orders.open_orders
+
+
+@pytest.mark.parametrize("what", ["core.trading.switch.put_trading_state", "core.alerts.outbox.add_alert"])
+async def test_no_failure_in_the_kill_path_leaves_it_active_incident_21(stage: Stage, monkeypatch, what: str) -> None:
+    await stage.submit(1, limit=90)
+
+    async def full(*_: object, **__: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(what, full)
+    with pytest.raises(OSError, match="no space"):
+        await stage.desk.halt_for("TEST", "test")
+    assert stage.switch.state_for("main") is HALTED
+    assert await stage.paper.get_open_orders() == ()
+    monkeypatch.undo()
+    await stage.desk.sweep()  # what could not be stored is stored as soon as it can be
+    await stage.crash_and_restart()
+    assert stage.switch.state_for("main") is HALTED
+
+
+async def test_a_second_halt_cancels_again_and_changes_nothing_else(stage: Stage) -> None:
+    await stage.desk.halt_for("TEST", "first")
+    await stage.paper.place_order(external("slipped-through"))
+    await stage.desk.halt_for("TEST", "second")
+    assert await stage.paper.get_open_orders() == ()
+    assert len(await stage.told("halt")) == 1
+    assert stage.switch.settings["account:main"].reason == "first"
+
+
+async def test_a_resume_that_meets_a_halt_loses(stage: Stage) -> None:
+    await stage.switch.set(GLOBAL, REDUCING, "before", "x")
+    resume = asyncio.create_task(stage.switch.set(GLOBAL, ACTIVE, "resume", "x"))
+    await asyncio.sleep(0)
+    await stage.switch.set(GLOBAL, HALTED, "halt", "x")
+    await resume
+    await stage.switch.load()
+    assert stage.switch.state(GLOBAL) is HALTED
+
+
+async def test_a_loss_halts_once_and_says_why(build) -> None:
+    stage = await build(
+        limits=WIDE.model_copy(update={"daily_loss_halt_percent": dec(5), "daily_loss_reduce_percent": dec(3)})
+    )
+    await stage.start()
+    await stage.tick(100)
+    await stage.submit(500)
+    await stage.tick(100)
+    for _ in range(3):
+        await stage.tick(80)
+        await stage.desk.sweep()
+    assert stage.switch.state("account:main") is HALTED
+    assert await stage.told("halt") == ["RISK BREACH: trading is HALTED"]
+
+
+# --- crashes ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", [asyncio.CancelledError(), "lost"])
+async def test_a_crash_around_sending_repeats_and_loses_nothing_incident_1_26_27(build, fault: object) -> None:
+    """Killed after the commit and before the wire, or after the wire and before the answer."""
+    stage = await build(strategies=Strategies("alpha"))
+    await stage.start()
+    await stage.tick(100)
+    stage.strategies.want("alpha", 1.0)
+    stage.broker.plan("place", fault)
+    await asyncio.gather(stage.bar(), return_exceptions=True)
+    await stage.crash_and_restart()
+    for _ in range(3):
+        await stage.round(100)
+    assert stage.held("alpha") == 10
+    assert len(await stage.fills()) == 1
+    await stage.check()
+
+
+async def test_fifty_open_orders_survive_a_restart_incident_26(stage: Stage) -> None:
+    for _ in range(50):
+        await stage.submit(1, limit=90)
+    await stage.crash_and_restart()
+    assert len(stage.desk.orders.open_orders) == 50
+    await stage.tick(89)
+    assert stage.held("alpha") == 50
+    await stage.check()
+
+
+async def test_restarting_in_the_middle_of_a_fill_ten_times_changes_nothing_incident_27_30(stage: Stage) -> None:
+    await stage.submit(10, parts={"alpha": dec(13), "beta": dec(-3)})
+    await stage.tick(100, volume=Decimal(3))
+    before = dict(stage.desk.portfolio.balances)
+    for _ in range(10):
+        await stage.crash_and_restart()
+        assert stage.desk.portfolio.balances == before
+    await stage.tick(100)
+    assert (stage.held("alpha"), stage.held("beta")) == (13, -3)
+    await stage.check()

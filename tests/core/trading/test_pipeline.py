@@ -1,0 +1,236 @@
+"""The pipeline: wishes become orders, exits never wait, and nothing is told twice."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from decimal import Decimal
+
+import pytest
+
+from core.strategy.conflicts import Policy
+from core.trading.switch import GLOBAL
+from core.views import StrategyStatus
+from risk.verdict import Approved, Denied
+from risk.view import TradingState
+from tests.core.trading.stage import WIDE, Stage, Strategies, dec
+
+HALTED, REDUCING, ACTIVE = TradingState.HALTED, TradingState.REDUCING, TradingState.ACTIVE
+
+
+async def holding(stage: Stage, **units: int) -> None:
+    """Let strategies come to hold `units`, as they wished."""
+    for name, count in units.items():
+        stage.strategies.want(name, 1.0 if count > 0 else -1.0)
+        stage.strategies.instances[name].units = abs(count)
+    await stage.round(100)
+    assert {name: stage.held(name) for name in units} == units
+
+
+async def test_a_wish_becomes_one_order_and_stays_met(stage: Stage) -> None:
+    await holding(stage, alpha=10)
+    await stage.round(100)
+    assert len(await stage.orders()) == 1
+
+
+async def test_strategies_are_netted_and_each_keeps_its_own(stage: Stage) -> None:
+    await holding(stage, alpha=10, beta=-4)
+    assert [order.quantity for order in await stage.orders()] == [6]
+    await stage.check()
+
+
+async def test_wishes_that_cancel_each_other_never_leave_the_house(stage: Stage) -> None:
+    await holding(stage, alpha=10, beta=-10)
+    assert await stage.orders() == []
+    await stage.check()
+
+
+@pytest.mark.parametrize(
+    ("policy", "held"), [(Policy.PRIORITY, (10, 0)), (Policy.VETO, (0, 0)), (Policy.NET, (10, -4))]
+)
+async def test_conflicts_follow_the_policy(build, policy: Policy, held: tuple[int, int]) -> None:
+    stage = await build(policy=policy, strategies=Strategies("alpha", "beta"))
+    await stage.start()
+    stage.strategies.instances["beta"].units = 4
+    stage.strategies.instances["beta"].priority = 2
+    stage.strategies.want("alpha", 1.0)
+    stage.strategies.want("beta", -1.0)
+    await stage.round(100)
+    assert (stage.held("alpha"), stage.held("beta")) == held
+
+
+async def test_an_exit_goes_while_an_entry_is_denied_in_reducing(stage: Stage) -> None:
+    """The net of both is new risk; the exit alone is not."""
+    await holding(stage, alpha=10)
+    await stage.switch.set(GLOBAL, REDUCING, "test", "test")
+    stage.strategies.want("alpha", 0.0)
+    stage.strategies.want("beta", 1.0)
+    stage.strategies.instances["beta"].units = 25
+    for _ in range(3):
+        await stage.round(100)
+    assert (stage.held("alpha"), stage.held("beta")) == (0, 0)
+    assert len(await stage.told("denied")) == 2  # the net wish, then the entry alone: each once
+    await stage.switch.set(GLOBAL, ACTIVE, "", "test")
+    await stage.round(100)
+    assert stage.held("beta") == 25
+    await stage.check()
+
+
+async def test_a_flip_closes_although_it_may_not_open(stage: Stage) -> None:
+    await holding(stage, alpha=10)
+    await stage.switch.set(GLOBAL, REDUCING, "test", "test")
+    stage.strategies.want("alpha", -1.0)
+    await stage.round(100)
+    assert stage.held("alpha") == 0
+
+
+async def test_an_exit_trades_as_much_as_the_account_may_reduce(stage: Stage) -> None:
+    await holding(stage, alpha=10, beta=-4)
+    await stage.switch.set(GLOBAL, REDUCING, "test", "test")
+    stage.strategies.want("alpha", 0.0)
+    await stage.round(100)
+    assert (stage.held("alpha"), stage.desk.portfolio.quantity("ACME")) == (4, 0)
+
+
+async def test_in_reducing_an_entry_does_not_hide_in_a_cross(stage: Stage) -> None:
+    await holding(stage, alpha=10)
+    await stage.switch.set(GLOBAL, REDUCING, "test", "test")
+    stage.strategies.want("alpha", 0.0)
+    stage.strategies.want("beta", 1.0)
+    await stage.round(100)
+    assert (stage.held("alpha"), stage.held("beta")) == (0, 0)
+
+
+async def test_a_halted_strategy_does_not_cross(stage: Stage) -> None:
+    await stage.switch.set("strategy:alpha", HALTED, "test", "test")
+    stage.strategies.want("alpha", 1.0)
+    stage.strategies.want("beta", -1.0)
+    await stage.round(100)
+    assert (stage.held("alpha"), stage.held("beta")) == (0, 0)
+
+
+async def test_while_halted_nothing_trades_but_a_flatten(stage: Stage) -> None:
+    await holding(stage, alpha=10)
+    await stage.switch.set(GLOBAL, HALTED, "test", "test")
+    stage.strategies.want("beta", 1.0)
+    await stage.round(100)
+    assert len(await stage.orders()) == 1
+    verdict = await stage.pipeline.flatten("ACME", stage.desk.closing()["ACME"], "test")
+    assert isinstance(verdict, Approved)
+    await stage.desk.sweep()  # cancels leftovers of a halt, but not a person's exit
+    await stage.tick(100)
+    assert stage.desk.portfolio.quantity("ACME") == 0
+
+
+async def test_a_flatten_pressed_twice_sells_once(stage: Stage) -> None:
+    await holding(stage, alpha=10)
+    parts = stage.desk.closing()["ACME"]
+    verdicts = await asyncio.gather(*(stage.pipeline.flatten("ACME", parts, "test") for _ in range(2)), stage.bar())
+    assert isinstance(verdicts[1], Denied)
+    assert verdicts[1].code == "NOTHING_TO_CLOSE"
+    await stage.tick(100)
+    assert stage.held("alpha") == 0
+    await stage.check()
+
+
+async def test_a_paused_strategy_only_reduces(stage: Stage) -> None:
+    await holding(stage, alpha=10)
+    for name in ("alpha", "beta"):
+        stage.strategies.get(name).status = StrategyStatus.PAUSED
+    stage.strategies.want("alpha", -1.0)
+    stage.strategies.want("beta", 1.0)
+    await stage.round(100)
+    assert (stage.held("alpha"), stage.held("beta")) == (0, 0)
+
+
+@pytest.mark.parametrize("fault", ["no", "down"])
+async def test_a_refused_exit_is_tried_with_every_bar_and_told_once(stage: Stage, fault: str) -> None:
+    await holding(stage, alpha=10)
+    stage.strategies.want("alpha", 0.0)
+    stage.broker.plan("place", fault, fault, fault)
+    for _ in range(4):
+        await stage.round(100)
+    assert stage.held("alpha") == 0
+    assert len(await stage.told("order")) == 1
+
+
+async def test_an_exit_in_doubt_is_not_sent_again_incident_2(stage: Stage) -> None:
+    await holding(stage, alpha=10)
+    stage.strategies.want("alpha", 0.0)
+    stage.broker.plan("place", "lost")
+    for _ in range(3):
+        await stage.bar()
+    assert stage.broker.count("place") == 2
+    await stage.tick(100)
+    assert stage.held("alpha") == 0
+
+
+async def test_a_denial_is_told_once(build) -> None:
+    stage = await build(limits=WIDE.model_copy(update={"max_order_value": dec(500)}), strategies=Strategies("alpha"))
+    await stage.start()
+    stage.strategies.want("alpha", 1.0)
+    for _ in range(5):
+        await stage.round(100)
+    assert await stage.told("denied") == ["Risk denied: buy 10 ACME"]
+    assert stage.pipeline.denials == 5
+
+
+async def test_a_reduction_decided_before_a_crash_is_not_forgotten(stage: Stage) -> None:
+    await holding(stage, alpha=10)
+    stage.strategies.want("alpha", 0.5)
+    await stage.crash_and_restart()
+    await stage.round(100)
+    assert stage.held("alpha") == 5
+    await stage.check()
+
+
+async def test_a_restart_does_not_size_anew_what_is_held(stage: Stage) -> None:
+    await holding(stage, alpha=10)
+    stage.strategies.instances["alpha"].units = 7
+    await stage.crash_and_restart()
+    await stage.round(100)
+    assert stage.held("alpha") == 10
+
+
+async def test_without_a_price_an_exit_still_goes_and_an_entry_waits(stage: Stage) -> None:
+    stage.strategies.want("alpha", 1.0)
+    del stage.market._quotes["ACME"]
+    await stage.pipeline.on_bars({"ACME": None})
+    assert await stage.orders() == []
+    await stage.round(100)
+    assert stage.held("alpha") == 10
+
+
+async def test_symbols_with_a_slash_and_small_lots(stage: Stage) -> None:
+    stage.strategies.want("alpha", 1.0, "BTC/USD")
+    stage.strategies.instances["alpha"].units = "0.12345"
+    await stage.round("43210.12", "BTC/USD")
+    assert stage.held("alpha", "BTC/USD") == Decimal("0.12345")
+    await stage.check()
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_books_equal_the_venue_after_random_bars_signals_and_crashes(build, seed: int) -> None:
+    """Conflicts, partial fills, crosses, flips, lost answers, repeated reports, restarts: always to the cent."""
+    dice = random.Random(seed)
+    stage = await build(strategies=Strategies("alpha", "beta", "gamma"), max_participation="0.5")
+    await stage.start()
+    for name in ("alpha", "beta", "gamma"):
+        stage.strategies.instances[name].units = dice.choice(["7.12345", "40", "11.5"])
+    price = {"ACME": dec(100), "BTC/USD": dec("43210.12")}
+    for step in range(40):
+        for symbol in tuple(price):
+            stage.strategies.want(
+                dice.choice(["alpha", "beta", "gamma"]), dice.choice([-1.0, -0.3, 0.0, 0.5, 1.0]), symbol
+            )
+            price[symbol] = (price[symbol] * dec(dice.choice(["0.97", "1", "1.031"]))).quantize(dec("0.01"))
+            stage.broker.bend = lambda report: [report] * dice.choice([1, 1, 2])
+            stage.broker.plan("place", dice.choice(["ok", "ok", "lost", "no", "never"]))
+            await stage.tick(price[symbol], symbol, volume=dec(dice.choice([10, 30, 200])))
+            await stage.bar(symbol)
+            stage.broker._plans.clear()
+        if step % 13 == 12:
+            await stage.crash_and_restart()
+        assert await stage.desk.reconcile() == []
+        await stage.check()
+    assert len(await stage.fills()) > 10
