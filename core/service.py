@@ -94,10 +94,11 @@ class Quarterdeck(Questions):
         halted = [
             scope for scope, setting in engine.switch.settings.items() if setting.state is not TradingState.ACTIVE
         ]
+        if halted:  # first, or the next look at risk would halt again for the same loss
+            await engine.desk.accept_baselines()
         for scope in halted:
             await engine.switch.set(scope, TradingState.ACTIVE, "", actor.name)
             await engine.events.publish(StateChanged(engine.trading_clock.now(), scope, TradingState.ACTIVE, ""))
-        await engine.desk.accept_baselines()
         running = sum(each.status is StrategyStatus.RUNNING for each in engine.strategies.instances)
         text = f"🟢 Trading has resumed. {running} strategies run. Losses are measured from now on."
         if halted:

@@ -1,4 +1,3 @@
-
 """What people type by mistake or in malice: a short, clear answer, and nothing changes."""
 
 import pytest
