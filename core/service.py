@@ -91,13 +91,13 @@ class Quarterdeck(Questions):
             return await self._failed(
                 actor, "resume", "Books and venue disagree: see /health and /positions. Still halted."
             )
-        halted = [
-            scope for scope, setting in engine.switch.settings.items() if setting.state is not TradingState.ACTIVE
-        ]
-        if halted:  # first, or the next look at risk would halt again for the same loss
-            await engine.desk.accept_baselines()
+        async with engine.rounds.between():  # or the moment being worked through would bring the old loss back
+            halted = [scope for scope, each in engine.switch.settings.items() if each.state is not TradingState.ACTIVE]
+            if halted:
+                await engine.desk.accept_baselines()
+            for scope in halted:
+                await engine.switch.set(scope, TradingState.ACTIVE, "", actor.name)
         for scope in halted:
-            await engine.switch.set(scope, TradingState.ACTIVE, "", actor.name)
             await engine.events.publish(StateChanged(engine.trading_clock.now(), scope, TradingState.ACTIVE, ""))
         running = sum(each.status is StrategyStatus.RUNNING for each in engine.strategies.instances)
         text = f"🟢 Trading has resumed. {running} strategies run. Losses are measured from now on."

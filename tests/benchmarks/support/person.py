@@ -19,7 +19,7 @@ class Person:
     """A user of the sandbox in their private chat. Blocking: use it in a thread where a loop runs."""
 
     def __init__(self, port: int, number: int = ADMIN) -> None:
-        self._http = http.client.HTTPConnection("127.0.0.1", port, timeout=70)
+        self._http = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
         self._http.connect()
         self._http.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._number = number
