@@ -40,7 +40,7 @@ check: $(VENV)/dev.ok
 	$(BIN)/pytest tests/docs
 
 test: check
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 format: $(VENV)/dev.ok
 	$(BIN)/ruff format .

@@ -38,9 +38,7 @@ def first_baselines(equity: Decimal, at: datetime, zone: tzinfo = UTC) -> Baseli
     return Baselines(trading_day(at, zone), equity, equity, equity)
 
 
-def roll_baselines(
-    baselines: Baselines, equity: Decimal | None, at: datetime, zone: tzinfo = UTC
-) -> Baselines:
+def roll_baselines(baselines: Baselines, equity: Decimal | None, at: datetime, zone: tzinfo = UTC) -> Baselines:
     """The baselines after seeing `equity` at `at`.
 
     The same day changes only the peak. A new day starts from the last equity that was known before it, so the

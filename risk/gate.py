@@ -67,8 +67,6 @@ class RiskGate:
         try:
             return each.check(intent, view, self._limits)
         except Unknown as error:
-            return Denied(
-                each.code, f"Cannot judge: {error}", "known", "unknown", reducing_part(intent, view)
-            )
+            return Denied(each.code, f"Cannot judge: {error}", "known", "unknown", reducing_part(intent, view))
         except GARBAGE as error:  # NaN compared, a float in exact arithmetic, overflow: fail closed
             return Denied(each.code, f"Cannot judge: {error!r}", "finite numbers", "none", ZERO)

@@ -60,15 +60,11 @@ class OrderIntent:
 
     def resized(self, quantity: Decimal) -> OrderIntent:
         """The same wish for `quantity` (> 0, whole lots); allocations keep their shares to within a lot."""
-        allocations = _scaled(
-            self.allocations, self.signed_quantity, quantity * self.side.sign, self.instrument
-        )
+        allocations = _scaled(self.allocations, self.signed_quantity, quantity * self.side.sign, self.instrument)
         return replace(self, quantity=quantity, allocations=allocations)
 
 
-def _scaled(
-    parts: Mapping[str, Decimal], old: Decimal, new: Decimal, instrument: Instrument
-) -> dict[str, Decimal]:
+def _scaled(parts: Mapping[str, Decimal], old: Decimal, new: Decimal, instrument: Instrument) -> dict[str, Decimal]:
     """`parts`, which sum to `old`, scaled to sum to exactly `new`: the running total is what gets rounded."""
     scaled: dict[str, Decimal] = {}
     running = given = ZERO

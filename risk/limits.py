@@ -65,17 +65,11 @@ class RiskLimits(BaseModel):
         default=Decimal(5),
         description="Cash that stays uncommitted, in % of equity; none: left to the venue's margin.",
     )
-    max_open_orders: Count = Field(
-        default=50, description="Most orders open at once, uncertain ones included."
-    )
+    max_open_orders: Count = Field(default=50, description="Most orders open at once, uncertain ones included.")
 
     # Orders over time
-    max_orders_per_second_strategy: Count = Field(
-        default=5, description="Most orders of a strategy in a second."
-    )
-    max_orders_per_second_account: Count = Field(
-        default=20, description="Most orders of the account in a second."
-    )
+    max_orders_per_second_strategy: Count = Field(default=5, description="Most orders of a strategy in a second.")
+    max_orders_per_second_account: Count = Field(default=20, description="Most orders of the account in a second.")
     duplicate_orders: Annotated[int, Field(ge=2, le=1000)] = Field(
         default=3, description="The order that is denied, counting identical ones: 3 lets two pass."
     )
@@ -124,9 +118,7 @@ def loosened(old: RiskLimits, new: RiskLimits) -> tuple[str, ...]:
     Tightening a limit is the cheap direction; loosening one deserves a second look (RTS 6 article 15).
     An absent limit is the loosest.
     """
-    return tuple(
-        name for name in RiskLimits.model_fields if _is_looser(name, getattr(old, name), getattr(new, name))
-    )
+    return tuple(name for name in RiskLimits.model_fields if _is_looser(name, getattr(old, name), getattr(new, name)))
 
 
 def _is_looser(name: str, old: Decimal | None, new: Decimal | None) -> bool:

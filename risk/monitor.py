@@ -140,9 +140,7 @@ def _exposure_over(name: str, value: Decimal, most: Decimal, view: PortfolioView
     return _gravest(f"{name.upper()}_EXPOSURE", text, of_equity_percent(view, value), steps)
 
 
-def _gravest(
-    code: str, text: str, value: Decimal, steps: tuple[tuple[Severity, Decimal], ...]
-) -> Breach | None:
+def _gravest(code: str, text: str, value: Decimal, steps: tuple[tuple[Severity, Decimal], ...]) -> Breach | None:
     """The first of `steps`, gravest first, that `value` exceeds."""
     for severity, limit in steps:
         if value > limit:

@@ -49,9 +49,7 @@ def after_fill(intent: OrderIntent, view: PortfolioView) -> PortfolioView:
     thing = intent.instrument
     price = intent.price or price_of(view, thing.symbol)
     held = view.holdings.get(thing.symbol) or Holding(thing, ZERO, price, price)
-    filled = replace(
-        held, quantity=held.quantity + intent.signed_quantity, average_price=_average(held, intent, price)
-    )
+    filled = replace(held, quantity=held.quantity + intent.signed_quantity, average_price=_average(held, intent, price))
     spent = intent.signed_quantity * unit_value(view, thing, price)
     return replace(view, cash=view.cash - spent, holdings={**view.holdings, thing.symbol: filled})
 

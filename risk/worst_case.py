@@ -84,7 +84,5 @@ def opening_units(view: PortfolioView, symbol: str, side: Side, quantity: Decima
 
 def short_value(view: PortfolioView) -> Decimal:
     """Value of what is sold short (>= 0), in the account's currency. Raises `Unknown`."""
-    shorts = (
-        (symbol, -holding.quantity) for symbol, holding in view.holdings.items() if holding.quantity < 0
-    )
+    shorts = ((symbol, -holding.quantity) for symbol, holding in view.holdings.items() if holding.quantity < 0)
     return sum((quantity * symbol_value(view, symbol) for symbol, quantity in shorts), ZERO)

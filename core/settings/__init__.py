@@ -76,7 +76,7 @@ def read_settings(folder: Path, environment: Mapping[str, str] | None = None) ->
     over = _try(problems, lambda: _read_environment_file(folder, name))
     if problems:
         raise SettingsError(problems)
-    how = "make one from the example in README.md, or name another folder with --config"
+    how = "make one from docs/examples/quarterdeck.yaml, or name another folder with --config"
     missing = "" if main.exists() else f"{main}: there is no such file; {how}"
     return RawSettings(merge(merge(base, over), given.values), given.variables, missing)
 

@@ -83,9 +83,10 @@ class TradingSwitch:
                 log.warning("a graver trading state came in between", scope=scope, wanted=state.name)
                 return
             await put_trading_state(scope, int(state), reason, by, setting.at)
-            if not graver:
+            if not graver and self._settings.get(scope) is before:  # or a graver one waits to be stored: it stands
                 self._settings[scope] = setting
-            self._unsaved.discard(scope)
+            if self._settings.get(scope) is setting:
+                self._unsaved.discard(scope)
         log.info("trading state", scope=scope, state=state.name, reason=reason, by=by)
 
     async def save(self) -> None:

@@ -23,9 +23,7 @@ def figures(intent: OrderIntent, view: PortfolioView, _limits: RiskLimits) -> De
     """An exit needs the position and its open orders; new risk needs to know the whole account."""
     for name, figure in _position(view, intent.instrument.symbol):
         if not is_known(figure):
-            return Denied(
-                CODE, f"The {name} is unknown", "a known figure", _told(figure), intent.quantity * 0
-            )
+            return Denied(CODE, f"The {name} is unknown", "a known figure", _told(figure), intent.quantity * 0)
     if only_reduces(intent, view):
         return None
     for name, figure in _account(intent, view):

@@ -88,9 +88,7 @@ def _minimum(intent: OrderIntent, view: PortfolioView) -> Iterator[_Flaw]:
     worth = _notional(intent, view)
     if worth is not None and worth < thing.min_notional:
         least = f"{plain(thing.min_notional)} {thing.currency}"
-        yield _Flaw(
-            f"The venue takes no order worth less than {least}", least, f"{plain(worth)} {thing.currency}"
-        )
+        yield _Flaw(f"The venue takes no order worth less than {least}", least, f"{plain(worth)} {thing.currency}")
 
 
 def _notional(intent: OrderIntent, view: PortfolioView) -> Decimal | None:

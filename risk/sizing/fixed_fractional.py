@@ -14,9 +14,7 @@ from risk.sizer import SizingInputs, SizingMethod, sizer
 class FixedFractional(SizingMethod):
     """A fixed percentage of the strategy's equity."""
 
-    percent: Percent = Field(
-        default=Decimal(10), description="Value at exposure 1, in % of allocated equity."
-    )
+    percent: Percent = Field(default=Decimal(10), description="Value at exposure 1, in % of allocated equity.")
 
     def full_size(self, inputs: SizingInputs) -> Decimal:
         """As many units as the percentage of equity buys."""

@@ -41,10 +41,7 @@ def accounts(draw):
         equity=draw(st.decimals(D(1), D(10**6), places=2)),
         working=tuple(draw(st.lists(open_orders(), max_size=6))),
         submissions=tuple(draw(st.lists(st.builds(sent, age=st.sampled_from([0.0, 0.5, 5.0])), max_size=6))),
-        quotes={
-            symbol: quote(symbol, draw(prices), age=draw(st.sampled_from([0, 0, 0, 60])))
-            for symbol in symbols
-        },
+        quotes={symbol: quote(symbol, draw(prices), age=draw(st.sampled_from([0, 0, 0, 60]))) for symbol in symbols},
         daily_volume={symbol: D(draw(st.integers(0, 10**6))) for symbol in symbols},
         states={"strategy:a": draw(st.sampled_from([*TradingState, TradingState.ACTIVE]))},
     )

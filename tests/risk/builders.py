@@ -19,9 +19,7 @@ D = Decimal
 NOW = datetime(2026, 3, 2, 15, 30, tzinfo=UTC)
 AAPL = Instrument("AAPL", "USD")
 MSFT = Instrument("MSFT", "USD")
-BTC = Instrument(
-    "BTC/USD", "USD", AssetClass.CRYPTO, lot=D("0.001"), min_quantity=D("0.002"), min_notional=D(50)
-)
+BTC = Instrument("BTC/USD", "USD", AssetClass.CRYPTO, lot=D("0.001"), min_quantity=D("0.002"), min_notional=D(50))
 WIDE = RiskLimits(
     max_order_value_percent=1000,
     max_order_value=10**9,

@@ -90,18 +90,14 @@ def test_a_persons_flatten_passes_whatever_the_limits_the_state_and_the_equity(v
     broke = replace(view, equity=None, cash=D("NaN"), quotes={}, states={"global": TradingState.HALTED})
     for holding in broke.holdings.values():
         intent = (sell if holding.quantity > 0 else buy)(1, MSFT, origin=Origin.FLATTEN)
-        intent = replace(
-            intent, instrument=holding.instrument, quantity=abs(holding.quantity), allocations={}
-        )
+        intent = replace(intent, instrument=holding.instrument, quantity=abs(holding.quantity), allocations={})
         if holding.quantity != 0 and only_reduces(intent, broke) and holding.instrument is not BTC:
             assert isinstance(RiskGate(bounds).review(intent, broke), Approved)
 
 
 def garbled():
     """Each number of an account and of an order, one at a time, replaced by something that is no number."""
-    view = account(
-        held(5), held(5, MSFT), working=(working("buy", 1, MSFT, price=100),), submissions=(sent(),)
-    )
+    view = account(held(5), held(5, MSFT), working=(working("buy", 1, MSFT, price=100),), submissions=(sent(),))
     for name in ("cash", "equity", "day_start_equity", "peak_equity"):
         yield name, lambda bad, name=name: (buy(1), replace(view, **{name: bad}))
     for symbol in ("AAPL", "MSFT"):

@@ -20,9 +20,7 @@ def test_the_defaults_are_those_of_the_control_table():
     assert (LIMITS.duplicate_orders, LIMITS.duplicate_window_seconds, LIMITS.max_open_orders) == (3, 10, 50)
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in RiskLimits.model_fields if not name.startswith("exposure")]
-)
+@pytest.mark.parametrize("name", [name for name in RiskLimits.model_fields if not name.startswith("exposure")])
 @pytest.mark.parametrize("bad", ["NaN", "Infinity", -1, "much"])
 def test_a_limit_is_a_number_above_zero(name, bad):
     with pytest.raises(ValidationError, match=name):

@@ -11,6 +11,7 @@ import pytest
 from brokers.errors import Unavailable
 from brokers.order import ClientOrderId, OrderRequest, Side
 from core.errors import SettingsError
+from core.store.control import put_trading_state
 from core.trading.states import OrderState
 from core.trading.switch import GLOBAL
 from risk.view import TradingState
@@ -200,12 +201,25 @@ async def test_a_second_halt_cancels_again_and_changes_nothing_else(stage: Stage
     assert stage.switch.settings["account:main"].reason == "first"
 
 
-async def test_a_resume_that_meets_a_halt_loses(stage: Stage) -> None:
+@pytest.mark.parametrize("head_start", [0, 1])
+async def test_a_resume_that_meets_a_halt_loses_at_every_moment(stage: Stage, monkeypatch, head_start: int) -> None:
     await stage.switch.set(GLOBAL, REDUCING, "before", "x")
+    seen = []
+
+    async def put(*values: object) -> None:
+        await asyncio.sleep(0.01)
+        await put_trading_state(*values)
+        seen.append(stage.switch.state(GLOBAL))
+
+    monkeypatch.setattr("core.trading.switch.put_trading_state", put)
     resume = asyncio.create_task(stage.switch.set(GLOBAL, ACTIVE, "resume", "x"))
-    await asyncio.sleep(0)
-    await stage.switch.set(GLOBAL, HALTED, "halt", "x")
+    await asyncio.sleep(0.001 * head_start)
+    halt = asyncio.create_task(stage.switch.set(GLOBAL, HALTED, "halt", "x"))
+    while not halt.done():
+        await asyncio.sleep(0)
+        seen.append(stage.switch.state(GLOBAL))
     await resume
+    assert set(seen[1:]) == {HALTED}
     await stage.switch.load()
     assert stage.switch.state(GLOBAL) is HALTED
 

@@ -162,6 +162,18 @@ async def test_fill_after_cancelled_is_booked_and_told_incident_7_37(stage: Stag
     assert not stage.desk.orders.open_orders
 
 
+async def test_held_and_pending_are_whole_lots_and_always_the_part(stage: Stage) -> None:
+    """Otherwise the next bar would order a fraction, or the same units again."""
+    parts = {"alpha": Decimal(8), "beta": Decimal(4), "gamma": Decimal(-5)}
+    await stage.submit(7, parts=parts)
+    for _ in range(7):
+        await stage.tick(100, volume=Decimal(1))
+        for name, part in parts.items():
+            pending = stage.desk.orders.pending(name, "ACME")
+            assert (stage.held(name) + pending, pending % 1) == (part, 0)
+    await stage.check()
+
+
 async def test_overfill_is_booked_and_told(stage: Stage) -> None:
     order = await stage.submit(10, parts={"alpha": Decimal(12), "beta": Decimal(-2)}, limit=90)
     report = await stage.paper.find_order(order.id)

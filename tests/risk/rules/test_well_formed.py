@@ -87,9 +87,7 @@ def test_a_manual_order_needs_no_strategy():
     assert_passes(CODE, buy(10, allocations={}, origin=Origin.MANUAL), account())
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"account": "other"}, {"type": "market!"}, {"origin": "me"}, {"instrument": None}]
-)
+@pytest.mark.parametrize("wrong", [{"account": "other"}, {"type": "market!"}, {"origin": "me"}, {"instrument": None}])
 def test_an_order_that_is_not_what_it_says_is_denied(wrong):
     from dataclasses import replace
 
