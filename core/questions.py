@@ -179,6 +179,15 @@ class Questions:
             held_back=self._held_back() if instance.status is StrategyStatus.RUNNING else "",
         )
 
+    def _holders(self) -> set[str]:
+        """Whoever has or had a position: strategies that have left the settings, and hands, included."""
+        return {name for name, _ in self._engine.desk.portfolio.lots()}
+
+    def _check_known(self, strategy: str) -> None:
+        """Raises `UnknownName` unless `strategy` is empty, configured, or holds something."""
+        if strategy and strategy not in self._holders():
+            self._engine.strategies.get(strategy)
+
     def _held_back(self) -> str:
         state = self._engine.switch.gravest(self._engine.desk.account).state
         return _HELD_BACK.get(state, "")
@@ -377,8 +386,7 @@ class Questions:
 
     async def flatten_preview(self, strategy: str = "") -> FlattenPreview:
         """What flattening a strategy, or everything, would trade."""
-        if strategy:
-            self._engine.strategies.get(strategy)
+        self._check_known(strategy)
         held = self._engine.desk.closing(strategy)
         marks = self._engine.desk.portfolio.marks
         orders = []

@@ -75,9 +75,11 @@ class Quarterdeck(Questions):
         engine = self._engine
         again = engine.switch.state(GLOBAL) is TradingState.HALTED
         why = reason or "halted by hand"
-        await engine.switch.set(GLOBAL, TradingState.HALTED, why, actor.name)
+        try:
+            await engine.switch.set(GLOBAL, TradingState.HALTED, why, actor.name)
+        finally:  # a halt that could not be stored counts all the same, and is stored later
+            lines = await engine.desk.cancel_everything(f"halt: {why}")
         await engine.audit.record(actor, "halt", why)
-        lines = await engine.desk.cancel_everything(f"halt: {why}")
         if not again:
             body = f"By {actor.name}: {why}\nNothing trades until an admin resumes."
             await engine.alerts.add(Alert("halt", Severity.CRITICAL, "Trading is HALTED", body))
@@ -99,6 +101,8 @@ class Quarterdeck(Questions):
                 await engine.switch.set(scope, TradingState.ACTIVE, "", actor.name)
         for scope in halted:
             await engine.events.publish(StateChanged(engine.trading_clock.now(), scope, TradingState.ACTIVE, ""))
+        if engine.switch.state_for(engine.desk.account) is not TradingState.ACTIVE:
+            return await self._failed(actor, "resume", "Trading was halted again meanwhile: see /risk. Still halted.")
         running = sum(each.status is StrategyStatus.RUNNING for each in engine.strategies.instances)
         text = f"🟢 Trading has resumed. {running} strategies run. Losses are measured from now on."
         if halted:
@@ -115,8 +119,10 @@ class Quarterdeck(Questions):
     async def flatten(self, actor: Actor, strategy: str = "") -> ActionResult:
         """Close what a strategy (or every one) holds with market orders; each position by itself."""
         engine = self._engine
-        names = [strategy] if strategy else [each.name for each in engine.strategies.instances]
-        for name in names:
+        configured = {each.name for each in engine.strategies.instances}
+        names = {strategy} if strategy else configured | self._holders()
+        self._check_known(strategy)
+        for name in sorted(names & configured):
             await engine.strategies.forget_wishes(name)
         await self._cancel_orders_touching(names)
         lines = []
@@ -130,9 +136,9 @@ class Quarterdeck(Questions):
         await engine.audit.record(actor, "flatten", f"{what}: {'; '.join(lines)}", "ok" if ok else "partly")
         return ActionResult(ok, message, tuple(lines))
 
-    async def _cancel_orders_touching(self, names: list[str]) -> None:
+    async def _cancel_orders_touching(self, names: set[str]) -> None:
         for order in self._engine.desk.orders.open_orders:
-            if not order.allocations or set(order.allocations) & set(names):
+            if not order.allocations or set(order.allocations) & names:
                 await self._cancel(order.id, "flatten")
 
     async def _close(self, symbol: str, parts: dict[str, Decimal], reason: str) -> tuple[str, bool]:

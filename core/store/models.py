@@ -59,7 +59,7 @@ class OrderEvent(Model):
 
 
 class FillRow(Model):
-    """One execution, once: (account, fill_id) is unique."""
+    """One execution, once: (account, symbol, fill_id) is unique."""
 
     id = fields.BigIntField(primary_key=True)
     account = fields.CharField(max_length=_NAME)
@@ -79,7 +79,7 @@ class FillRow(Model):
 
     class Meta:
         table = "fills"
-        unique_together = (("account", "fill_id"),)
+        unique_together = (("account", "symbol", "fill_id"),)
         indexes = [Index(fields=("at",)), Index(fields=("symbol", "at"))]  # noqa: RUF012
 
 

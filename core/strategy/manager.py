@@ -42,7 +42,6 @@ class Instance:
     sizer: Sizer
     status: StrategyStatus = StrategyStatus.STOPPED
     exposures: dict[str, float] = field(default_factory=dict)
-    changed: set[str] = field(default_factory=set)  # symbols whose exposure is new and not yet sized
     last_bars: dict[str, datetime] = field(default_factory=dict)  # the newest bar seen, by symbol
     running_since: datetime | None = None
     bars_seen: int = 0
@@ -65,7 +64,7 @@ class Instance:
 
     def draft(self) -> Instance:
         """A copy to be changed and stored, and only then believed in."""
-        return replace(self, exposures=dict(self.exposures), changed=set(self.changed), last_bars=dict(self.last_bars))
+        return replace(self, exposures=dict(self.exposures), last_bars=dict(self.last_bars))
 
     def adopt(self, draft: Instance) -> None:
         """Become what has been stored."""
@@ -302,7 +301,6 @@ def _accept(draft: Instance, signal: Signal) -> bool:
     if exposure == before:
         return False
     draft.exposures[signal.symbol] = exposure
-    draft.changed.add(signal.symbol)
     draft.signals += 1
     draft.last_signal = f"{signal.symbol} {exposure:+.0%}: {signal.reason}"
     draft.last_signal_at = signal.at

@@ -9,6 +9,7 @@ import asyncio
 import importlib
 import inspect
 import json
+import math
 import os
 import pkgutil
 import subprocess
@@ -118,6 +119,8 @@ def row(each: dict[str, Any]) -> tuple[str, ...]:
 
 
 def number(value: float) -> str:
+    if math.isinf(value):
+        return "none"
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 

@@ -183,10 +183,10 @@ class Migration(migrations.Migration):
             options={
                 "table": "fills",
                 "app": "store",
-                "unique_together": (("account", "fill_id"),),
+                "unique_together": (("account", "symbol", "fill_id"),),
                 "indexes": [Index(fields=["at"]), Index(fields=["symbol", "at"])],
                 "pk_attr": "id",
-                "table_description": "One execution, once: (account, fill_id) is unique.",
+                "table_description": "One execution, once: (account, symbol, fill_id) is unique.",
             },
             bases=["Model"],
         ),

@@ -35,6 +35,7 @@ class Person:
         body = json.dumps({"user_id": self._number, "chat_id": self._number, "text": text})
         self._http.request("POST", "/sandbox/messages", body, HEADERS)
         said = json.loads(self._http.getresponse().read())["message_id"]
+        heard: list[str] = []
         while time.perf_counter() - begin < within:
             for event in self._news(2):
                 message = event["message"]
@@ -42,7 +43,9 @@ class Person:
                 is_reply = event["kind"] == "message" and message["from"]["is_bot"] and message["message_id"] > said
                 if is_reply and expected in shown:
                     return time.perf_counter() - begin, shown
-        raise NoAnswer(f"{text}: no {expected!r} within {within:g} s")
+                if is_reply:
+                    heard.append(f"{time.perf_counter() - begin:.0f} s: {shown[:70]!r}")
+        raise NoAnswer(f"{text}: no {expected!r} within {within:g} s; heard {heard[:8]}")
 
     def catch_up(self) -> None:
         """Forget what has been said so far."""

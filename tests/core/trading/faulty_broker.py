@@ -26,6 +26,7 @@ class Faulty:
     def __init__(self, broker: PaperTradingBroker, *, simulated: bool = True) -> None:
         self._broker = broker
         self._plans: dict[str, deque[Any]] = defaultdict(deque)
+        self.pause = 0.0  # how long a report is on its way
         self.gate = asyncio.Event()
         self.read = asyncio.Event()  # set once somebody reads the reports
         self.calls: list[tuple[str, Any]] = []
@@ -96,6 +97,7 @@ class _Bent:
         self._owner.read.set()
         while not self._waiting:
             report = await anext(self._stream)
+            await asyncio.sleep(self._owner.pause)
             self._waiting.extend(self._owner.bend(report))
         return self._waiting.popleft()
 

@@ -12,6 +12,7 @@ from brokers.errors import Unavailable
 from brokers.order import ClientOrderId, OrderRequest, Side
 from core.errors import SettingsError
 from core.store.control import put_trading_state
+from core.store.orders import orders_without_fees
 from core.trading.states import OrderState
 from core.trading.switch import GLOBAL
 from risk.view import TradingState
@@ -119,6 +120,22 @@ async def test_reconciling_while_the_market_moves_sees_no_drift(stage: Stage) ->
         await stage.submit(1)
         _, drifts = await asyncio.gather(stage.tick(100), stage.desk.reconcile())
         assert drifts == []
+
+
+async def test_a_fill_in_the_middle_of_reconciling_is_no_drift(stage: Stage, monkeypatch) -> None:
+    """The venue has it at once, its report is still on the way: both must be looked at in one moment."""
+    await stage.submit(1)
+    moved = []
+
+    async def fees(account: str) -> list[str]:
+        moved.append(asyncio.create_task(stage.tick(100)))
+        return await orders_without_fees(account)
+
+    stage.broker.pause = 0.05
+    monkeypatch.setattr("core.store.orders.orders_without_fees", fees)
+    assert await stage.desk.reconcile() == []
+    await asyncio.gather(*moved)
+    await stage.check()
 
 
 # --- the kill path ---------------------------------------------------------------------------------
