@@ -37,14 +37,14 @@ class Quarterdeck(Questions):
             "start strategy",
             name,
             changed,
-            f"▶ {name} is running.{note}",
+            f"{name} is running.{note}",
             f"{name} is already running.",
         )
 
     async def pause_strategy(self, name: str, actor: Actor) -> ActionResult:
         """Let a strategy only reduce. Raises `UnknownName`."""
         changed = await self._engine.strategies.pause(name)
-        text = f"⏸ {name} is paused: it opens nothing new and may only reduce."
+        text = f"{name} is paused: it opens nothing new and may only reduce."
         status = self._engine.strategies.get(name).status
         return await self._done(actor, "pause strategy", name, changed, text, f"{name} is {status}, not running.")
 
@@ -52,7 +52,7 @@ class Quarterdeck(Questions):
         """Stop listening to a strategy; what it holds stays, its open orders are cancelled. Raises `UnknownName`."""
         changed = await self._engine.strategies.stop(name)
         lines = await self._cancel_orders_of(name) if changed else ()
-        text = f"⏹ {name} is stopped. Its positions stay; /flatten {name} closes them."
+        text = f"{name} is stopped. Its positions stay; /flatten {name} closes them."
         return await self._done(actor, "stop strategy", name, changed, text, f"{name} is already stopped.", lines)
 
     async def _cancel_orders_of(self, name: str) -> tuple[str, ...]:
@@ -84,7 +84,7 @@ class Quarterdeck(Questions):
             body = f"By {actor.name}: {why}\nNothing trades until an admin resumes."
             await engine.alerts.add(Alert("halt", Severity.CRITICAL, "Trading is HALTED", body))
         await engine.events.publish(StateChanged(engine.trading_clock.now(), GLOBAL, TradingState.HALTED, why))
-        return ActionResult(True, "🔴 Trading was halted already." if again else "🔴 Trading is HALTED.", tuple(lines))
+        return ActionResult(True, "Trading was halted already." if again else "Trading is HALTED.", tuple(lines))
 
     async def resume(self, actor: Actor) -> ActionResult:
         """Make every scope ACTIVE again, unless books and venue disagree."""
@@ -104,9 +104,11 @@ class Quarterdeck(Questions):
         if engine.switch.state_for(engine.desk.account) is not TradingState.ACTIVE:
             return await self._failed(actor, "resume", "Trading was halted again meanwhile: see /risk. Still halted.")
         running = sum(each.status is StrategyStatus.RUNNING for each in engine.strategies.instances)
-        text = f"🟢 Trading has resumed. {running} strategies run. Losses are measured from now on."
+        paused = sum(each.status is StrategyStatus.PAUSED for each in engine.strategies.instances)
+        who = f"{running} strategies run, {paused} are paused."
+        text = f"Trading has resumed. {who} Losses are measured from now on."
         if halted:
-            body = f"By {actor.name}. {running} strategies run."
+            body = f"By {actor.name}. {who}"
             await engine.alerts.add(Alert("resume", Severity.WARNING, "Trading has resumed", body))
         return await self._done(actor, "resume", "", bool(halted), text, "Trading is not halted.")
 

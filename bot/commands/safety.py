@@ -61,6 +61,7 @@ async def _ask_resume(call: Call) -> Question | None:
         html.text("▶️ ", html.bold("Resume trading?")),
         _scopes(view, call),
         "Strategies that run may send orders again at once.",
+        "Daily loss and drawdown are measured anew from now on.",
     )
     return Question(text, "▶️ Yes, resume")
 
