@@ -28,6 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+    except (PermissionError, FileExistsError, NotADirectoryError) as error:
+        print(f"Quarterdeck cannot use {error.filename}: {error.strerror}. Check --data-dir.", file=sys.stderr)
+        return 2
     except BrokenPipeError:  # the reader of our output has gone: nobody is left to tell
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
@@ -74,9 +77,16 @@ def _with_halt(parser: argparse.ArgumentParser) -> None:
 
 def _with_sandbox(parser: argparse.ArgumentParser) -> None:
     _with_data(parser)
-    parser.add_argument("--port", type=int, default=8765, help="where the chat page is")
+    parser.add_argument("--port", type=_port, default=8765, help="where the chat page is")
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
     parser.add_argument("--speed", type=float, metavar="BARS_PER_SECOND", help="0 is as fast as possible")
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 65_535:
+        raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {text}")
+    return number
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -124,12 +134,16 @@ def _console(options: argparse.Namespace) -> int:
 
 
 def _halt(options: argparse.Namespace) -> int:
-    from bot.console_server import halt
+    from bot.console_server import NotRunning, halt
 
     async def tell() -> None:
         print(await halt(options.data_dir, " ".join(options.reason) or "halted from the console"))
 
-    return _asyncio(tell())
+    try:
+        return _asyncio(tell())
+    except NotRunning as error:
+        print(error, file=sys.stderr)
+        return 1
 
 
 def _asyncio(work: Coroutine[Any, Any, None]) -> int:

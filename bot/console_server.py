@@ -106,7 +106,7 @@ class ConsoleClient:
         """Raises `NotRunning`."""
         try:
             pair = await asyncio.open_unix_connection(socket_path(data_dir), limit=16 * _LONGEST_LINE)
-        except (FileNotFoundError, ConnectionRefusedError) as error:
+        except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as error:
             raise NotRunning(f"no running Quarterdeck uses {data_dir}") from error
         return cls(*pair)
 
@@ -141,7 +141,9 @@ async def halt(data_dir: Path, reason: str = "halted from the console") -> str:
     """Halt a running instance; or leave the flag that makes the next start begin halted."""
     try:
         return await send_line(data_dir, f"/halt {reason}")
-    except NotRunning:
+    except NotRunning as error:
+        if not await asyncio.to_thread(data_dir.is_dir):
+            raise NotRunning(f"{data_dir} is not a data directory, so nothing was halted. Check --data-dir.") from error
         leave_halt_flag(data_dir, reason)
         return (
             f"No running Quarterdeck uses {data_dir}. I left {data_dir / HALT_FLAG}: "
@@ -152,7 +154,6 @@ async def halt(data_dir: Path, reason: str = "halted from the console") -> str:
 
 def leave_halt_flag(data_dir: Path, reason: str) -> None:
     """Write the flag so that it survives a power cut."""
-    data_dir.mkdir(parents=True, exist_ok=True)
     with (data_dir / HALT_FLAG).open("w", encoding="utf-8") as file:
         file.write(reason + "\n")
         file.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from brokers.errors import BrokerError
@@ -16,6 +17,7 @@ from core.store import orders as order_store
 from core.store.models import AlertRow as StoredAlert
 from core.store.models import OrderRow as StoredOrder
 from core.strategy.manager import Instance
+from core.trading.portfolio import Lot
 from core.trading.profit import Profit, profit_of, profits
 from core.trading.states import OrderState
 from core.views import (
@@ -203,8 +205,7 @@ class Questions:
             lots = [lot for _, lot in portfolio.lots(symbol) if lot.quantity]
             quantity = sum(parts.values(), ZERO)
             cost = sum((lot.cost for lot in lots), ZERO)
-            multiplier = portfolio.instruments[symbol].multiplier
-            average = cost / (quantity * multiplier) if quantity else ZERO
+            average = _entry_price([lot for lot in lots if lot.quantity * quantity > 0])
             rows.append(self._position_row(symbol, quantity, cost, average, parts))
         return tuple(rows)
 
@@ -395,6 +396,12 @@ class Questions:
             mark = marks.get(symbol)
             orders.append((symbol, quantity, None if mark is None else abs(quantity) * mark))
         return FlattenPreview(strategy or "everything", tuple(orders), self._engine.desk.currency)
+
+
+def _entry_price(lots: Sequence[Lot]) -> Decimal:
+    """What the larger side paid on average: opposite sides netted would give a price that nobody ever saw."""
+    units = sum((lot.quantity * lot.instrument.multiplier for lot in lots), ZERO)
+    return sum((lot.cost for lot in lots), ZERO) / units if units else ZERO
 
 
 def _limit_title(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 from collections.abc import Iterable, Sequence
@@ -10,7 +11,7 @@ from decimal import Decimal
 
 from brokers.order import Side
 from core.analytics.round_trips import Execution, round_trips
-from core.analytics.summary import performance
+from core.analytics.summary import Performance, performance
 from core.store.alerts import since as alerts_since
 from core.store.control import equity_series
 from core.store.models import AllocationRow
@@ -19,25 +20,28 @@ from core.views import EquityPoint, PerformanceView, PnlView, ReportView
 
 PERIODS = {"day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=30), "all": None}
 
-# More fills than this are not matched into trades for one screen; the newest count.
-_MOST_TRADES = 20_000
-_MOST_POINTS = 20_000
+# Screens and files hold the newest of a long history: a person waits for them, and Telegram takes no giant files.
+_MOST_TRADES = 5_000
+_MOST_POINTS = 10_000
+_MOST_ROWS = 20_000
 
 
 async def performance_view(
     subject: str, currency: str, base: Decimal, *, simulated: bool, since: datetime | None = None
 ) -> PerformanceView:
     """Figures of the account, or of a strategy: its net profit on top of `base` is its equity."""
-    stored = (await equity_series(subject, since))[-_MOST_POINTS:]
+    stored = await equity_series(subject, since, most=_MOST_POINTS)
     points = tuple(EquityPoint(at, value) for at, value in stored)
-    rows = await allocations_of("" if subject == "account" else subject, since)
+    rows = await allocations_of("" if subject == "account" else subject, since, most=_MOST_TRADES)
     offset = Decimal(0) if subject == "account" else base
-    figures = performance(
-        [p.at for p in points],
-        [p.value + offset for p in points],
-        round_trips(_executions(rows[-_MOST_TRADES:])),
-    )
+    figures = await asyncio.to_thread(_figures, points, offset, rows)
     return PerformanceView(subject, currency, simulated, figures, points, await _events(since))
+
+
+def _figures(points: Sequence[EquityPoint], offset: Decimal, rows: Sequence[AllocationRow]) -> Performance:
+    """Off the event loop: thousands of trades take a while, and a halt must not wait."""
+    values = [point.value + offset for point in points]
+    return performance([point.at for point in points], values, round_trips(_executions(rows)))
 
 
 async def _events(since: datetime | None) -> tuple[tuple[datetime, str], ...]:
@@ -69,7 +73,8 @@ async def report_view(
     since = None if length is None else now - length
     shown = await performance_view("account", pnl.currency, base, simulated=simulated, since=since)
     orders, fills = await count_since(since)
-    rows = await allocations_of(since=since)
+    rows = await allocations_of(since=since, most=_MOST_ROWS)
+    cut = f"newest-{_MOST_ROWS}-" if len(rows) == _MOST_ROWS else ""
     title = {"day": "Daily report", "week": "Weekly report", "month": "Monthly report"}.get(period, "Report")
     first = since or (shown.series[0].at if shown.series else now)
     return ReportView(
@@ -81,8 +86,8 @@ async def report_view(
         orders=orders,
         denials=denials,
         halts=len(shown.events),
-        csv_name=f"quarterdeck-{period}-{now:%Y%m%d}.csv",
-        csv=trades_csv(rows),
+        csv_name=f"quarterdeck-{period}-{cut}{now:%Y%m%d}.csv",
+        csv=await asyncio.to_thread(trades_csv, rows),
     )
 
 

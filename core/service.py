@@ -84,7 +84,9 @@ class Quarterdeck(Questions):
             body = f"By {actor.name}: {why}\nNothing trades until an admin resumes."
             await engine.alerts.add(Alert("halt", Severity.CRITICAL, "Trading is HALTED", body))
         await engine.events.publish(StateChanged(engine.trading_clock.now(), GLOBAL, TradingState.HALTED, why))
-        return ActionResult(True, "Trading was halted already." if again else "Trading is HALTED.", tuple(lines))
+        return ActionResult(
+            True, "Trading was halted already." if again else "Trading is HALTED.", (*lines[-1:], *lines[:-1])
+        )
 
     async def resume(self, actor: Actor) -> ActionResult:
         """Make every scope ACTIVE again, unless books and venue disagree."""
@@ -105,7 +107,7 @@ class Quarterdeck(Questions):
             return await self._failed(actor, "resume", "Trading was halted again meanwhile: see /risk. Still halted.")
         running = sum(each.status is StrategyStatus.RUNNING for each in engine.strategies.instances)
         paused = sum(each.status is StrategyStatus.PAUSED for each in engine.strategies.instances)
-        who = f"{running} strategies run, {paused} are paused."
+        who = f"Strategies: {running} running, {paused} paused."
         text = f"Trading has resumed. {who} Losses are measured from now on."
         if halted:
             body = f"By {actor.name}. {who}"
@@ -124,6 +126,7 @@ class Quarterdeck(Questions):
         configured = {each.name for each in engine.strategies.instances}
         names = {strategy} if strategy else configured | self._holders()
         self._check_known(strategy)
+        running = {each.name for each in engine.strategies.instances if each.status is StrategyStatus.RUNNING}
         for name in sorted(names & configured):
             await engine.strategies.forget_wishes(name)
         await self._cancel_orders_touching(names)
@@ -134,7 +137,9 @@ class Quarterdeck(Questions):
             lines.append(line)
             ok = ok and sent
         what = strategy or "everything"
-        message = f"Flattening {what}: {len(lines)} orders." if lines else f"Nothing to flatten for {what}."
+        message = f"Flattening {what}, position by position." if lines else f"Nothing to flatten for {what}."
+        if paused := sorted(names & running):
+            message += f" Paused: {', '.join(paused)}; /run starts them again."
         await engine.audit.record(actor, "flatten", f"{what}: {'; '.join(lines)}", "ok" if ok else "partly")
         return ActionResult(ok, message, tuple(lines))
 
@@ -146,7 +151,7 @@ class Quarterdeck(Questions):
     async def _close(self, symbol: str, parts: dict[str, Decimal], reason: str) -> tuple[str, bool]:
         verdict = await self._engine.pipeline.flatten(symbol, parts, reason)
         quantity = sum(parts.values(), Decimal(0))
-        text = f"{symbol} {quantity.normalize():+f}"
+        text = f"{'Buy' if quantity > 0 else 'Sell'} {abs(quantity).normalize():,f} {symbol}"
         if isinstance(verdict, Denied) and verdict.code != "CROSSED":
             return f"🔴 {text}: {verdict.reason}", False
         return f"{text}: sent", True

@@ -143,8 +143,8 @@ def render_report(view: ReportView, call: Call) -> Html:
     )
     total = view.pnl.total
     rows = (
-        ("Net P&L", signed_money(total.net, view.pnl.currency)),
-        ("Fees", money(total.fees, view.pnl.currency)),
+        ("P&L since start", signed_money(total.net, view.pnl.currency)),
+        ("Fees since start", money(total.fees, view.pnl.currency)),
         ("Deepest drawdown", percent(view.performance.performance.max_drawdown)),
         ("Sharpe", ratio(view.performance.performance.sharpe)),
     )

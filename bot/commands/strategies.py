@@ -105,6 +105,7 @@ async def _ask_flatten(call: Call) -> Question | None:
         html.text("🧹 ", html.bold(f"Flatten {whose}?")),
         "At market, as they stand when you confirm:",
         preview_table(preview),
+        "What runs is paused, so that it does not buy again.",
     )
     return Question(text, "🧹 Yes, flatten")
 
@@ -122,7 +123,9 @@ async def flatten(call: Call) -> Screen:
     """Close all positions, or those of one strategy."""
     preview = await call.service.flatten_preview(name(call))
     if not preview.orders:
-        return notice("There is nothing to flatten: no positions are open.", toast="Nothing to flatten")
+        who = name(call)
+        text = f"{who} holds nothing." if who else "No positions are open."
+        return notice(f"There is nothing to flatten: {text}", toast="Nothing to flatten")
     result = await call.service.flatten(call.actor, name(call))
     return outcome(result, Nav("📦 Positions", "positions"), Nav("🧾 Orders", "orders"))
 

@@ -66,13 +66,13 @@ async def add_equity(values: Mapping[str, Decimal], at: datetime) -> None:
     )
 
 
-async def equity_series(subject: str, since: datetime | None = None) -> list[tuple[datetime, Decimal]]:
-    """(time, value) of one subject, oldest first."""
+async def equity_series(subject: str, since: datetime | None = None, *, most: int) -> list[tuple[datetime, Decimal]]:
+    """The newest `most` (time, value) of one subject, oldest first."""
     query = EquityRow.filter(subject=subject)
     if since is not None:
         query = query.filter(at__gte=since)
-    rows = await query.order_by("at").values_list("at", "value")
-    return [(at, Decimal(value)) for at, value in rows]
+    rows = await query.order_by("-at").limit(most).values_list("at", "value")
+    return [(at, Decimal(value)) for at, value in reversed(rows)]
 
 
 async def job_rows() -> dict[str, JobRow]:

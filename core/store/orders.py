@@ -166,12 +166,12 @@ async def page_of_fills(page: int, size: int, symbol: str) -> tuple[list[FillRow
     return rows, await query.count()
 
 
-async def allocations_of(strategy: str = "", since: datetime | None = None) -> list[AllocationRow]:
-    """The parts of fills, oldest first: of one strategy or of all, from `since` on."""
+async def allocations_of(strategy: str = "", since: datetime | None = None, *, most: int) -> list[AllocationRow]:
+    """The newest `most` parts of fills, oldest first: of one strategy or of all, from `since` on."""
     query = AllocationRow.filter(strategy=strategy) if strategy else AllocationRow.all()
     if since is not None:
         query = query.filter(at__gte=since)
-    return await query.order_by("id")
+    return (await query.order_by("-id").limit(most))[::-1]
 
 
 async def count_since(since: datetime | None) -> tuple[int, int]:

@@ -53,7 +53,7 @@ async def one_halt(made: Program, person: Person) -> tuple[float, float]:
 
     made.engine.switch.set = timed
     try:
-        taken, text = await asyncio.to_thread(person.ask, "/halt measuring", "✅ 🔴 Trading is HALTED.")
+        taken, text = await asyncio.to_thread(person.ask, "/halt measuring", "✅ Trading is HALTED.")
     finally:
         made.engine.switch.set = stored
     # The reply lists at most 30 lines, so the last one, "no open orders", may not be in it: look ourselves.

@@ -74,6 +74,10 @@ async def test_over_the_socket(tmp_path: Path) -> None:
 
 async def test_a_halt_without_an_instance_leaves_a_flag(tmp_path: Path) -> None:
     """And says so; anything else says that nothing runs."""
+    with pytest.raises(NotRunning, match="nothing was halted"):
+        await halt(tmp_path / "mistyped", "power cut")
+    assert not (tmp_path / "mistyped").exists()
+    (tmp_path / "data").mkdir()
     said = await halt(tmp_path / "data", "power cut")
     assert "next start begins halted" in said
     assert (tmp_path / "data" / HALT_FLAG).read_text() == "power cut\n"

@@ -71,6 +71,7 @@ def test_a_running_bot_is_halted_without_telegram(own_calm):
 def test_a_halt_with_nothing_running_is_obeyed_at_the_next_start(tmp_path):
     """The flag survives until a start, which begins halted, and is used up by it."""
     with Sandbox(tmp_path / "data") as sandbox:
+        sandbox.data_dir.mkdir(exist_ok=True)
         done = quarterdeck("halt", "--data-dir", str(sandbox.data_dir), "before it began")
         assert done.returncode == 0
         assert "next start begins halted" in done.stdout

@@ -19,7 +19,7 @@ EXPECTED = {
     "fills": r"\d+ fills", "flatten": "Flatten all positions", "halt": "HALTED", "health": "connected",
     "help": "/halt", "job": "equity", "limits": "MAX_ORDER_VALUE", "live": "rests", "menu": "Menu",
     "orders": "No open orders", "parameters": "fast = 15", "pause": "trend-msft", "performance": "total return",
-    "pnl": "By strategy", "positions": "AAPL", "report": "Net P&L", "resume": "Resume trading",
+    "pnl": "By strategy", "positions": "AAPL", "report": "P&L since start", "resume": "Resume trading",
     "risk": "Limits in use", "run": "trend-msft", "schedule": "risk-sweep", "status": "Cash", "stop": "breakout-ibm",
     "strategies": "reversion-ibm", "strategy": "Trend following",
 }  # fmt: skip

@@ -96,8 +96,8 @@ async def test_decimals_and_times_come_back_as_they_were(database: Database) -> 
     assert (row.day_start_equity, row.peak_equity, row.last_equity) == (value, -value, None)
     await add_equity({"account": value}, moment)
     await add_equity({"account": value + 1}, moment)
-    assert await equity_series("account") == [(moment, value + 1)]
-    assert await equity_series("account", datetime(2027, 1, 1, tzinfo=UTC)) == []
+    assert await equity_series("account", most=9) == [(moment, value + 1)]
+    assert await equity_series("account", datetime(2027, 1, 1, tzinfo=UTC), most=9) == []
 
 
 async def test_a_fresh_process_ends_by_itself(tmp_path: Path) -> None:
