@@ -92,17 +92,18 @@ class Front:
         return answer.outcome
 
     async def _pressed(self, caller: Caller, pressed: Pressed, job: Job) -> Outcome:
+        urgent = pressed.data.startswith(URGENT_PREFIX)  # a halt is never too late: it is the safe direction
         if not isinstance(read_data(pressed.data), Look):
-            if job.interrupted and not pressed.data.startswith(URGENT_PREFIX):
+            if job.interrupted and not urgent:
                 return await self._show(caller, pressed, await self._dispatcher.interrupted_press(caller))
-            if await self._is_late(pressed, job):
+            if not urgent and await self._is_late(pressed, job):
                 return await self._show(caller, pressed, await self._dispatcher.late(caller, "button"))
         work = asyncio.ensure_future(self._dispatcher.press(caller, pressed.data, message_id=pressed.message_id))
         done, _ = await asyncio.wait({work}, timeout=_PATIENCE)
         if not done:
             await self._surface.confirm(pressed)
             return await self._follow_up(caller, pressed, await work)
-        if job.doubtful:  # the press was answered already, to learn whether it is old
+        if job.doubtful and not urgent:  # the press was answered already, to learn whether it is old
             return await self._follow_up(caller, pressed, work.result())
         return await self._show(caller, pressed, work.result())
 

@@ -125,9 +125,10 @@ class Rounds:
         for ticks in zip(*paths, strict=True):
             self._clock.set(ticks[0].at)
             self._market.on_quotes(ticks)
+            # Marks first: a fill at the new price beside an old mark would look like a loss for a moment.
+            self._desk.mark({tick.symbol: tick.last for tick in ticks})
             self._source.push(ticks)
             await self._desk.broker.settled()
-            self._desk.mark({tick.symbol: tick.last for tick in ticks})
             await self._desk.sweep()
 
     def _path(self, symbol: str, batch: BarBatch) -> Sequence[Quote]:

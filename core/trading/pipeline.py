@@ -106,11 +106,13 @@ class Pipeline:
         return self._intent(target.symbol, parts, "; ".join(reasons), Origin.STRATEGY)
 
     def _missing(self, name: str, symbol: str) -> Decimal:
-        """What a strategy still has to trade; one that is paused opens nothing."""
+        """What a strategy still has to trade; one that is paused opens nothing, one that has stopped trades nothing."""
+        instance = self._strategies.get(name)
+        if not instance.trades:  # stopped or failed since its wish was read
+            return ZERO
         held = self._desk.portfolio.lot(name, symbol).quantity
         missing = self._goals[name, symbol].quantity - held - self._desk.orders.pending(name, symbol)
-        paused = self._strategies.get(name).status is StrategyStatus.PAUSED
-        return self._exit(name, symbol, missing) if paused else missing
+        return self._exit(name, symbol, missing) if instance.status is StrategyStatus.PAUSED else missing
 
     def _exit(self, name: str, symbol: str, part: Decimal) -> Decimal:
         """As much of `part` as only closes what the strategy holds."""
