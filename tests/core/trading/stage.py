@@ -78,6 +78,10 @@ class Instance:
     exposures: dict[str, float] = field(default_factory=dict)
 
     @property
+    def trades(self) -> bool:
+        return self.status in (StrategyStatus.RUNNING, StrategyStatus.PAUSED)
+
+    @property
     def sizer(self) -> Any:
         return build_sizer({"method": "fixed", "units": dec(self.units)})
 
