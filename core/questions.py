@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from decimal import Decimal
 
 from brokers.errors import BrokerError
 from brokers.money import ZERO
-from brokers.order import OrderType, Side
+from brokers.order import Side
 from core.engine import Engine
 from core.errors import UnknownName
 from core.reporting import PERIODS, performance_view, report_view
+from core.rows import alert_row, entry_price, limit_title, limit_value, order_row, pnl_row
 from core.store import alerts as alert_store
 from core.store import audit as audit_store
 from core.store import orders as order_store
-from core.store.models import AlertRow as StoredAlert
-from core.store.models import OrderRow as StoredOrder
 from core.strategy.manager import Instance
-from core.trading.portfolio import Lot
 from core.trading.profit import Profit, profit_of, profits
 from core.trading.states import OrderState
 from core.views import (
@@ -33,7 +30,6 @@ from core.views import (
     Overview,
     Page,
     PerformanceView,
-    PnlRow,
     PnlView,
     PositionRow,
     ReportView,
@@ -205,7 +201,7 @@ class Questions:
             lots = [lot for _, lot in portfolio.lots(symbol) if lot.quantity]
             quantity = sum(parts.values(), ZERO)
             cost = sum((lot.cost for lot in lots), ZERO)
-            average = _entry_price([lot for lot in lots if lot.quantity * quantity > 0])
+            average = entry_price([lot for lot in lots if lot.quantity * quantity > 0])
             rows.append(self._position_row(symbol, quantity, cost, average, parts))
         return tuple(rows)
 
@@ -256,7 +252,7 @@ class Questions:
     ) -> Page[OrderRow]:
         """Orders, newest first."""
         rows, total = await order_store.page_of_orders(page, size, open_only=open_only, strategy=strategy)
-        return Page(tuple(_order_row(row) for row in rows), page, size, total)
+        return Page(tuple(order_row(row) for row in rows), page, size, total)
 
     async def fills(self, *, page: int = 1, size: int = 8, symbol: str = "") -> Page[FillRow]:
         """Fills, newest first."""
@@ -302,13 +298,13 @@ class Questions:
         start = view.day_start_equity
         by_name = profits(desk.portfolio)
         names = [each.name for each in self._engine.strategies.instances]
-        rows = [_pnl_row(name, by_name.get(name, Profit())) for name in [*names, *sorted(set(by_name) - set(names))]]
+        rows = [pnl_row(name, by_name.get(name, Profit())) for name in [*names, *sorted(set(by_name) - set(names))]]
         return PnlView(
             currency=desk.currency,
             today=today,
             today_fraction=None if today is None or start <= 0 else float(today / start),
             day_start_equity=start,
-            total=_pnl_row("total", sum(by_name.values(), Profit())),
+            total=pnl_row("total", sum(by_name.values(), Profit())),
             strategies=tuple(rows),
             at=view.at,
         )
@@ -362,9 +358,7 @@ class Questions:
             peak_equity=view.peak_equity,
             currency=desk.currency,
             usage=usage,
-            limits={
-                _limit_title(each): _limit_value(each, getattr(limits, each)) for each in type(limits).model_fields
-            },
+            limits={limit_title(each): limit_value(each, getattr(limits, each)) for each in type(limits).model_fields},
             rules={each.code: each.title for each in all_rules()},
         )
 
@@ -373,7 +367,7 @@ class Questions:
         rows, total = await alert_store.page_of_alerts(page, size)
         deliveries = await alert_store.deliveries_of(row.id for row in rows)
         by_status = {row.id: [each.status for each in deliveries if each.alert_id == row.id] for row in rows}
-        return Page(tuple(_alert_row(row, by_status[row.id]) for row in rows), page, size, total)
+        return Page(tuple(alert_row(row, by_status[row.id]) for row in rows), page, size, total)
 
     async def jobs(self) -> tuple[JobRow, ...]:
         """Every scheduled job."""
@@ -396,58 +390,3 @@ class Questions:
             mark = marks.get(symbol)
             orders.append((symbol, quantity, None if mark is None else abs(quantity) * mark))
         return FlattenPreview(strategy or "everything", tuple(orders), self._engine.desk.currency)
-
-
-def _entry_price(lots: Sequence[Lot]) -> Decimal:
-    """What the larger side paid on average: opposite sides netted would give a price that nobody ever saw."""
-    units = sum((lot.quantity * lot.instrument.multiplier for lot in lots), ZERO)
-    return sum((lot.cost for lot in lots), ZERO) / units if units else ZERO
-
-
-def _limit_title(name: str) -> str:
-    """`max_position_percent` as people say it: "Max position"."""
-    return name.removesuffix("_percent").removesuffix("_seconds").replace("_", " ").capitalize()
-
-
-def _limit_value(name: str, value: object) -> str:
-    unit = " %" if name.endswith("_percent") else " s" if name.endswith("_seconds") else ""
-    return _plain(value) + (unit if value is not None else "")
-
-
-def _plain(value: object) -> str:
-    return "not checked" if value is None else format(value, "f") if isinstance(value, Decimal) else str(value)
-
-
-def _pnl_row(name: str, profit: Profit) -> PnlRow:
-    return PnlRow(name, profit.realised, profit.unrealised, profit.fees)
-
-
-def _order_row(row: StoredOrder) -> OrderRow:
-    return OrderRow(
-        client_order_id=row.client_order_id,
-        account=row.account,
-        symbol=row.symbol,
-        side=Side(row.side),
-        quantity=row.quantity,
-        filled=row.filled,
-        type=OrderType(row.type),
-        limit_price=row.limit_price,
-        stop_price=row.stop_price,
-        state=row.state,
-        is_open=row.is_open,
-        strategies=order_store.listed(row.strategies),
-        reason=row.note or row.reason,
-        at=row.at,
-    )
-
-
-def _alert_row(row: StoredAlert, statuses: list[str]) -> AlertRow:
-    return AlertRow(
-        row.id,
-        row.severity,
-        row.title,
-        row.body,
-        row.at,
-        statuses.count("delivered"),
-        statuses.count("waiting"),
-    )
