@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 
 from brokers.money import ZERO
 from brokers.order import OrderReport
@@ -35,9 +36,40 @@ class Position:
     mark_price: Decimal | None = None
 
 
+class FlowKind(StrEnum):
+    """Why money came or went without a trade."""
+
+    DEPOSIT = "deposit"
+    WITHDRAWAL = "withdrawal"
+    FUNDING = "funding"
+    INTEREST = "interest"
+    DIVIDEND = "dividend"
+    FEE = "fee"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class CashFlow:
+    """Money that came (`amount` > 0) or went without a trade. `flow_id` is the venue's, unique in the account.
+
+    `symbol` names the instrument that it belongs to (funding, dividends), and is empty otherwise.
+    """
+
+    flow_id: str
+    kind: FlowKind
+    currency: str
+    amount: Decimal
+    at: datetime
+    symbol: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class AccountInfo:
-    """One account as the venue sees it at `at`: the truth that reconciliation compares with."""
+    """One account as the venue sees it at `at`: the truth that reconciliation compares with.
+
+    `equity`, `initial_margin` and `maintenance_margin` are in the account's own currency, None where the venue
+    does not tell them.
+    """
 
     account: str
     at: datetime
@@ -45,3 +77,6 @@ class AccountInfo:
     positions: Mapping[str, Position]
     open_orders: tuple[OrderReport, ...] = ()
     simulated: bool = False
+    equity: Decimal | None = None
+    initial_margin: Decimal | None = None
+    maintenance_margin: Decimal | None = None

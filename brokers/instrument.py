@@ -20,12 +20,24 @@ class AssetClass(StrEnum):
     COMMODITY = "commodity"
 
 
+class Settlement(StrEnum):
+    """How a trade moves cash.
+
+    FULL: price times quantity changes hands (stocks, spot, options). MARGINED: only profits, losses and fees do,
+    when the position is closed (futures, perpetuals, contracts for difference).
+    """
+
+    FULL = "full"
+    MARGINED = "margined"
+
+
 @dataclass(frozen=True, slots=True)
 class Instrument:
     """One tradable instrument at one venue.
 
     `tick` is the price step and `lot` the quantity step, both > 0. `min_quantity` and `min_notional` are the
-    smallest order, in units and in `currency`. `multiplier` turns price x quantity into money.
+    smallest order, in units and in `currency`. `multiplier` turns price x quantity into money (100 for most
+    stock options, the contract size of a future). `settlement` says whether a trade moves that money.
     """
 
     symbol: str
@@ -36,6 +48,7 @@ class Instrument:
     min_quantity: Decimal = ZERO
     min_notional: Decimal = ZERO
     multiplier: Decimal = Decimal(1)
+    settlement: Settlement = Settlement.FULL
 
     def __post_init__(self) -> None:
         for name in ("tick", "lot", "min_quantity", "min_notional", "multiplier"):

@@ -48,31 +48,55 @@ class Side(StrEnum):
 
 
 class OrderType(StrEnum):
-    """How an order is priced."""
+    """How an order is priced, and what wakes it.
+
+    A stop waits for the price to go against the order (a sell below the market), a take-profit for the price to
+    go its way (a sell above it); then each becomes a market order, or a limit order if it has a limit price. A
+    trailing stop is a stop that follows the best price since it was placed at a distance.
+    """
 
     MARKET = "market"
     LIMIT = "limit"
     STOP = "stop"
     STOP_LIMIT = "stop_limit"
+    TAKE_PROFIT = "take_profit"
+    TAKE_PROFIT_LIMIT = "take_profit_limit"
+    TRAILING_STOP = "trailing_stop"
 
     @property
     def has_limit(self) -> bool:
         """Whether the order carries a limit price."""
-        return self in (OrderType.LIMIT, OrderType.STOP_LIMIT)
+        return self in (OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT_LIMIT)
 
     @property
     def has_stop(self) -> bool:
-        """Whether the order carries a stop (trigger) price."""
-        return self in (OrderType.STOP, OrderType.STOP_LIMIT)
+        """Whether the order carries a stop (trigger) price of its own."""
+        return self in (OrderType.STOP, OrderType.STOP_LIMIT) or self.takes_profit
+
+    @property
+    def takes_profit(self) -> bool:
+        """Whether its trigger lies on the winning side."""
+        return self in (OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_LIMIT)
+
+    @property
+    def is_trailing(self) -> bool:
+        """Whether its trigger follows the market."""
+        return self is OrderType.TRAILING_STOP
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether it sleeps until a price is reached."""
+        return self.has_stop or self.is_trailing
 
 
 class TimeInForce(StrEnum):
-    """How long an order lives."""
+    """How long an order lives; GTD needs `OrderRequest.expires_at`."""
 
     DAY = "day"
     GTC = "gtc"
     IOC = "ioc"
     FOK = "fok"
+    GTD = "gtd"
 
 
 class VenueOrderState(StrEnum):
@@ -93,7 +117,11 @@ class VenueOrderState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
-    """What we ask a venue to do. Quantity > 0; prices > 0 and present exactly where the type needs them."""
+    """What we ask a venue to do. Quantity > 0; prices > 0 and present exactly where the type needs them.
+
+    A trailing stop has `trail` (price units) or `trail_percent` (of the best price), one of them. Orders of one
+    `oco_group` at a venue cancel each other: what one fills, the others lose; when one is filled, they are over.
+    """
 
     client_order_id: ClientOrderId
     instrument: Instrument
@@ -105,12 +133,35 @@ class OrderRequest:
     time_in_force: TimeInForce = TimeInForce.DAY
     reduce_only: bool = False
     post_only: bool = False
+    trail: Decimal | None = None
+    trail_percent: Decimal | None = None
+    expires_at: datetime | None = None
+    oco_group: str = ""
 
     def __post_init__(self) -> None:
         client_order_id(self.client_order_id)
         if exact(self.quantity, "quantity") <= 0:
             raise ValueError(f"quantity must be above zero, not {self.quantity}")
         check_prices(self.type, self.limit_price, self.stop_price)
+        check_trail(self.type, self.trail, self.trail_percent)
+        check_expiry(self.time_in_force, self.expires_at)
+
+
+def check_trail(kind: OrderType, trail: Decimal | None, trail_percent: Decimal | None) -> None:
+    """Raise `ValueError` unless a trailing stop has exactly one distance above zero, and no other order has one."""
+    given = [exact(each, "trail") for each in (trail, trail_percent) if each is not None]
+    if len(given) != (1 if kind.is_trailing else 0):
+        raise ValueError(f"a {kind} order {'needs one' if kind.is_trailing else 'takes no'} trailing distance")
+    if any(each <= 0 for each in given) or (trail_percent is not None and trail_percent >= 100):
+        raise ValueError(f"a trailing distance must be above zero and below 100 %, not {given[0]}")
+
+
+def check_expiry(time_in_force: TimeInForce, expires_at: datetime | None) -> None:
+    """Raise `ValueError` unless the time of expiry is there exactly for GTD, with a zone."""
+    if (time_in_force is TimeInForce.GTD) != (expires_at is not None):
+        raise ValueError(f"a {time_in_force} order {'needs a' if expires_at is None else 'takes no'} time of expiry")
+    if expires_at is not None and expires_at.tzinfo is None:
+        raise ValueError(f"the time of expiry needs a zone, not {expires_at}")
 
 
 def check_prices(kind: OrderType, limit_price: Decimal | None, stop_price: Decimal | None) -> None:
@@ -135,7 +186,9 @@ class Fill:
     """One execution. `fill_id` is the venue's and unique within (venue account, instrument).
 
     `quantity` > 0 in units, `price` in the instrument's currency, `fee` >= 0 (a rebate is < 0) in
-    `fee_currency`; `fee` is None while the venue has not told it yet.
+    `fee_currency`; `fee` is None while the venue has not told it yet. `corrects` is the id of the fill that this
+    one replaces (it does not add to it). `client_order_id` is empty for an order that was not placed with one:
+    somebody else's, or the venue's own (a liquidation); `venue_order_id` says which.
     """
 
     fill_id: str
@@ -148,6 +201,8 @@ class Fill:
     fee_currency: str
     liquidity: Liquidity
     at: datetime
+    corrects: str = ""
+    venue_order_id: str = ""
 
     def __post_init__(self) -> None:
         if exact(self.quantity, "fill quantity") <= 0 or exact(self.price, "fill price") <= 0:
@@ -164,6 +219,8 @@ class OrderReport:
     """The venue's word on one order: its state now, the total filled, and the fills new in this report.
 
     A report from a query carries every fill that the venue still remembers; the receiver dedupes by fill id.
+    `busted` are the ids of fills that the venue has declared void. `stop_price` of a trailing stop is its trigger
+    now. `client_order_id` is empty for an order that was placed without one of ours.
     """
 
     client_order_id: ClientOrderId
@@ -181,6 +238,12 @@ class OrderReport:
     time_in_force: TimeInForce = TimeInForce.DAY
     reduce_only: bool = False
     reason: str = ""
+    post_only: bool = False
+    trail: Decimal | None = None
+    trail_percent: Decimal | None = None
+    expires_at: datetime | None = None
+    oco_group: str = ""
+    busted: tuple[str, ...] = ()
 
     @property
     def remaining(self) -> Decimal:

@@ -9,16 +9,21 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Protocol, TypeVar
 
-from brokers.account import AccountInfo, Balance, Position
+from brokers.account import AccountInfo, Balance, CashFlow, Position
 from brokers.instrument import Instrument
 from brokers.market import Bar, OrderBook, Quote
 from brokers.money import ZERO
-from brokers.order import ClientOrderId, OrderReport, OrderRequest, OrderType, TimeInForce
+from brokers.order import ClientOrderId, Fill, OrderReport, OrderRequest, OrderType, TimeInForce
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a venue offers natively; the rest is refused with `NotSupported`, never imitated silently."""
+    """What a venue offers natively; the rest is refused with `NotSupported`, never imitated silently.
+
+    `oco`: orders of one group cancel each other at the venue. `find_by_client_id`: `find_order` is a real query
+    by our own id; without it, an order in doubt is looked for in lists, and only a person can give it up.
+    `cash_flows`: funding, deposits and the like are told.
+    """
 
     order_types: frozenset[OrderType]
     times_in_force: frozenset[TimeInForce]
@@ -29,6 +34,9 @@ class Capabilities:
     order_book: bool = False
     bars: bool = False
     simulated: bool = False
+    oco: bool = False
+    find_by_client_id: bool = True
+    cash_flows: bool = False
 
 
 T_co = TypeVar("T_co", covariant=True)
@@ -85,9 +93,17 @@ class AbstractBroker(ABC):
 
     @abstractmethod
     async def modify_order(
-        self, order: ClientOrderId, *, quantity: Decimal | None = None, limit_price: Decimal | None = None
+        self,
+        order: ClientOrderId,
+        *,
+        quantity: Decimal | None = None,
+        limit_price: Decimal | None = None,
+        stop_price: Decimal | None = None,
     ) -> OrderReport:
-        """Change the total quantity or the limit price of a working order."""
+        """Change the total quantity, the limit price or the trigger of a working order; its id stays.
+
+        `OrderNotFound`, `Rejected("ORDER_CLOSED")`, or `Rejected` with the reason: then the order is as it was.
+        """
 
     @abstractmethod
     async def find_order(self, order: ClientOrderId) -> OrderReport | None:
@@ -96,6 +112,18 @@ class AbstractBroker(ABC):
     @abstractmethod
     async def get_open_orders(self) -> Sequence[OrderReport]:
         """Every order that may still fill, conditional ones included."""
+
+    @abstractmethod
+    async def get_closed_orders(self, since: datetime) -> Sequence[OrderReport]:
+        """Every order that ended at or after `since`, with its fills, oldest first; other people's too."""
+
+    @abstractmethod
+    async def get_fills(self, since: datetime) -> Sequence[Fill]:
+        """Every execution of the account at or after `since`, oldest first; other people's and liquidations too."""
+
+    @abstractmethod
+    async def get_cash_flows(self, since: datetime) -> Sequence[CashFlow]:
+        """Funding, deposits, interest and the like at or after `since`, oldest first. See `Capabilities`."""
 
     @abstractmethod
     async def get_account_info(self) -> AccountInfo:

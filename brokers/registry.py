@@ -91,9 +91,9 @@ def adapter_names() -> tuple[str, ...]:
 
 def load_adapter(kind: str) -> Registration:
     """Import one adapter. Raises `ConfigurationError` if there is none, or a library of its is missing."""
-    if kind not in adapter_names():
-        raise ConfigurationError(f"unknown adapter {kind!r}{_hint(kind, adapter_names())}")
-    if kind not in _registered:
+    if kind not in _registered:  # a class that was imported from elsewhere is as good as one of ours
+        if kind not in adapter_names():
+            raise ConfigurationError(f"unknown adapter {kind!r}{_hint(kind, adapter_names())}")
         _import(kind)
     return _registered[kind]
 
@@ -198,7 +198,9 @@ def _keys(model: type[BaseModel], loc: tuple[str | int, ...]) -> tuple[str, ...]
     """The settings known at `loc`."""
     for part in loc:
         field = model.model_fields.get(str(part))
-        nested = None if field is None else _model_in(field.annotation)
+        if field is None:  # the key of a map, or the place in a list: the entries are models of the same kind
+            continue
+        nested = _model_in(field.annotation)
         if nested is None:
             return ()
         model = nested

@@ -1,96 +1,45 @@
 """Paper trading: orders meet a real or replayed market, money and venue are simulated.
 
-What is not simulated: queue position, our own effect on the price, borrowing and funding costs, margin calls
-and liquidation, corporate actions, deposits. One account holds one currency. `brokers.simulation.engine` has
-the rules of the market, `brokers.simulation.rules` what is refused, `brokers.simulation.funds` buying power.
+`brokers.simulation.engine` has the rules of the market, `brokers.simulation.rules` what is refused,
+`brokers.simulation.funds` buying power, and docs/paper-venue.md what is assumed and what is not simulated.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import TypeVar
 
-from pydantic import Field
-
-from brokers.account import AccountInfo
+from brokers.account import AccountInfo, CashFlow
 from brokers.errors import ConfigurationError, NotSupported, Unavailable, Uncertain
 from brokers.instrument import Instrument
-from brokers.market import Bar, BookLevel, OrderBook, Quote
-from brokers.money import ZERO
-from brokers.order import ClientOrderId, OrderReport, OrderRequest, OrderType, TimeInForce
+from brokers.market import Bar, OrderBook, Quote
+from brokers.order import ClientOrderId, Fill, OrderReport, OrderRequest
 from brokers.port import AbstractBroker, Capabilities, Subscription
-from brokers.registry import AdapterSettings, BrokerContext, adapter
+from brokers.registry import BrokerContext, adapter
 from brokers.simulation import rules
-from brokers.simulation.fees import Fees
 from brokers.simulation.journal import Execution, Journal
-from brokers.simulation.slippage import Slippage, SlippageModel
+from brokers.simulation.settings import VenueSettings
 from brokers.simulation.source import Tick, TickSource
+from brokers.simulation.state import Notice
 from brokers.simulation.streams import Hub
-from brokers.simulation.terms import Terms
 from brokers.simulation.venue import Venue
 
 QUOTES_KEPT = 1000
 """Quotes that wait for a slow reader before the oldest are dropped."""
 
-NonNegative = Annotated[Decimal, Field(ge=0)]
+T = TypeVar("T")
 
 
-class SlippageSettings(AdapterSettings):
-    """How much worse than the touch a taker gets.
+class PaperSettings(VenueSettings):
+    """The settings of a paper broker: those of its venue, and whether its journal survives a power cut.
 
-    `value` is price units (`fixed`), ticks (`ticks`) or basis points (`percent`).
+    The opening balances are credited once; changing them later changes nothing.
     """
 
-    model: SlippageModel = SlippageModel.PERCENT
-    value: NonNegative = Decimal(1)
-
-
-class FeeSettings(AdapterSettings):
-    """Basis points of the notional (a negative one is a rebate), and a minimum per order in money."""
-
-    maker_bps: Decimal = Field(Decimal(1), gt=-10_000, lt=10_000)
-    taker_bps: Decimal = Field(Decimal(1), gt=-10_000, lt=10_000)
-    minimum: NonNegative = ZERO
-
-
-class PaperSettings(AdapterSettings):
-    """The settings of a paper broker. `brokers.simulation.terms.Terms` explains what they mean.
-
-    `durable` makes every commit survive a power cut. `initial_cash` is credited
-    once; changing it later changes nothing.
-    """
-
-    initial_cash: Decimal = Field(Decimal(100_000), gt=0)
-    currency: str = Field("USD", pattern=r"^[A-Z0-9]{2,10}$")
-    slippage: SlippageSettings = SlippageSettings()
-    fees: FeeSettings = FeeSettings()
-    leverage: Decimal = Field(Decimal(1), ge=1, le=1000)
-    shorting: bool = False
-    max_participation: Decimal = Field(Decimal("0.1"), gt=0, le=1)
-    latency_ms: int = Field(100, ge=0, le=60_000)
     durable: bool = False
-    order_types: frozenset[OrderType] = frozenset(OrderType)
-    times_in_force: frozenset[TimeInForce] = frozenset(TimeInForce)
-
-    def terms(self) -> Terms:
-        """The same in the engine's words."""
-        bps = Decimal(10_000)
-        fees = Fees(self.fees.maker_bps / bps, self.fees.taker_bps / bps, self.fees.minimum)
-        return Terms(
-            currency=self.currency,
-            initial_cash=self.initial_cash,
-            fees=fees,
-            slippage=Slippage(self.slippage.model, self.slippage.value),
-            leverage=self.leverage,
-            shorting=self.shorting,
-            max_participation=self.max_participation,
-            latency=timedelta(milliseconds=self.latency_ms),
-            order_types=self.order_types,
-            times_in_force=self.times_in_force,
-        )
 
 
 @adapter("paper", settings=PaperSettings)
@@ -106,6 +55,7 @@ class PaperTradingBroker(AbstractBroker):
     def __init__(self, name: str, settings: PaperSettings, context: BrokerContext) -> None:
         if context.source is None:
             raise ConfigurationError(f"brokers.{name}: a paper broker needs a market; add a replay or a data feed")
+        _check_symbols(name, settings, context.source)
         self.name = name
         self.settings = settings
         self.path = context.data_dir / f"paper-{name}.sqlite3"
@@ -142,14 +92,25 @@ class PaperTradingBroker(AbstractBroker):
         return self._connected().call(lambda venue: [venue.place(order, self._now())], publish=False)
 
     async def cancel_order(self, order: ClientOrderId) -> OrderReport:
-        """Cancel what is left of an order, at once."""
+        """Cancel what is left of an order: at once, or with a delay, in which it can still fill.
+
+        With `delays.cancel_ms` the answer is the order as it is, still open; its end comes in the reports.
+        """
         return self._connected().call(lambda venue: [venue.cancel(order, self._now())])
 
     async def modify_order(
-        self, order: ClientOrderId, *, quantity: Decimal | None = None, limit_price: Decimal | None = None
+        self,
+        order: ClientOrderId,
+        *,
+        quantity: Decimal | None = None,
+        limit_price: Decimal | None = None,
+        stop_price: Decimal | None = None,
     ) -> OrderReport:
-        """Change the total quantity (above what is filled) or the limit price, at once."""
-        change = {"quantity": quantity, "limit_price": limit_price}
+        """Change the total quantity (above what is filled), the limit price or the trigger: at once, or with a delay.
+
+        With `delays.modify_ms` the answer is the order as it was; the reports tell whether the change was made.
+        """
+        change = {"quantity": quantity, "limit_price": limit_price, "stop_price": stop_price}
         return self._connected().call(lambda venue: [venue.modify(order, self._now(), **change)])
 
     async def find_order(self, order: ClientOrderId) -> OrderReport | None:
@@ -159,6 +120,18 @@ class PaperTradingBroker(AbstractBroker):
     async def get_open_orders(self) -> Sequence[OrderReport]:
         """Every open order, oldest first."""
         return self._connected().venue.open_orders()
+
+    async def get_closed_orders(self, since: datetime) -> Sequence[OrderReport]:
+        """Every order that ended at or after `since`, oldest first."""
+        return self._connected().venue.closed_orders(since)
+
+    async def get_fills(self, since: datetime) -> Sequence[Fill]:
+        """Every execution at or after `since`, oldest first."""
+        return self._connected().venue.fills(since)
+
+    async def get_cash_flows(self, since: datetime) -> Sequence[CashFlow]:
+        """Funding, interest, deposits and withdrawals at or after `since`; the opening balances are none of them."""
+        return self._connected().venue.flows(since)
 
     async def get_account_info(self) -> AccountInfo:
         """The simulated account; `simulated` is always true."""
@@ -174,13 +147,12 @@ class PaperTradingBroker(AbstractBroker):
         return tick
 
     async def get_orderbook(self, symbol: str, depth: int = 10) -> OrderBook:
-        """One level a side, made of the latest quote; its quantity is what one tick would let us take."""
-        del depth
+        """The book of the latest tick, real or made: what orders would walk. Our own orders are not in it.
+
+        A side of which nothing is known is its touch with a quantity of zero.
+        """
         quote = await self.get_quote(symbol)
-        volume = quote.volume if isinstance(quote, Tick) and quote.volume is not None else ZERO
-        size = volume * self.settings.max_participation
-        bids, asks = (BookLevel(quote.bid, size),), (BookLevel(quote.ask, size),)
-        return OrderBook(symbol, bids, asks, quote.at)
+        return self._connected().venue.orderbook(Tick.of(quote), depth)
 
     async def get_bars(self, symbol: str, *, until: datetime, count: int) -> Sequence[Bar]:
         """The source's bars, if it has any."""
@@ -199,6 +171,17 @@ class PaperTradingBroker(AbstractBroker):
         connection = self._connected()
         wanted = {rules.listed(self._source.instruments, symbol).symbol for symbol in symbols}
         return connection.quotes.subscribe(lambda quote: quote.symbol in wanted, QUOTES_KEPT)
+
+    async def transfer(self, amount: Decimal, currency: str = "") -> CashFlow:
+        """Pay money in (`amount` > 0) or out, now. Raises `Rejected` when it is not there or positions need it."""
+        venue = self._connected().venue
+        return self._connected().attempt(
+            lambda: venue.transfer(currency or self.settings.currency, amount, self._now())
+        )
+
+    async def notices(self, since: datetime) -> Sequence[Notice]:
+        """Margin calls, liquidations and insolvencies at or after `since`, oldest first."""
+        return self._connected().venue.notices(since)
 
     async def executions(self, since: datetime | None = None, symbol: str | None = None) -> Sequence[Execution]:
         """The execution history: every fill at or after `since` with its order, oldest first."""
@@ -221,7 +204,11 @@ class _Connection:
     def __init__(self, path: Path, settings: PaperSettings, source: TickSource, drop: Callable[[], None]) -> None:
         terms = settings.terms()
         self._journal = Journal(
-            path, currency=terms.currency, initial_cash=terms.initial_cash, durable=settings.durable
+            path,
+            currency=terms.currency,
+            initial_cash=terms.initial_cash,
+            other_cash={currency: each.amount for currency, each in terms.other_cash.items()},
+            durable=settings.durable,
         )
         self.venue = Venue(terms, source.instruments, self._journal)
         self.reports: Hub[OrderReport] = Hub(path.stem)
@@ -231,7 +218,7 @@ class _Connection:
 
     def call(self, action: Callable[[Venue], list[OrderReport]], *, publish: bool = True) -> OrderReport:
         """Run `action` and publish its reports; the last one is the answer."""
-        reports = self._guarded(action)
+        reports = self.attempt(lambda: action(self.venue))
         if publish:
             self._publish(reports)
         return reports[-1]
@@ -244,12 +231,13 @@ class _Connection:
         self._journal.close()
 
     def _tick(self, tick: Tick) -> None:
-        self._publish(self._guarded(lambda venue: venue.tick(tick)))
+        self._publish(self.attempt(lambda: self.venue.tick(tick)))
         self.quotes.publish(tick)
 
-    def _guarded(self, action: Callable[[Venue], list[OrderReport]]) -> list[OrderReport]:
+    def attempt(self, action: Callable[[], T]) -> T:
+        """Run `action`; a journal that fails ends the connection."""
         try:
-            return action(self.venue)
+            return action()
         except (Unavailable, Uncertain):
             self._drop()
             raise
@@ -257,6 +245,21 @@ class _Connection:
     def _publish(self, reports: list[OrderReport]) -> None:
         for report in reports:
             self.reports.publish(report)
+
+
+def _check_symbols(name: str, settings: PaperSettings, source: TickSource) -> None:
+    """Raise `ConfigurationError` for a symbol in the settings that the market does not have."""
+    pay_in = settings.fees.pay_in
+    named = {
+        "funding": set(settings.funding),
+        "margin.by_symbol": set(settings.margin.by_symbol),
+        "other_cash": {each.symbol for each in settings.other_cash.values() if each.symbol},
+        "fees.pay_in": set() if pay_in is None else {pay_in.symbol},
+    }
+    for place, symbols in named.items():
+        unknown = sorted(symbols - set(source.instruments))
+        if unknown:
+            raise ConfigurationError(f"brokers.{name}.{place}: the market has no {unknown[0]!r}; correct it")
 
 
 def _capabilities(settings: PaperSettings, source: TickSource) -> Capabilities:
@@ -270,4 +273,6 @@ def _capabilities(settings: PaperSettings, source: TickSource) -> Capabilities:
         order_book=True,
         bars=source.bars is not None,
         simulated=True,
+        oco=True,
+        cash_flows=True,
     )

@@ -6,26 +6,39 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from enum import StrEnum
+from itertools import pairwise
 from types import MappingProxyType
 
 from brokers.instrument import Instrument
-from brokers.market import Bar, Quote
+from brokers.market import Bar, OrderBook, Quote
 from brokers.money import exact
 from brokers.port import AbstractBroker
 
 TICKS_OF_A_BAR = 4
 
 
+class Phase(StrEnum):
+    """Which part of a bar a tick stands for; a tick of a live market stands for none."""
+
+    NONE = ""
+    OPEN = "open"
+    PATH = "path"
+    CLOSE = "close"
+
+
 @dataclass(frozen=True, slots=True)
 class Tick(Quote):
     """A quote with what a simulated venue needs besides.
 
-    `volume` is what traded at this tick, in units; None means unknown, and then volume limits nobody.
-    While `halted` nothing fills and nothing triggers.
+    `volume` is what traded at this tick, at `last`, in units; None means unknown, and then volume limits nobody.
+    While `halted` nothing fills and nothing triggers. `book` is the real depth, where it is known.
     """
 
     volume: Decimal | None = None
     halted: bool = False
+    book: OrderBook | None = None
+    phase: Phase = Phase.NONE
 
     def __post_init__(self) -> None:
         for name in ("bid", "ask", "last"):
@@ -36,6 +49,8 @@ class Tick(Quote):
             raise ValueError(f"{self.symbol}: a tick needs a time with a zone, not {self.at}")
         if self.volume is not None and exact(self.volume, f"{self.symbol} volume") < 0:
             raise ValueError(f"{self.symbol}: volume cannot be negative, not {self.volume}")
+        if self.book is not None:
+            _check_depth(self.symbol, self.book)
 
     @property
     def is_tradable(self) -> bool:
@@ -48,6 +63,15 @@ class Tick(Quote):
         if isinstance(quote, Tick):
             return quote
         return cls(quote.symbol, quote.bid, quote.ask, quote.last, quote.at)
+
+
+def _check_depth(symbol: str, book: OrderBook) -> None:
+    """Raise `ValueError` unless both sides are sorted from the best price, without empty levels."""
+    for name, levels, sign in (("bids", book.bids, -1), ("asks", book.asks, 1)):
+        if any(level.price <= 0 or level.quantity <= 0 for level in levels):
+            raise ValueError(f"{symbol}: {name} need prices and quantities above zero")
+        if any((worse.price - better.price) * sign <= 0 for better, worse in pairwise(levels)):
+            raise ValueError(f"{symbol}: {name} must be sorted from the best price")
 
 
 Listener = Callable[[Tick], None]
@@ -104,6 +128,9 @@ async def follow(broker: AbstractBroker, source: TickSource, symbols: Iterable[s
         source.push((quote,))
 
 
+_PHASES = (Phase.OPEN, Phase.PATH, Phase.PATH, Phase.CLOSE)
+
+
 def ticks_of(
     bar: Bar, *, spread_bps: Decimal, instrument: Instrument, period: timedelta
 ) -> tuple[Tick, Tick, Tick, Tick]:
@@ -112,6 +139,7 @@ def ticks_of(
     They lie strictly inside the bar's `period`, evenly. Bid and ask surround the price by half of
     `spread_bps` (1/10000 of the price), rounded outwards to the instrument's tick; the ask is always above
     the bid. Each has a quarter of the bar's volume; a bar without volume gives ticks of unknown volume.
+    Their phases (open, path, path, close) let a venue fill at the next open or the close only.
     """
     if period <= timedelta(0):
         raise ValueError(f"the period of a bar must be above zero, not {period}")
@@ -120,17 +148,22 @@ def ticks_of(
     start, step = bar.at - period, period / (TICKS_OF_A_BAR + 1)
     volume = bar.volume / TICKS_OF_A_BAR if bar.volume > 0 else None
     first, second, third, fourth = (
-        _tick_around(price, start + step * n, volume, spread_bps, instrument)
-        for n, price in enumerate((bar.open, *extremes, bar.close), start=1)
+        _tick_around(price, start + step * n, volume, spread_bps, instrument, phase)
+        for n, (price, phase) in enumerate(zip((bar.open, *extremes, bar.close), _PHASES, strict=True), start=1)
     )
     return first, second, third, fourth
 
 
 def _tick_around(
-    price: Decimal, at: datetime, volume: Decimal | None, spread_bps: Decimal, instrument: Instrument
+    price: Decimal,
+    at: datetime,
+    volume: Decimal | None,
+    spread_bps: Decimal,
+    instrument: Instrument,
+    phase: Phase,
 ) -> Tick:
     half = price * exact(spread_bps, "spread_bps") / 20_000
     step = instrument.tick
     bid = max(((price - half) / step).to_integral_value(rounding=ROUND_FLOOR) * step, step)
     ask = max(((price + half) / step).to_integral_value(rounding=ROUND_CEILING) * step, bid + step)
-    return Tick(instrument.symbol, bid, ask, price, at, volume)
+    return Tick(instrument.symbol, bid, ask, price, at, volume, phase=phase)

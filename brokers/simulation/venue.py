@@ -7,16 +7,17 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal, localcontext
 
-from brokers.account import AccountInfo, Balance, Position
+from brokers.account import AccountInfo, Balance, CashFlow, Position
 from brokers.errors import OrderNotFound, Rejected
 from brokers.instrument import Instrument
-from brokers.money import ZERO
-from brokers.order import ClientOrderId, OrderReport, OrderRequest
+from brokers.market import OrderBook
+from brokers.money import ZERO, exact
+from brokers.order import ClientOrderId, Fill, OrderReport, OrderRequest
 from brokers.simulation import funds, rules
 from brokers.simulation.engine import PRECISION, Engine
 from brokers.simulation.journal import Execution, Journal
 from brokers.simulation.source import Tick
-from brokers.simulation.state import BookOrder, Draft, State
+from brokers.simulation.state import BookOrder, Draft, Notice, State
 from brokers.simulation.terms import Terms
 
 
@@ -46,12 +47,24 @@ class Venue:
         return self._commit(self._engine.cancel(self.state, self._open(order), at))[-1]
 
     def modify(
-        self, order: ClientOrderId, at: datetime, *, quantity: Decimal | None, limit_price: Decimal | None
+        self,
+        order: ClientOrderId,
+        at: datetime,
+        *,
+        quantity: Decimal | None = None,
+        limit_price: Decimal | None = None,
+        stop_price: Decimal | None = None,
     ) -> OrderReport:
         """Change an open order. Raises like `cancel`, or `Rejected` when the change breaks a rule."""
         current = self._open(order)
-        draft = self._engine.modify(self.state, current, at, quantity=quantity, limit_price=limit_price)
-        return self._commit(draft)[-1]
+        change = {"quantity": quantity, "limit_price": limit_price, "stop_price": stop_price}
+        return self._commit(self._engine.modify(self.state, current, at, **change))[-1]
+
+    def transfer(self, currency: str, amount: Decimal, at: datetime) -> CashFlow:
+        """Pay money in (`amount` > 0) or out. Raises `Rejected`."""
+        draft = self._engine.transfer(self.state, currency, exact(amount, "amount"), at)
+        self._commit(draft)
+        return draft.flows[-1]
 
     def tick(self, tick: Tick) -> list[OrderReport]:
         """Process a tick; the reports of what it did, in order."""
@@ -67,20 +80,53 @@ class Venue:
         """Every open order with all its fills, oldest first."""
         return tuple(self._full_report(order) for order in self.state.orders.values())
 
+    def closed_orders(self, since: datetime) -> tuple[OrderReport, ...]:
+        """Every order that ended at or after `since`, with its fills, oldest first."""
+        return tuple(self._full_report(order) for order in self._journal.closed(since))
+
+    def fills(self, since: datetime) -> tuple[Fill, ...]:
+        """Every execution at or after `since`, oldest first."""
+        return self._journal.fills(since)
+
+    def flows(self, since: datetime) -> tuple[CashFlow, ...]:
+        """Funding, interest, deposits and withdrawals at or after `since`, oldest first."""
+        return self._journal.flows(since)
+
+    def notices(self, since: datetime) -> tuple[Notice, ...]:
+        """Margin calls, liquidations and insolvencies at or after `since`, oldest first."""
+        return self._journal.notices(since)
+
+    def orderbook(self, tick: Tick, depth: int) -> OrderBook:
+        """The market's book at `tick`, real or made: what orders of that tick would walk."""
+        return self._terms.depth.book(tick, self._instruments[tick.symbol], depth)
+
     def executions(self, since: datetime | None, symbol: str | None) -> list[Execution]:
         """Every fill with its order, oldest first."""
         return self._journal.executions(since, symbol)
 
     def account(self, name: str, at: datetime) -> AccountInfo:
-        """Balance, positions at their last price, and open orders."""
-        return AccountInfo(name, at, self._balances(), self._positions(), self.open_orders(), simulated=True)
-
-    def _balances(self) -> dict[str, Balance]:
+        """Balances, positions at their last price, open orders, equity and margins."""
         with localcontext(prec=PRECISION):
-            locked = funds.locked(self._terms, self.state.orders.values())
-            total = self.state.cash
-            currency = self._terms.currency
-            return {currency: Balance(currency, total, min(locked, max(total, ZERO)))}
+            draft = Draft(self.state)
+            now = funds.standing(draft, self._terms)
+            return AccountInfo(
+                account=name,
+                at=at,
+                balances=self._balances(draft),
+                positions=self._positions(),
+                open_orders=self.open_orders(),
+                simulated=True,
+                equity=now.equity,
+                initial_margin=now.initial,
+                maintenance_margin=now.maintenance,
+            )
+
+    def _balances(self, draft: Draft) -> dict[str, Balance]:
+        locked = {currency: funds.locked(draft, self._terms, currency) for currency in self.state.cash}
+        return {
+            currency: Balance(currency, total, min(locked[currency], max(total, ZERO)))
+            for currency, total in self.state.cash.items()
+        }
 
     def _positions(self) -> dict[str, Position]:
         return {

@@ -10,6 +10,7 @@ from typing import Any
 from brokers.instrument import Instrument
 from brokers.order import ClientOrderId, OrderReport, OrderRequest, OrderType, Side, TimeInForce
 from brokers.simulation.journal import Journal
+from brokers.simulation.latency import Latency
 from brokers.simulation.source import Tick
 from brokers.simulation.terms import Terms
 from brokers.simulation.venue import Venue
@@ -38,21 +39,29 @@ def dec(value: object) -> Decimal | None:
 def request(quantity: object, *, oid: str = "o1", instrument: Instrument = STOCK, **more: Any) -> OrderRequest:
     """An order of signed `quantity`; `limit` and `stop` give its type."""
     limit, stop = dec(more.pop("limit", None)), dec(more.pop("stop", None))
+    profit = dec(more.pop("profit", None))
+    trails = {name: dec(more.pop(name, None)) for name in ("trail", "trail_percent")}
     kinds = {
         (False, False): OrderType.MARKET,
         (True, False): OrderType.LIMIT,
         (False, True): OrderType.STOP,
         (True, True): OrderType.STOP_LIMIT,
     }
+    kind = kinds[limit is not None, stop is not None]
+    if profit is not None:
+        kind = OrderType.TAKE_PROFIT if limit is None else OrderType.TAKE_PROFIT_LIMIT
+    if any(distance is not None for distance in trails.values()):
+        kind = OrderType.TRAILING_STOP
     return OrderRequest(
         client_order_id=ClientOrderId(oid),
         instrument=instrument,
         side=Side.of(Decimal(str(quantity))),
         quantity=abs(Decimal(str(quantity))),
-        type=kinds[limit is not None, stop is not None],
+        type=kind,
         limit_price=limit,
-        stop_price=stop,
+        stop_price=stop if profit is None else profit,
         time_in_force=TimeInForce(more.pop("tif", "day")),
+        **trails,
         **more,
     )
 
@@ -61,8 +70,13 @@ class Rig:
     """One venue with a market in ACME around 100, and a clock."""
 
     def __init__(self, journal: Journal | None = None, **terms: Any) -> None:
+        if isinstance(delay := terms.get("latency"), timedelta):
+            terms["latency"] = Latency(place=delay)
         self.terms = replace(Terms(initial_cash=Decimal(100_000)), **terms)
-        self.journal = journal or Journal(None, currency=self.terms.currency, initial_cash=self.terms.initial_cash)
+        opening = {name: cash.amount for name, cash in self.terms.other_cash.items()}
+        self.journal = journal or Journal(
+            None, currency=self.terms.currency, initial_cash=self.terms.initial_cash, other_cash=opening
+        )
         self.venue = Venue(self.terms, MARKET, self.journal)
         self.now = START
         self.count = 0
@@ -93,11 +107,19 @@ class Rig:
         assert found is not None
         return found
 
+    def at_price(self, price: object, **more: Any) -> list[OrderReport]:
+        """A tick at `price`, a cent between bid and ask each side."""
+        cent = Decimal("0.01")
+        return self.tick(dec(price) - cent, dec(price) + cent, price, **more)
+
     def cancel(self, oid: str = "o1") -> OrderReport:
         return self.venue.cancel(ClientOrderId(oid), self.now)
 
-    def modify(self, oid: str = "o1", *, quantity: object = None, limit: object = None) -> OrderReport:
-        return self.venue.modify(ClientOrderId(oid), self.now, quantity=dec(quantity), limit_price=dec(limit))
+    def modify(
+        self, oid: str = "o1", *, quantity: object = None, limit: object = None, stop: object = None
+    ) -> OrderReport:
+        changes = {"quantity": dec(quantity), "limit_price": dec(limit), "stop_price": dec(stop)}
+        return self.venue.modify(ClientOrderId(oid), self.now, **changes)
 
     def hold(self, quantity: object, at: object = 100) -> None:
         """Come to hold `quantity` of ACME, bought or sold at `at` without fuss."""
@@ -108,7 +130,7 @@ class Rig:
 
     @property
     def cash(self) -> Decimal:
-        return self.venue.state.cash
+        return self.venue.state.cash["USD"]
 
     def position(self, symbol: str = "ACME") -> Decimal:
         held = self.venue.state.holdings.get(symbol)

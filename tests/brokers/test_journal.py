@@ -34,7 +34,7 @@ def test_a_venue_killed_in_mid_stream_has_lost_nothing_it_acknowledged(tmp_path:
     assert {name for kind, name in told if kind == "fill"} <= known
     assert all(journal.find(name) for kind, name in told if kind == "order")
     state = journal.load()
-    assert state.cash == CASH - sum(fill.signed_quantity * fill.price + fill.fee for fill in fills)
+    assert state.cash["USD"] == CASH - sum(fill.signed_quantity * fill.price + fill.fee for fill in fills)
     held = state.holdings.get("ACME")
     assert (held.quantity if held else 0) == sum(fill.signed_quantity for fill in fills)
     for order in (journal.find(name) for kind, name in told if kind == "order"):
@@ -57,7 +57,7 @@ def _trade_until_killed(path: Path, acknowledged: int) -> list[tuple[str, str]]:
 def test_the_cash_is_credited_once(tmp_path: Path) -> None:
     open_journal(tmp_path / "a" / "b.sqlite3").close()
     journal = open_journal(tmp_path / "a" / "b.sqlite3", initial_cash=Decimal(7))
-    assert journal.load().cash == CASH
+    assert journal.load().cash == {"USD": CASH}
     journal.close()
 
 
@@ -102,7 +102,7 @@ def test_durability_is_really_in_force(tmp_path: Path, durable: bool, level: int
 
 def test_numbers_come_back_digit_for_digit(tmp_path: Path) -> None:
     journal = open_journal(tmp_path / "j", initial_cash=Decimal("0.10000000000000000000000000000000000001"))
-    assert str(journal.load().cash) == "0.10000000000000000000000000000000000001"
+    assert str(journal.load().cash["USD"]) == "0.10000000000000000000000000000000000001"
     journal.close()
 
 

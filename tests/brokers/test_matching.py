@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from brokers.order import Liquidity, OrderReport, VenueOrderState
+from brokers.simulation.latency import Latency
 from brokers.simulation.slippage import Slippage, SlippageModel
 from tests.brokers.rig import DAY, OTHER, START, Rig
 
@@ -66,6 +67,7 @@ def test_a_resting_buy_fills_at_its_limit_as_maker_when_traded_through(rig: Rig)
 def test_a_resting_sell_fills_at_its_limit_when_traded_through(rig: Rig) -> None:
     rig.hold(10)
     rig.place(-10, limit="100.50")
+    rig.tick("100.49", "100.51")
     assert rig.tick("100.50", "100.52") == []
     assert price_of(rig.tick("100.51", "100.53")[0]) == Decimal("100.50")
 
@@ -236,7 +238,7 @@ def test_a_halted_crossed_or_one_sided_tick_fills_and_triggers_nothing(rig: Rig,
 def test_a_tick_at_or_before_the_last_one_is_ignored(rig: Rig) -> None:
     rig.place(10)
     rig.tick("100.00", "100.02")
-    before = rig.venue.state.cash
+    before = rig.cash
     rig.place(10)
     assert rig.tick("50.00", "50.02", after=timedelta(0)) == []
     assert rig.tick("50.00", "50.02", after=-timedelta(seconds=5)) == []
@@ -264,12 +266,14 @@ def test_a_new_limit_price_arrives_anew_and_may_take(rig: Rig) -> None:
 
 
 def test_a_new_limit_price_needs_its_time_to_the_venue() -> None:
-    rig = Rig(latency=timedelta(milliseconds=100))
+    rig = Rig(latency=Latency(modify=timedelta(milliseconds=100)))
     rig.place(10, limit="99.00")
     rig.tick("99.99", "100.01")
-    rig.modify(limit="102.00")
+    told = rig.modify(limit="102.00")
+    assert (told.limit_price, told.reason) == (99, "MODIFY_PENDING: the change is on its way")
     assert rig.tick("99.99", "100.01", after=timedelta(milliseconds=100)) == []
-    assert rig.tick("99.99", "100.01", after=timedelta(milliseconds=1))[0].filled == 10
+    changed, filled = rig.tick("99.99", "100.01", after=timedelta(milliseconds=1))
+    assert (changed.limit_price, changed.reason, filled.filled) == (102, "modified on request", 10)
 
 
 def test_a_new_quantity_keeps_its_place(rig: Rig) -> None:

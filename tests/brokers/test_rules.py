@@ -12,6 +12,7 @@ from brokers.errors import NotSupported, OrderNotFound, Rejected
 from brokers.instrument import Instrument
 from brokers.order import OrderType, TimeInForce, VenueOrderState
 from brokers.simulation.fees import Fees
+from brokers.simulation.margin import Margin, MarginRule
 from tests.brokers.rig import COIN, FOREIGN, OTHER, Rig, request
 
 
@@ -144,7 +145,8 @@ def test_leverage_multiplies_buying_power() -> None:
 
 
 def test_an_order_that_only_closes_passes_without_buying_power() -> None:
-    rig = Rig(leverage=Decimal(3), shorting=True)
+    lenient = Margin(MarginRule(maintenance=Decimal(0)))
+    rig = Rig(leverage=Decimal(3), shorting=True, margin=lenient)
     rig.tick("99.99", "100.00", 100)
     rig.place(3000)
     rig.tick("99.99", "100.00", 100)
@@ -311,9 +313,10 @@ def test_a_post_only_order_cannot_be_moved_into_the_market(rig: Rig) -> None:
 
 def test_a_float_cannot_enter_by_a_modification(rig: Rig) -> None:
     rig.place(10, limit="99.00")
-    for change in ({"quantity": 11.0, "limit_price": None}, {"quantity": None, "limit_price": 98.5}):
+    nothing = {"quantity": None, "limit_price": None, "stop_price": None}
+    for change in ({"quantity": 11.0}, {"limit_price": 98.5}):
         with pytest.raises(TypeError, match="Decimal"):
-            rig.venue.modify(request(1).client_order_id, rig.now, **change)  # type: ignore[arg-type]
+            rig.venue.modify(request(1).client_order_id, rig.now, **(nothing | change))  # type: ignore[arg-type]
 
 
 def test_a_closed_order_cannot_be_cancelled_or_changed(rig: Rig) -> None:

@@ -72,7 +72,10 @@ class Account:
         return self.harness.price + number * self.harness.instrument.tick
 
     def order(self, side: Side = Side.BUY, lots: int = 1, **more: Any) -> OrderRequest:
-        """A market order of `lots` times `lot`; `limit` and `stop` are ticks from the price."""
+        """A market order of `lots` times `lot`; `limit` and `stop` are ticks from the price.
+
+        With `kind` its prices are checked against the type, without it they give the type.
+        """
         self._count += 1
         limit, stop = more.pop("limit", None), more.pop("stop", None)
         kinds = {
@@ -86,7 +89,7 @@ class Account:
             instrument=more.pop("instrument", self.harness.instrument),
             side=side,
             quantity=more.pop("quantity", self.lot * lots),
-            type=kinds[limit is not None, stop is not None],
+            type=more.pop("kind", kinds[limit is not None, stop is not None]),
             limit_price=None if limit is None else self.ticks(limit),
             stop_price=None if stop is None else self.ticks(stop),
             time_in_force=more.pop("tif", TimeInForce.GTC),

@@ -1,4 +1,4 @@
-"""The paper broker under contract: one that offers everything, and one that offers little."""
+"""The paper broker under contract: ones that offer everything, and one that offers little."""
 
 from __future__ import annotations
 
@@ -61,6 +61,17 @@ class FullPaper(Harness):
 
     async def close(self) -> None:
         await self.broker.disconnect()
+
+
+class DeepPaper(FullPaper):
+    """Orders walk a synthetic book and queue up; fees are per share."""
+
+    settings: ClassVar[dict[str, Any]] = {
+        "shorting": True,
+        "slippage": {"model": "book"},
+        "queue": "queue",
+        "fees": {"per_unit": "0.005", "minimum": 1, "maximum_percent": 1},
+    }
 
 
 class SpotPaper(FullPaper):

@@ -86,6 +86,40 @@ async def test_a_restart_keeps_orders_fills_balances_and_positions(account: Acco
     assert (await account.find(working.client_order_id)).state is VenueOrderState.FILLED
 
 
+async def test_what_ended_and_what_traded_can_be_asked_for_since_a_time(account: Account) -> None:
+    filled = await account.filled(lots=2)
+    await account.harness.move(account.ticks(1))
+    cancelled = await account.place(limit=-50)
+    await account.broker.cancel_order(cancelled.client_order_id)
+    working = await account.place(limit=-51)
+    closed = await account.broker.get_closed_orders(filled.at)
+    assert [order.client_order_id for order in closed] == [filled.client_order_id, cancelled.client_order_id]
+    assert closed[0].fills == (await account.find(filled.client_order_id)).fills
+    assert working.client_order_id not in {order.client_order_id for order in closed}
+    assert tuple(await account.broker.get_fills(filled.at)) == filled.fills
+    later = closed[-1].at
+    assert [o.client_order_id for o in await account.broker.get_closed_orders(later)] == [cancelled.client_order_id]
+    assert list(await account.broker.get_fills(later)) == []
+    assert {fill.venue_order_id for fill in filled.fills} == {filled.venue_order_id}
+    assert_exact(list(closed))
+
+
+async def test_nothing_came_or_went_without_a_trade(account: Account) -> None:
+    opened = (await account.broker.get_quote(account.harness.instrument.symbol)).at
+    await account.filled()
+    if account.broker.capabilities.cash_flows:
+        assert list(await account.broker.get_cash_flows(opened)) == []
+    else:
+        with pytest.raises(NotSupported):
+            await account.broker.get_cash_flows(opened)
+
+
+async def test_the_account_tells_its_equity_or_not_at_all(account: Account) -> None:
+    info = await account.broker.get_account_info()
+    assert info.equity in (None, account.harness.cash)
+    assert_exact([info.equity, info.initial_margin, info.maintenance_margin])
+
+
 async def test_every_reader_hears_of_every_fill_once(account: Account) -> None:
     listeners = [Listener(account.broker.reports()) for _ in range(2)]
     await asyncio.sleep(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -15,6 +16,7 @@ from brokers.registry import adapter_names
 from tests.contract.harness import Account, Harness, Listener, harnesses
 
 OID = ClientOrderId("nobody")
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 QUERIES: dict[str, Callable[[Account, AbstractBroker], Awaitable[object]]] = {
     "get_instruments": lambda _, broker: broker.get_instruments(),
     "place_order": lambda account, broker: broker.place_order(account.order()),
@@ -22,6 +24,9 @@ QUERIES: dict[str, Callable[[Account, AbstractBroker], Awaitable[object]]] = {
     "modify_order": lambda _, broker: broker.modify_order(OID, quantity=Decimal(5)),
     "find_order": lambda _, broker: broker.find_order(OID),
     "get_open_orders": lambda _, broker: broker.get_open_orders(),
+    "get_closed_orders": lambda _, broker: broker.get_closed_orders(LONG_AGO),
+    "get_fills": lambda _, broker: broker.get_fills(LONG_AGO),
+    "get_cash_flows": lambda _, broker: broker.get_cash_flows(LONG_AGO),
     "get_account_info": lambda _, broker: broker.get_account_info(),
     "get_positions": lambda _, broker: broker.get_positions(),
     "get_position": lambda account, broker: broker.get_position(account.harness.instrument.symbol),

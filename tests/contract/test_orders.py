@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, is_dataclass, replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -13,12 +14,16 @@ from brokers.instrument import Instrument
 from brokers.order import ClientOrderId, OrderRequest, OrderType, Side, TimeInForce, VenueOrderState
 from tests.contract.harness import Account
 
-PRICES: dict[OrderType, dict[str, int]] = {
+PRICES: dict[OrderType, dict[str, Any]] = {
     OrderType.MARKET: {},
     OrderType.LIMIT: {"limit": -50},
     OrderType.STOP: {"stop": 50},
     OrderType.STOP_LIMIT: {"stop": 50, "limit": 60},
+    OrderType.TAKE_PROFIT: {"stop": -50},
+    OrderType.TAKE_PROFIT_LIMIT: {"stop": -50, "limit": -40},
+    OrderType.TRAILING_STOP: {"trail": Decimal(1)},
 }
+LATER = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 def assert_exact(value: Any) -> None:
@@ -58,13 +63,17 @@ async def test_an_accepted_order_is_reported_as_it_was_asked(account: Account) -
 async def test_declared_types_are_accepted_and_others_not_supported(
     account: Account, kind: OrderType, tif: TimeInForce
 ) -> None:
-    order = account.order(tif=tif, **PRICES[kind])
+    expires_at = LATER if tif is TimeInForce.GTD else None
+    order = account.order(tif=tif, kind=kind, expires_at=expires_at, **PRICES[kind])
     can = account.broker.capabilities
     if kind in can.order_types and tif in can.times_in_force:
         await account.broker.place_order(order)
         found = await account.find(order.client_order_id)
         assert (found.type, found.time_in_force) == (kind, tif)
-        assert (found.limit_price, found.stop_price) == (order.limit_price, order.stop_price)
+        assert found.limit_price == order.limit_price
+        if not kind.is_trailing:
+            assert found.stop_price == order.stop_price
+        assert (found.trail, found.trail_percent, found.expires_at) == (order.trail, None, expires_at)
     else:
         with pytest.raises(NotSupported):
             await account.broker.place_order(order)
@@ -204,6 +213,34 @@ async def test_a_working_order_can_be_changed(account: Account) -> None:
     )
     await account.harness.move(account.ticks(-45))
     assert (await account.find(order.client_order_id)).filled == account.lot * 2
+
+
+async def test_a_trigger_can_be_moved(account: Account) -> None:
+    can = account.broker.capabilities
+    if not can.modify or OrderType.STOP not in can.order_types:
+        pytest.skip("no stop orders to change")
+    order = await account.place(stop=50)
+    report = await account.broker.modify_order(order.client_order_id, stop_price=account.ticks(80))
+    assert (report.stop_price, report.quantity, report.state.is_open) == (account.ticks(80), order.quantity, True)
+    await account.harness.move(account.ticks(60))
+    assert (await account.find(order.client_order_id)).filled == 0
+    limit = await account.place(limit=-50)
+    with pytest.raises(Rejected):
+        await account.broker.modify_order(limit.client_order_id, stop_price=account.ticks(80))
+
+
+async def test_orders_of_one_group_cancel_each_other_where_that_is_declared(account: Account) -> None:
+    if not account.broker.capabilities.oco or OrderType.STOP not in account.broker.capabilities.order_types:
+        pytest.skip("no groups")
+    held = await account.filled(lots=2)
+    profit = await account.place(Side.SELL, lots=2, limit=50, oco_group="exit")
+    stop = await account.place(Side.SELL, lots=2, stop=-50, oco_group="exit")
+    assert stop.oco_group == "exit"
+    await account.harness.move(account.ticks(60))
+    await account.harness.move(account.ticks(70))
+    assert (await account.find(profit.client_order_id)).filled == held.quantity
+    assert (await account.find(stop.client_order_id)).state is VenueOrderState.CANCELLED
+    assert (await account.broker.get_position(held.symbol)).quantity == 0
 
 
 async def test_shorting_is_possible_exactly_when_declared(account: Account) -> None:

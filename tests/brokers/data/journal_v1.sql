@@ -1,0 +1,25 @@
+BEGIN TRANSACTION;
+CREATE TABLE account (currency TEXT NOT NULL, initial_cash TEXT NOT NULL, cash TEXT NOT NULL);
+INSERT INTO "account" VALUES('USD','100000','98015.57980000');
+CREATE TABLE fills (fill_id TEXT PRIMARY KEY, order_id TEXT NOT NULL REFERENCES orders (id),
+                    symbol TEXT NOT NULL, side TEXT NOT NULL, quantity TEXT NOT NULL,
+                    price TEXT NOT NULL, fee TEXT NOT NULL, fee_currency TEXT NOT NULL,
+                    liquidity TEXT NOT NULL, at TEXT NOT NULL);
+INSERT INTO "fills" VALUES('buy-1','buy','ACME','buy','30','100.01','3.00030000','USD','taker','2024-03-04T15:00:02.000000+00:00');
+INSERT INTO "fills" VALUES('sell-1','sell','ACME','sell','10','101.99','1.01990000','USD','taker','2024-03-04T15:00:03.000000+00:00');
+CREATE TABLE holdings (symbol TEXT PRIMARY KEY, body TEXT NOT NULL);
+INSERT INTO "holdings" VALUES('ACME','{"instrument":{"symbol":"ACME","currency":"USD","asset_class":"stock","tick":"0.01","lot":"1","min_quantity":"0","min_notional":"10","multiplier":"1"},"quantity":"20","average_price":"100.01"}');
+CREATE TABLE orders (id TEXT PRIMARY KEY, sequence INTEGER NOT NULL UNIQUE, open INTEGER NOT NULL,
+                     body TEXT NOT NULL);
+INSERT INTO "orders" VALUES('buy',1,0,'{"request":{"client_order_id":"buy","instrument":{"symbol":"ACME","currency":"USD","asset_class":"stock","tick":"0.01","lot":"1","min_quantity":"0","min_notional":"10","multiplier":"1"},"side":"buy","quantity":"30","type":"market","limit_price":null,"stop_price":null,"time_in_force":"gtc","reduce_only":false,"post_only":false},"sequence":1,"placed_at":"2024-03-04T15:00:01Z","active_from":"2024-03-04T15:00:01Z","updated_at":"2024-03-04T15:00:02Z","reserve":"100.01","arrival_price":"100.00","session":"2024-03-04","triggered":false,"arrived":true,"filled":"30","fill_count":1,"fees_due":"3.00030","fees":"3.00030000","state":"filled","reason":""}');
+INSERT INTO "orders" VALUES('gone',2,0,'{"request":{"client_order_id":"gone","instrument":{"symbol":"ACME","currency":"USD","asset_class":"stock","tick":"0.01","lot":"1","min_quantity":"0","min_notional":"10","multiplier":"1"},"side":"buy","quantity":"5","type":"limit","limit_price":"80.00","stop_price":null,"time_in_force":"gtc","reduce_only":false,"post_only":false},"sequence":2,"placed_at":"2024-03-04T15:00:01Z","active_from":"2024-03-04T15:00:01Z","updated_at":"2024-03-04T15:00:02Z","reserve":"80.00","arrival_price":"100.00","session":"2024-03-04","triggered":false,"arrived":true,"filled":"0","fill_count":0,"fees_due":"0","fees":"0","state":"cancelled","reason":"cancelled on request"}');
+INSERT INTO "orders" VALUES('sell',3,0,'{"request":{"client_order_id":"sell","instrument":{"symbol":"ACME","currency":"USD","asset_class":"stock","tick":"0.01","lot":"1","min_quantity":"0","min_notional":"10","multiplier":"1"},"side":"sell","quantity":"10","type":"market","limit_price":null,"stop_price":null,"time_in_force":"gtc","reduce_only":false,"post_only":false},"sequence":3,"placed_at":"2024-03-04T15:00:02Z","active_from":"2024-03-04T15:00:02Z","updated_at":"2024-03-04T15:00:03Z","reserve":"99.99","arrival_price":"100.00","session":"2024-03-04","triggered":false,"arrived":true,"filled":"10","fill_count":1,"fees_due":"1.01990","fees":"1.01990000","state":"filled","reason":""}');
+INSERT INTO "orders" VALUES('waiting',4,1,'{"request":{"client_order_id":"waiting","instrument":{"symbol":"ACME","currency":"USD","asset_class":"stock","tick":"0.01","lot":"1","min_quantity":"0","min_notional":"10","multiplier":"1"},"side":"buy","quantity":"10","type":"limit","limit_price":"95.00","stop_price":null,"time_in_force":"gtc","reduce_only":false,"post_only":false},"sequence":4,"placed_at":"2024-03-04T15:00:03Z","active_from":"2024-03-04T15:00:03Z","updated_at":"2024-03-04T15:00:04Z","reserve":"95.00","arrival_price":"102.00","session":"2024-03-04","triggered":false,"arrived":true,"filled":"0","fill_count":0,"fees_due":"0","fees":"0","state":"working","reason":""}');
+INSERT INTO "orders" VALUES('stop',5,1,'{"request":{"client_order_id":"stop","instrument":{"symbol":"ACME","currency":"USD","asset_class":"stock","tick":"0.01","lot":"1","min_quantity":"0","min_notional":"10","multiplier":"1"},"side":"sell","quantity":"15","type":"stop","limit_price":null,"stop_price":"91.00","time_in_force":"gtc","reduce_only":false,"post_only":false},"sequence":5,"placed_at":"2024-03-04T15:00:03Z","active_from":"2024-03-04T15:00:03Z","updated_at":"2024-03-04T15:00:04Z","reserve":"91.00","arrival_price":"102.00","session":"2024-03-04","triggered":false,"arrived":false,"filled":"0","fill_count":0,"fees_due":"0","fees":"0","state":"working","reason":""}');
+CREATE TABLE ticks (symbol TEXT PRIMARY KEY, body TEXT NOT NULL);
+INSERT INTO "ticks" VALUES('ACME','{"symbol":"ACME","bid":"99.99","ask":"100.01","last":"100","at":"2024-03-04T15:00:04Z","volume":"100000","halted":false}');
+CREATE INDEX open_orders ON orders (sequence) WHERE open = 1;
+CREATE INDEX fills_of_order ON fills (order_id);
+CREATE INDEX fills_by_time ON fills (at);
+COMMIT;
+PRAGMA user_version = 1;
