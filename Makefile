@@ -4,10 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help sandbox test check format bench lock clean
+# What `make test` runs on PostgreSQL too; tests/core/store runs on both databases by itself.
+ON_POSTGRES := $(addprefix tests/core/,access alerts $(addprefix trading/test_,desk.py ledger.py order_manager.py order_store.py reconcile.py pipeline.py))
+
+.PHONY: help sandbox test test-postgres soak check format bench lock clean
 help:
 	@echo "make sandbox   the bot in a browser page: no account, keys or network"
 	@echo "make test      all checks and tests"
+	@echo "make test-postgres   all tests of the core, on PostgreSQL"
+	@echo "make soak      the fault tests in full: hours (ARGS=--help for less)"
 	@echo "make check     format, lint, types, import contracts, docs"
 	@echo "make bench     measure, and print the figures of docs/benchmarks.md"
 	@echo "make lock      write the hash-locked requirements anew"
@@ -41,6 +46,13 @@ check: $(VENV)/dev.ok
 
 test: check
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
+	TEST_DATABASE=postgres $(BIN)/pytest --numprocesses 2 --dist loadfile $(ON_POSTGRES)
+
+test-postgres: $(VENV)/dev.ok
+	TEST_DATABASE=postgres $(BIN)/pytest --numprocesses 2 --dist loadfile tests/core
+
+soak: $(VENV)/dev.ok
+	$(BIN)/python -m tests.faults.soak $(ARGS)
 
 format: $(VENV)/dev.ok
 	$(BIN)/ruff format .

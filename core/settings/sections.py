@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -20,7 +20,9 @@ from pydantic import (
 )
 
 from core.access.roles import Role
+from core.store.address import problem_of_postgres_url
 from core.strategy.conflicts import Policy
+from core.trading.protection.spec import ExitSpec
 from risk.limits import RiskLimits
 
 NAME = r"^[a-z][a-z0-9-]{0,39}$"
@@ -132,6 +134,10 @@ class AccountSettings(Section):
 
     broker: dict[str, Any] = Field(repr=False, description="`adapter:` and the adapter's own settings.")
     limits: RiskLimits = Field(default_factory=RiskLimits, description="The risk limits of the account.")
+    fx: dict[str, Annotated[Decimal, Field(gt=0)]] = Field(
+        default_factory=dict,
+        description="What other currencies are worth in the account's, where no traded pair says so: `{EUR: 1.08}`.",
+    )
 
 
 class StrategySettings(Section):
@@ -148,6 +154,7 @@ class StrategySettings(Section):
     start: bool = Field(True, description="Whether it runs from the first start on.")
     priority: int = Field(1, ge=1, le=100, description="1 comes first where conflicts are settled by priority.")
     max_restarts: int = Field(3, ge=0, le=100, description="How often it is restarted after errors.")
+    exits: ExitSpec | None = Field(None, description="Stops, targets and time limits of its positions.")
 
 
 class ReportSettings(Section):
@@ -164,6 +171,10 @@ class Settings(Section):
 
     environment: str = Field("production", pattern=NAME, description="Which overrides apply.")
     data_dir: Path = Field(Path("data"), description="Where everything is stored.")
+    database_url: SecretStr | None = Field(
+        None,
+        description="A PostgreSQL database instead of a file in data_dir; postgres://USER:PASSWORD@HOST:PORT/NAME.",
+    )
     telegram: TelegramSettings
     users: tuple[UserSettings, ...] = Field(description="Who may use the bot.")
     market: MarketSettings
@@ -174,6 +185,13 @@ class Settings(Section):
     risk_sweep_seconds: float = Field(2.0, ge=0.2, le=60, description="How often risk is assessed between bars.")
     reconcile_seconds: float = Field(30.0, ge=5, le=3600, description="How often venue and books are compared.")
     reports: ReportSettings = Field(default_factory=ReportSettings)
+
+    @field_validator("database_url")
+    @classmethod
+    def _an_address(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and (problem := problem_of_postgres_url(url.get_secret_value())):
+            raise ValueError(problem)
+        return url
 
     @field_validator("users")
     @classmethod

@@ -32,7 +32,7 @@ _SECTIONS: Mapping[str, type[BaseModel]] = {
     "telegram": TelegramSettings, "users": UserSettings, "market": MarketSettings, "accounts": AccountSettings,
     "strategies": StrategySettings, "reports": ReportSettings, "limits": RiskLimits,
 }  # fmt: skip
-_SECRET = frozenset({"token", "broker"})
+_SECRET = frozenset({"token", "broker", "database_url"})
 
 _SHAPES = {
     "model_type": "must be a section: settings of its own, indented below it",

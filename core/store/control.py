@@ -75,6 +75,12 @@ async def equity_series(subject: str, since: datetime | None = None, *, most: in
     return [(at, Decimal(value)) for at, value in reversed(rows)]
 
 
+async def last_equity(subject: str, until: datetime) -> Decimal | None:
+    """The newest value of a subject at or before a moment; None if there is none."""
+    row = await EquityRow.filter(subject=subject, at__lte=until).order_by("-at").first()
+    return row.value if row else None
+
+
 async def job_rows() -> dict[str, JobRow]:
     """Every job that has been touched, by name."""
     return {row.name: row for row in await JobRow.all()}

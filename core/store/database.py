@@ -1,23 +1,31 @@
-"""Opens and closes the one database. SQLite in WAL mode with synchronous=FULL: a commit is on the disk."""
+"""Opens and closes the one database, a SQLite file or a PostgreSQL server. A commit that returned is on the disk."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from sqlite3 import DatabaseError, connect
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote
 
 from tortoise import Tortoise, connections
+from tortoise.backends.base.executor import EXECUTOR_CACHE
 from tortoise.exceptions import BaseORMException
-from tortoise.migrations.api.migrate import migrate
 from tortoise.transactions import in_transaction
 
 from core.errors import SettingsError
+from core.store.address import postgres_credentials, postgres_place
+from core.store.disk import OpenMark, refuse_network_disk, sync_directory
+from core.store.schema import migrate
 
 _SQLITE = "sqlite://"
 _PRAGMAS = "journal_mode=WAL&synchronous=FULL&busy_timeout=5000&foreign_keys=ON&wal_autocheckpoint=4000"
+_MODELS = {"models": ["core.store.models"], "migrations": "core.store.migrations", "default_connection": "default"}
+_REMEDIES = {
+    True: "check that the directory can be written to and has space, and that no other program uses the file",
+    False: "check database_url, and that the server runs and lets this user in",
+}
 
 
 def sqlite_url(path: Path, *, durable: bool = True) -> str:
@@ -26,23 +34,19 @@ def sqlite_url(path: Path, *, durable: bool = True) -> str:
     return f"sqlite:///{quote(str(path.absolute()).lstrip('/'))}?{pragmas}"
 
 
-def orm_config(url: str) -> dict[str, Any]:
+def orm_config(url: str, *, durable: bool = True) -> dict[str, Any]:
     """The ORM's configuration; also read by its migration command, see docs/architecture.md."""
-    app = {
-        "models": ["core.store.models"],
-        "migrations": "core.store.migrations",
-        "default_connection": "default",
-    }
-    return {"connections": {"default": _connection(url)}, "apps": {"store": app}, "use_tz": True, "timezone": "UTC"}
+    is_file = url.startswith(_SQLITE)
+    credentials = _file_credentials(url) if is_file else postgres_credentials(url)
+    engine = "core.store.sqlite" if is_file else "core.store.postgres"
+    connection = {"engine": engine, "credentials": {**credentials, "durable": durable}}
+    return {"connections": {"default": connection}, "apps": {"store": _MODELS}, "use_tz": True, "timezone": "UTC"}
 
 
-def _connection(url: str) -> Any:
+def _file_credentials(url: str) -> dict[str, Any]:
     """A SQLite file by its path: in a URL the ORM would not read `%`, `?`, `#` and blanks as they are meant."""
     place, _, pragmas = url.partition("?")
-    if not place.startswith(_SQLITE):
-        return url
-    credentials = {"file_path": unquote(place.removeprefix(_SQLITE)), **dict(parse_qsl(pragmas))}
-    return {"engine": "tortoise.backends.sqlite", "credentials": credentials}
+    return {"file_path": unquote(place.removeprefix(_SQLITE)), **dict(parse_qsl(pragmas))}
 
 
 class Database:
@@ -52,66 +56,82 @@ class Database:
         self._url = url
         self._require_durable = require_durable
         self._is_open = False
+        self._is_file = url.startswith(_SQLITE)
+        self._mark = OpenMark(Path(self.place)) if self._is_file else None
 
     @property
     def place(self) -> str:
-        """Where it is, without pragmas or passwords."""
-        return unquote(self._url.partition("?")[0].rpartition("@")[2].removeprefix(_SQLITE))
+        """Where it is, without pragmas, users or passwords."""
+        return (
+            unquote(self._url.partition("?")[0].removeprefix(_SQLITE)) if self._is_file else postgres_place(self._url)
+        )
 
     async def open(self) -> None:
-        """Migrate to the newest schema and connect; a second time it does nothing.
+        """Connect and migrate to the newest schema; a second time it does nothing.
 
-        Raises `SettingsError` if the file cannot be used, or if commits in it would not be durable.
+        Raises `SettingsError` if it cannot be used, if commits in it would not be durable, if another instance uses
+        it, or if a newer program has changed it.
         """
         if self._is_open:
             return
         try:
             await self._connect()
         except (DatabaseError, BaseORMException, OSError) as error:
-            await self.close()
-            remedy = "check that the directory can be written to and has space, and that no other program uses the file"
-            raise SettingsError([f"database {self.place}: cannot be opened: {error}; {remedy}"]) from error
+            await self._disconnect()
+            what = f"database {self.place}: cannot be opened: {error}; {_REMEDIES[self._is_file]}"
+            raise SettingsError([what]) from error
         except BaseException:
-            await self.close()
+            await self._disconnect()
             raise
         self._is_open = True
 
     async def close(self) -> None:
         """Close the connections; without this the process would wait for SQLite's thread for ever. Idempotent."""
+        if self._is_open and self._mark is not None:
+            await self._tidy(self._mark)
+        await self._disconnect()
+
+    async def _disconnect(self) -> None:
         self._is_open = False
         await Tortoise.close_connections()
 
-    def _look(self) -> None:
+    async def _tidy(self, mark: OpenMark) -> None:
+        """Everything into the main file; only then may the log beside it be missing at the next start."""
+        with suppress(DatabaseError, BaseORMException):  # then the mark stays, and the log is read at the next start
+            done = await read_rows("PRAGMA wal_checkpoint(TRUNCATE)")
+            if not done[0]["busy"]:
+                mark.remove()
+
+    def _look(self, mark: OpenMark) -> None:
         """Whether SQLite can read the file at all; the ORM's thread would outlive a failure."""
-        if self._url.startswith(_SQLITE):
-            with closing(connect(self.place)) as looked:
-                looked.execute("PRAGMA schema_version")
+        refuse_network_disk(Path(self.place))
+        mark.refuse_if_log_is_missing()
+        with closing(connect(self.place)) as looked:
+            looked.execute("PRAGMA schema_version")
 
     async def _connect(self) -> None:
-        self._look()
-        config = orm_config(self._url)
-        await migrate(config=config)
-        await Tortoise.close_connections()
+        if self._mark is not None:
+            self._look(self._mark)
+        config = orm_config(self._url, durable=self._require_durable)
+        EXECUTOR_CACHE.clear()  # the ORM keeps statements by table, whatever kind of database was open before
         await Tortoise.init(config=config, _enable_global_fallback=True)
-        if self._require_durable and self._url.startswith("sqlite"):
-            for pragma, wanted in (("synchronous", "2"), ("journal_mode", "wal")):
-                await self._check(pragma, wanted)
-
-    async def _check(self, pragma: str, wanted: str) -> None:
-        """What the connection that we shall use says of itself, not what we asked for."""
-        row = (await connections.get("default").execute_query_dict(f"PRAGMA {pragma}"))[0]
-        if (found := str(row[pragma])) != wanted:
-            what = f"{pragma} is {found}, it must be {wanted}: a commit would not be safe from a power cut"
-            raise SettingsError([f"database {self.place}: {what}; use a local disk that SQLite can lock"])
+        await migrate(config["apps"], self.place)
+        if self._mark is not None:
+            self._mark.put()
+            sync_directory(Path(self.place).parent)
 
 
 @asynccontextmanager
 async def transaction() -> AsyncIterator[None]:
-    """All writes inside are committed together, or none. Never call a venue or Telegram inside."""
+    """All writes inside are committed together, or none. Never call a venue or Telegram inside.
+
+    Transactions run one after another and share commits: `core/store/commits.py`. When this returns, the commit is
+    durable; if it raises, nothing of it may be relied on.
+    """
     async with in_transaction("default"):
         yield
 
 
 async def read_rows(sql: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
-    """Rows of a read-only query, for reports that the ORM cannot say."""
+    """Rows of a read-only query, for reports that the ORM cannot say; write `$1`, `$2` for values, as both can read."""
     return list(await connections.get("default").execute_query_dict(sql, list(values)))

@@ -17,8 +17,7 @@ class ExactDecimal(Field[Decimal]):
     """
 
     field_type = Decimal
-    SQL_TYPE = "VARCHAR(80)"
-    skip_to_python_if_native = True
+    SQL_TYPE = "TEXT"
 
     def to_python_value(self, value: Any) -> Decimal | None:
         """From text, refusing what is not a finite number."""

@@ -1,20 +1,22 @@
-"""What strategies are to hold, kept so that a restart goes on with the same wishes. One row an account."""
+"""What strategies are to hold, kept so that a restart goes on with the same wishes. One row a strategy and symbol."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
-from core.store.models import Cursor
+from core.store.models import GoalRow
+
+_KEY = ("account", "strategy", "symbol")
+_VALUES = ("quantity", "exposure", "reason", "barred")
 
 
-async def load_goals(account: str) -> list[Any]:
-    """The stored goals, as they were given; nothing before the first."""
-    row = await Cursor.get_or_none(name=f"goals:{account}")
-    return list(json.loads(row.value)) if row is not None else []
+async def load_goals(account: str) -> list[GoalRow]:
+    """The stored goals of an account."""
+    return await GoalRow.filter(account=account).order_by("id")
 
 
-async def put_goals(account: str, goals: Iterable[list[str | float | None]]) -> None:
-    """Remember all goals of an account."""
-    await Cursor.update_or_create(name=f"goals:{account}", defaults={"value": json.dumps(list(goals))})
+async def put_goals(account: str, goals: Mapping[tuple[str, str], Mapping[str, Any]]) -> None:
+    """Store these goals, by strategy and symbol; the others stay as they are."""
+    rows = [GoalRow(account=account, strategy=name, symbol=symbol, **goal) for (name, symbol), goal in goals.items()]
+    await GoalRow.bulk_create(rows, on_conflict=_KEY, update_fields=_VALUES)

@@ -47,9 +47,9 @@ class Inbox:
         """Remember that work on it begins now."""
         await InboxRow.filter(update_id=update_id).update(begun=True)
 
-    async def finish(self, update_id: int, outcome: str) -> None:
-        """Done with it: "done", "expired", "refused", "failed" or "interrupted"."""
-        await InboxRow.filter(update_id=update_id).update(outcome=outcome)
+    async def finish(self, outcome: str, *update_ids: int) -> None:
+        """Done with these: "done", "expired", "refused", "failed" or "interrupted"."""
+        await InboxRow.filter(update_id__in=update_ids).update(outcome=outcome)
 
     async def next_offset(self) -> int | None:
         """One above the highest stored id, None if there is none."""

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal, localcontext
 
+from tortoise.queryset import QuerySet
+
 from core.store.models import LedgerBalance, LedgerEntry, LedgerTransaction
 from core.trading.ledger import EXACT, Posting, carried
 
@@ -15,9 +17,17 @@ async def is_posted(ref: str) -> bool:
     return await LedgerTransaction.exists(ref=ref)
 
 
-async def post(posting: Posting, balances: Mapping[tuple[str, str], Decimal], at: datetime, wall: datetime) -> None:
+async def amounts_of(ref: str) -> dict[tuple[str, str], Decimal]:
+    """The entries of one posting, summed; empty if it is not there."""
+    row = await LedgerTransaction.get_or_none(ref=ref)
+    return await _sums(LedgerEntry.filter(transaction_id=row.id)) if row else {}
+
+
+async def post(
+    posting: Posting, balances: Mapping[tuple[str, str], Decimal], at: datetime, wall: datetime, *, corrects: str = ""
+) -> None:
     """Add a posting; `balances` are the sums before it. A second one with the same ref raises."""
-    row = await LedgerTransaction.create(ref=posting.ref, kind=posting.kind, at=at, recorded_at=wall)
+    row = await LedgerTransaction.create(ref=posting.ref, kind=posting.kind, at=at, recorded_at=wall, corrects=corrects)
     await LedgerEntry.bulk_create(
         LedgerEntry(transaction_id=row.id, account=entry.account, unit=entry.unit, amount=entry.amount)
         for entry in posting.entries
@@ -38,9 +48,12 @@ async def load_balances() -> dict[tuple[str, str], Decimal]:
 
 async def sums_of_entries() -> dict[tuple[str, str], Decimal]:
     """The same, added up from the entries themselves: slow, for checks."""
+    return await _sums(LedgerEntry.all())
+
+
+async def _sums(entries: QuerySet[LedgerEntry]) -> dict[tuple[str, str], Decimal]:
     sums: dict[tuple[str, str], Decimal] = {}
-    rows = await LedgerEntry.all().values_list("account", "unit", "amount")
     with localcontext(EXACT):
-        for account, unit, amount in rows:
+        for account, unit, amount in await entries.values_list("account", "unit", "amount"):
             sums[account, unit] = sums.get((account, unit), Decimal(0)) + Decimal(amount)
     return sums

@@ -22,7 +22,7 @@ class OrderRow(Model):
     side = fields.CharField(max_length=4)
     quantity: Decimal = exact_decimal()
     filled: Decimal = exact_decimal()
-    type = fields.CharField(max_length=16)
+    type = fields.CharField(max_length=20)
     limit_price: Decimal | None = exact_decimal(null=True)
     stop_price: Decimal | None = exact_decimal(null=True)
     time_in_force = fields.CharField(max_length=8)
@@ -37,10 +37,38 @@ class OrderRow(Model):
     note = fields.TextField(default="")
     at = fields.DatetimeField()
     recorded_at = fields.DatetimeField()
+    post_only = fields.BooleanField(db_default=False)
+    trail: Decimal | None = exact_decimal(null=True)
+    trail_percent: Decimal | None = exact_decimal(null=True)
+    expires_at = fields.DatetimeField(null=True)
+    oco_group = fields.CharField(max_length=_NAME, db_default="")
+    role = fields.CharField(max_length=40, db_default="")  # what it is for: an exit of the protective engine, say
+    give_up_at = fields.DatetimeField(null=True)  # market time at which we cancel what has not filled
+    wanted = fields.CharField(max_length=300, db_default="")  # a change that the venue has not confirmed
+    watch_until = fields.DatetimeField(null=True)  # wall time until which a presumed absence is doubted
 
     class Meta:
         table = "orders"
-        indexes = [Index(fields=("is_open", "account")), Index(fields=("at",))]  # noqa: RUF012
+        indexes = [  # noqa: RUF012
+            Index(fields=("is_open", "account")),
+            Index(fields=("at",)),
+            Index(fields=("watch_until",)),
+            Index(fields=("venue_order_id",)),
+        ]
+
+
+class OrderStrategyRow(Model):
+    """One strategy that an order is for, so that its orders are found without reading all."""
+
+    id = fields.BigIntField(primary_key=True)
+    client_order_id = fields.CharField(max_length=32)
+    strategy = fields.CharField(max_length=_NAME)
+    at = fields.DatetimeField()
+
+    class Meta:
+        table = "order_strategies"
+        unique_together = (("client_order_id", "strategy"),)
+        indexes = [Index(fields=("strategy", "at"))]  # noqa: RUF012
 
 
 class OrderEvent(Model):
@@ -59,7 +87,11 @@ class OrderEvent(Model):
 
 
 class FillRow(Model):
-    """One execution, once: (account, symbol, fill_id) is unique."""
+    """One execution, once: (account, symbol, fill_id) is unique. Only status and replaced_by ever change.
+
+    status is booked, replaced (the venue has corrected it, see replaced_by) or busted (declared void).
+    client_order_id is empty for an execution that was not ours.
+    """
 
     id = fields.BigIntField(primary_key=True)
     account = fields.CharField(max_length=_NAME)
@@ -76,6 +108,10 @@ class FillRow(Model):
     strategies = fields.CharField(max_length=500)
     at = fields.DatetimeField()
     recorded_at = fields.DatetimeField()
+    status = fields.CharField(max_length=10, db_default="booked")
+    corrects = fields.CharField(max_length=120, db_default="")
+    replaced_by = fields.CharField(max_length=120, db_default="")
+    venue_order_id = fields.CharField(max_length=80, db_default="")
 
     class Meta:
         table = "fills"
@@ -95,11 +131,15 @@ class AllocationRow(Model):
     price: Decimal = exact_decimal()
     fee: Decimal = exact_decimal()
     at = fields.DatetimeField()
+    multiplier: Decimal | None = exact_decimal(null=True)  # rows of before 0002 have the instrument's
+    fee_currency = fields.CharField(max_length=12, db_default="")  # the same
+    replaced_by = fields.CharField(max_length=200, db_default="")  # a correction or a bust counts instead
+    place = fields.BigIntField(null=True)  # the id of the row whose place it has among trades of the same time
 
     class Meta:
         table = "allocations"
         unique_together = (("fill_ref", "strategy"),)
-        indexes = [Index(fields=("strategy", "id"))]  # noqa: RUF012
+        indexes = [Index(fields=("strategy", "id")), Index(fields=("at",)), Index(fields=("symbol", "at"))]  # noqa: RUF012
 
 
 class LedgerTransaction(Model):
@@ -110,9 +150,11 @@ class LedgerTransaction(Model):
     kind = fields.CharField(max_length=20)
     at = fields.DatetimeField()
     recorded_at = fields.DatetimeField()
+    corrects = fields.CharField(max_length=200, db_default="")
 
     class Meta:
         table = "ledger_transactions"
+        indexes = [Index(fields=("at",))]  # noqa: RUF012
 
 
 class LedgerEntry(Model):
@@ -141,6 +183,21 @@ class LedgerBalance(Model):
         unique_together = (("account", "unit"),)
 
 
+class FxRateRow(Model):
+    """The rate by which equity at a moment was converted: one unit of base is worth rate units of quote."""
+
+    id = fields.BigIntField(primary_key=True)
+    base = fields.CharField(max_length=12)
+    quote = fields.CharField(max_length=12)
+    rate: Decimal = exact_decimal()
+    at = fields.DatetimeField()
+    source = fields.CharField(max_length=_NAME)
+
+    class Meta:
+        table = "fx_rates"
+        unique_together = (("base", "quote", "at"),)
+
+
 class StrategyRow(Model):
     """What a strategy is asked to do and how it stands, its definition stays in the settings."""
 
@@ -155,13 +212,56 @@ class StrategyRow(Model):
     last_signal_at = fields.DatetimeField(null=True)
     error = fields.TextField(default="")
     restarts = fields.IntField(default=0)
+    exits: dict[str, object] | None = fields.JSONField(null=True)  # what its signals said, by symbol
 
     class Meta:
         table = "strategies"
 
 
+class GoalRow(Model):
+    """What a strategy is to hold. While it still wishes barred, a protective exit keeps it from opening anew."""
+
+    id = fields.BigIntField(primary_key=True)
+    account = fields.CharField(max_length=_NAME)
+    strategy = fields.CharField(max_length=_NAME)
+    symbol = fields.CharField(max_length=_NAME)
+    quantity: Decimal = exact_decimal()
+    exposure = fields.FloatField(null=True)
+    reason = fields.TextField()
+    barred = fields.FloatField(null=True)
+
+    class Meta:
+        table = "goals"
+        unique_together = (("account", "strategy", "symbol"),)
+
+
+class ProtectionRow(Model):
+    """The exits of one open position of one strategy, gone when it is flat."""
+
+    id = fields.BigIntField(primary_key=True)
+    account = fields.CharField(max_length=_NAME)
+    strategy = fields.CharField(max_length=_NAME)
+    symbol = fields.CharField(max_length=_NAME)
+    spec: dict[str, object] | None = fields.JSONField(null=True)
+    source = fields.CharField(max_length=10)
+    quantity: Decimal = exact_decimal()
+    entry: Decimal = exact_decimal()
+    opened_at = fields.DatetimeField()
+    episode = fields.CharField(max_length=24)
+    bars = fields.BigIntField()
+    bar_at = fields.DatetimeField(null=True)
+    best: Decimal | None = exact_decimal(null=True)
+    atr: Decimal | None = exact_decimal(null=True)
+    fired = fields.CharField(max_length=10)
+    holder = fields.CharField(max_length=10)
+
+    class Meta:
+        table = "protections"
+        unique_together = (("account", "strategy", "symbol"),)
+
+
 class TradingStateRow(Model):
-    """The trading state of one scope: "global", "account:NAME" or "strategy:NAME"."""
+    """The trading state of one scope: "global", "account:NAME", "strategy:NAME" or "instrument:ACCOUNT/SYMBOL"."""
 
     scope = fields.CharField(max_length=100, primary_key=True)
     state = fields.IntField()

@@ -7,10 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from brokers.order import Fill, OrderRequest
-from core.store.models import AllocationRow, FillRow, OrderEvent, OrderRow
+from brokers.order import Fill
+from core.store.models import AllocationRow, Cursor, FillRow, OrderEvent, OrderRow, OrderStrategyRow
+from core.trading.belief import Belief
 from core.trading.ledger import FillFacts
+from core.trading.live_order import LiveOrder
 from core.trading.states import OrderState
+
+# How many ids a query names at once; SQLite takes some thousands.
+_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,18 +26,10 @@ class Stamp:
     wall: datetime
 
 
-async def insert_order(
-    request: OrderRequest,
-    *,
-    account: str,
-    origin: str,
-    allocations: Mapping[str, Decimal],
-    reason: str,
-    state: OrderState,
-    stamp: Stamp,
-) -> None:
-    """A new order, with the steps of its life so far."""
-    await OrderRow.create(
+async def insert_order(order: LiveOrder, account: str, stamp: Stamp) -> None:
+    """A new order, with the steps of its life so far. An id that was used before raises."""
+    request, allocations = order.request, order.allocations
+    row = OrderRow(
         client_order_id=request.client_order_id,
         account=account,
         symbol=request.instrument.symbol,
@@ -44,21 +41,31 @@ async def insert_order(
         stop_price=request.stop_price,
         time_in_force=request.time_in_force.value,
         reduce_only=request.reduce_only,
-        origin=origin,
-        allocations={name: format(part, "f") for name, part in allocations.items()},
+        origin=order.origin,
+        allocations=_as_text(allocations),
         strategies=_listed(allocations),
-        state=state.value,
-        is_open=state.is_open,
-        reason=reason,
+        state=order.state.value,
+        is_open=order.state.is_open,
+        reason=order.reason,
         at=stamp.market,
         recorded_at=stamp.wall,
+        post_only=request.post_only,
+        trail=request.trail,
+        trail_percent=request.trail_percent,
+        expires_at=request.expires_at,
+        oco_group=request.oco_group,
+        role=order.role,
+        give_up_at=order.give_up_at,
     )
-    await add_event(request.client_order_id, OrderState.INTENDED, state, reason, stamp)
+    links = [OrderStrategyRow(client_order_id=order.id, strategy=name, at=stamp.market) for name in sorted(allocations)]
+    await OrderRow.bulk_create([row])  # in bulk even if it is one: rows whose ids nobody needs are stored in one step
+    await OrderStrategyRow.bulk_create(links)
+    await add_event(order.id, OrderState.INTENDED, order.state, order.reason, stamp)
 
 
 async def add_event(order: str, before: OrderState, after: OrderState, note: str, stamp: Stamp) -> None:
     """One more step in an order's history."""
-    await OrderEvent.create(
+    step = OrderEvent(
         client_order_id=order,
         before=before.value,
         after=after.value,
@@ -66,14 +73,32 @@ async def add_event(order: str, before: OrderState, after: OrderState, note: str
         at=stamp.market,
         recorded_at=stamp.wall,
     )
+    await OrderEvent.bulk_create([step])
 
 
-async def update_order(order: str, *, state: OrderState, filled: Decimal, venue_order_id: str, note: str) -> None:
-    """The order's newest state."""
-    changes = {"state": state.value, "is_open": state.is_open, "filled": filled, "note": note}
-    if venue_order_id:
-        changes["venue_order_id"] = venue_order_id
-    await OrderRow.filter(client_order_id=order).update(**changes)
+async def update_order(order: LiveOrder, belief: Belief, note: str) -> None:
+    """The order's newest state, and its terms if they are new."""
+    changes: dict[str, object] = {
+        "state": belief.state.value,
+        "is_open": belief.state.is_open,
+        "filled": belief.filled,
+        "note": note,
+        "venue_order_id": belief.venue_order_id,
+        "wanted": belief.wanted.as_text() if belief.wanted else "",
+        "watch_until": belief.watch_until,
+    }
+    if belief.request is not order.request:
+        changes["quantity"] = belief.request.quantity
+        changes["limit_price"] = belief.request.limit_price
+        changes["stop_price"] = belief.request.stop_price
+        changes["allocations"] = _as_text(belief.allocations)
+    await OrderRow.filter(client_order_id=order.id).update(**changes)
+
+
+async def instance_name(fresh: str) -> str:
+    """The name of this installation in its order ids, for ever: `fresh` the first time."""
+    row, _ = await Cursor.get_or_create(name="instance", defaults={"value": fresh})
+    return row.value
 
 
 async def get_order(order: str) -> OrderRow | None:
@@ -86,35 +111,98 @@ async def open_orders(account: str) -> list[OrderRow]:
     return await OrderRow.filter(account=account, is_open=True).order_by("recorded_at")
 
 
-async def fills_of(account: str, order: str) -> list[FillRow]:
-    """The fills that are recorded for an order."""
-    return await FillRow.filter(account=account, client_order_id=order).order_by("id")
+async def watched_orders(account: str) -> list[OrderRow]:
+    """Every order that is presumed not placed and still looked for."""
+    return await OrderRow.filter(account=account, watch_until__isnull=False).order_by("recorded_at")
 
 
-async def parts_of_fill(ref: str) -> dict[str, Decimal]:
-    """The signed units that each strategy got of a fill."""
-    return {row.strategy: row.quantity for row in await AllocationRow.filter(fill_ref=ref)}
+async def newest_orders(account: str, most: int) -> list[OrderRow]:
+    """The newest `most` orders, newest first."""
+    return await OrderRow.filter(account=account).order_by("-at").limit(most)
+
+
+async def newest_filled(account: str, most: int) -> list[str]:
+    """The ids of the orders of the newest fills, newest first."""
+    rows = await FillRow.filter(account=account).order_by("-id").limit(most).values_list("client_order_id", flat=True)
+    return [str(each) for each in dict.fromkeys(rows) if each]
+
+
+async def orders_at_venue(account: str, venue_ids: Iterable[str]) -> dict[str, OrderRow]:
+    """Our orders by the venue's ids of them."""
+    rows = await OrderRow.filter(account=account, venue_order_id__in=[each for each in venue_ids if each])
+    return {row.venue_order_id: row for row in rows}
+
+
+async def known_ids(account: str, ids: Iterable[str]) -> frozenset[str]:
+    """Those of `ids` that are orders of ours, closed ones included."""
+    found: set[str] = set()
+    wanted = sorted({each for each in ids if each})
+    for start in range(0, len(wanted), _AT_ONCE):
+        query = OrderRow.filter(account=account, client_order_id__in=wanted[start : start + _AT_ONCE])
+        found.update(str(each) for each in await query.values_list("client_order_id", flat=True))
+    return frozenset(found)
+
+
+async def events_of(order: str) -> list[OrderEvent]:
+    """The history of an order, oldest first."""
+    return await OrderEvent.filter(client_order_id=order).order_by("id")
+
+
+async def fills_of(account: str, orders: Iterable[str]) -> list[FillRow]:
+    """The fills that are recorded for orders, oldest first, corrected ones too."""
+    rows: list[FillRow] = []
+    wanted = list(orders)
+    for start in range(0, len(wanted), _AT_ONCE):
+        query = FillRow.filter(client_order_id__in=wanted[start : start + _AT_ONCE], account=account)
+        rows += await query.order_by("id")
+    return rows
 
 
 async def orders_without_fees(account: str) -> list[str]:
-    """The ids of the orders that have a fill whose fee is not known yet."""
+    """The ids of the orders that have a fill whose fee is not known yet; an empty one for fills that are not ours."""
     rows = FillRow.filter(account=account, fee__isnull=True).order_by("id")
-    return list(dict.fromkeys([row.client_order_id for row in await rows]))
+    return list(dict.fromkeys([row.client_order_id for row in await rows if row.status == "booked"]))
 
 
-async def put_fee(account: str, fill: Fill, facts: FillFacts) -> None:
+async def put_fee(account: str, stored_as: str, fill: Fill, facts: FillFacts) -> None:
     """The fee of a recorded fill, told later, and how it is shared."""
-    row = FillRow.filter(account=account, symbol=fill.symbol, fill_id=fill.fill_id)
+    row = FillRow.filter(account=account, symbol=fill.symbol, fill_id=stored_as)
     await row.update(fee=fill.fee, fee_currency=fill.fee_currency)
     for part in facts.allocations:
-        await AllocationRow.filter(fill_ref=facts.ref, strategy=part.strategy).update(fee=part.fee)
+        share = AllocationRow.filter(fill_ref=facts.ref, strategy=part.strategy)
+        await share.update(fee=part.fee, fee_currency=facts.fee_currency)
 
 
-async def insert_fill(account: str, fill: Fill, facts: FillFacts, stamp: Stamp) -> None:
-    """One execution and how it is shared."""
+async def void_fill(account: str, symbol: str, stored_as: str, replaced_by: str = "") -> None:
+    """A fill does not count any more: busted, or another takes its place. Its row stays; the books see to its parts."""
+    status = "replaced" if replaced_by else "busted"
+    row = FillRow.filter(account=account, symbol=symbol, fill_id=stored_as)
+    await row.update(status=status, replaced_by=replaced_by)
+
+
+async def fill_family(account: str, symbol: str, names: Iterable[str]) -> list[FillRow]:
+    """The rows of the venue's fill ids in a symbol, and of what was recorded in their place, oldest first."""
+    rows: dict[int, FillRow] = {}
+    wanted = sorted(names)
+    for start in range(0, len(wanted), _AT_ONCE):
+        some = wanted[start : start + _AT_ONCE]
+        mine = FillRow.filter(account=account, symbol=symbol)
+        found = [*await mine.filter(fill_id__in=some)]
+        again = [row.replaced_by for row in found if row.replaced_by]
+        found += await mine.filter(fill_id__in=again) if again else []
+        rows |= {row.id: row for row in found}
+    return [rows[key] for key in sorted(rows)]
+
+
+async def insert_fill(
+    account: str, fill: Fill, facts: FillFacts, stamp: Stamp, *, stored_as: str = "", corrects: str = ""
+) -> None:
+    """One execution. Its parts are stored with its posting."""
     await FillRow.create(
         account=account,
-        fill_id=fill.fill_id,
+        fill_id=stored_as or fill.fill_id,
+        corrects=corrects,
+        venue_order_id=fill.venue_order_id,
         client_order_id=fill.client_order_id,
         symbol=fill.symbol,
         side=fill.side.value,
@@ -128,47 +216,50 @@ async def insert_fill(account: str, fill: Fill, facts: FillFacts, stamp: Stamp) 
         at=fill.at,
         recorded_at=stamp.wall,
     )
-    await insert_allocations(facts, fill.at)
 
 
-async def insert_allocations(facts: FillFacts, at: datetime) -> None:
-    """Who got which part of a fill, or of a trade between strategies."""
-    await AllocationRow.bulk_create(
-        AllocationRow(
-            fill_ref=facts.ref,
-            account=facts.account,
-            strategy=part.strategy,
-            symbol=facts.symbol,
-            quantity=part.quantity,
-            price=facts.price,
-            fee=part.fee,
-            at=at,
-        )
-        for part in facts.allocations
-    )
-
-
-async def page_of_orders(page: int, size: int, *, open_only: bool, strategy: str) -> tuple[list[OrderRow], int]:
-    """One page, newest first, and how many there are in all."""
+async def page_of_orders(
+    page: int, size: int, *, open_only: bool, strategy: str, state: OrderState | None = None
+) -> tuple[list[OrderRow], int]:
+    """One page, newest first, and how many there are in all; of those in `state` if one is given."""
+    if strategy and not open_only:
+        return await _page_of_strategy(page, size, strategy)
     query = OrderRow.all()
     if open_only:
         query = query.filter(is_open=True)
+    if state is not None:
+        query = query.filter(state=state.value)
     if strategy:
         query = query.filter(strategies__contains=f"|{strategy}|")
     rows = await query.order_by("-at", "-recorded_at").offset((page - 1) * size).limit(size)
     return rows, await query.count()
 
 
+async def _page_of_strategy(page: int, size: int, strategy: str) -> tuple[list[OrderRow], int]:
+    """By the links: with a million orders, reading the text of each takes too long."""
+    links = OrderStrategyRow.filter(strategy=strategy)
+    ids = (
+        await links.order_by("-at", "-id")
+        .offset((page - 1) * size)
+        .limit(size)
+        .values_list("client_order_id", flat=True)
+    )
+    rows = {row.client_order_id: row for row in await OrderRow.filter(client_order_id__in=list(ids))}
+    return [rows[str(each)] for each in ids], await links.count()
+
+
 async def page_of_fills(page: int, size: int, symbol: str) -> tuple[list[FillRow], int]:
-    """One page, newest first, and how many there are in all."""
+    """One page of what counts, newest first, and how many there are in all, the few that were corrected included."""
     query = FillRow.filter(symbol=symbol) if symbol else FillRow.all()
-    rows = await query.order_by("-at", "-id").offset((page - 1) * size).limit(size)
+    rows = await query.filter(status="booked").order_by("-at", "-id").offset((page - 1) * size).limit(size)
     return rows, await query.count()
 
 
 async def allocations_of(strategy: str = "", since: datetime | None = None, *, most: int) -> list[AllocationRow]:
     """The newest `most` parts of fills, oldest first: of one strategy or of all, from `since` on."""
-    query = AllocationRow.filter(strategy=strategy) if strategy else AllocationRow.all()
+    query = AllocationRow.filter(replaced_by="")
+    if strategy:
+        query = query.filter(strategy=strategy)
     if since is not None:
         query = query.filter(at__gte=since)
     return (await query.order_by("-id").limit(most))[::-1]
@@ -179,6 +270,10 @@ async def count_since(since: datetime | None) -> tuple[int, int]:
     if since is None:
         return await OrderRow.all().count(), await FillRow.all().count()
     return await OrderRow.filter(at__gte=since).count(), await FillRow.filter(at__gte=since).count()
+
+
+def _as_text(parts: Mapping[str, Decimal]) -> dict[str, str]:
+    return {name: format(part, "f") for name, part in parts.items()}
 
 
 def _listed(names: Iterable[str]) -> str:

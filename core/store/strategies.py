@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from core.store.models import StrategyRow
 
 
-async def put_strategy(name: str, **columns: Any) -> None:
-    """Store how a strategy stands, whether it was known or not."""
-    await StrategyRow.bulk_create(
-        [StrategyRow(name=name, **columns)], on_conflict=["name"], update_fields=sorted(columns)
-    )
+async def put_strategies(rows: Iterable[Mapping[str, Any]]) -> None:
+    """Store how strategies stand, by name, whether they were known or not; each has the same columns."""
+    made = [StrategyRow(**row) for row in rows]
+    if made:
+        columns = sorted(set(StrategyRow._meta.db_fields) - {"name"})  # noqa: SLF001 (the ORM's own list)
+        await StrategyRow.bulk_create(made, on_conflict=["name"], update_fields=columns)

@@ -61,7 +61,7 @@ async def test_an_unusable_file_is_a_problem_with_a_remedy(tmp_path: Path) -> No
         assert "check that" in str(caught.value)
 
 
-async def test_transactions_are_all_or_nothing_also_nested(database: Database) -> None:
+async def test_transactions_are_all_or_nothing_also_nested(store: Database) -> None:
     """An inner failure that is caught undoes only the inner part."""
     async with transaction():
         await JobRow.create(name="outer")
@@ -72,7 +72,7 @@ async def test_transactions_are_all_or_nothing_also_nested(database: Database) -
     assert [row.name for row in await JobRow.all()] == ["outer"]
 
 
-async def test_parallel_transactions_wait_for_each_other(database: Database) -> None:
+async def test_parallel_transactions_wait_for_each_other(store: Database) -> None:
     """Fifty readers and writers of one row: no update is lost, nothing locks up."""
     await ChatMemoryRow.create(chat_id=1, key="n", value="0")
 
@@ -87,7 +87,7 @@ async def test_parallel_transactions_wait_for_each_other(database: Database) -> 
     assert (await ChatMemoryRow.get(chat_id=1, key="n")).value == "50"
 
 
-async def test_decimals_and_times_come_back_as_they_were(database: Database) -> None:
+async def test_decimals_and_times_come_back_as_they_were(store: Database) -> None:
     """To the last digit, and in UTC to the microsecond."""
     value = Decimal("123456789.123456789012345678")
     moment = NOW.replace(microsecond=1)
