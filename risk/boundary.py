@@ -18,7 +18,7 @@ def largest_passing(intent: OrderIntent, view: PortfolioView, fits: Fits) -> Dec
     `fits` must be monotonic: what does not fit, does not fit when larger. Bisection asks it some thirty times
     and is exact where algebra would round.
     """
-    free = reducible(view, intent.instrument.symbol, intent.side)
+    free = reducible(view, intent.instrument.symbol, intent.side, intent)
     lot = intent.instrument.lot
     passing, failing = 0, int((intent.quantity / lot).to_integral_value(rounding=ROUND_DOWN)) + 1
     while failing - passing > 1:

@@ -14,11 +14,15 @@ from brokers.order import OrderType, Side, TimeInForce
 
 
 class Origin(StrEnum):
-    """Who wants the order. A person's flatten may reduce risk even while trading is halted."""
+    """Who wants the order. A person's flatten may reduce risk even while trading is halted.
+
+    PROTECTION is the protective engine: stops, targets and time stops. It only ever closes.
+    """
 
     STRATEGY = "strategy"
     MANUAL = "manual"
     FLATTEN = "flatten"
+    PROTECTION = "protection"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,9 @@ class OrderIntent:
     """A wish to trade; deliberately unvalidated, for the gate must be able to say what is wrong with it.
 
     `allocations` says which strategy gets which signed part; they sum to the signed quantity. Parts of
-    opposite sign are strategies that trade with each other inside the account.
+    opposite sign are strategies that trade with each other inside the account. `trail`, `trail_percent`,
+    `expires_at`, `post_only` and `oco_group` are those of `brokers.order.OrderRequest`. `role` says what the order
+    is for, where somebody must find it again: an exit of the protective engine, say.
     """
 
     account: str
@@ -42,11 +48,23 @@ class OrderIntent:
     reduce_only: bool = False
     origin: Origin = Origin.STRATEGY
     reason: str = ""
+    trail: Decimal | None = None
+    trail_percent: Decimal | None = None
+    expires_at: datetime | None = None
+    post_only: bool = False
+    oco_group: str = ""
+    role: str = ""
+    timeout: float | None = None
 
     @property
     def strategies(self) -> tuple[str, ...]:
         """The strategies that this order is for, in name order."""
         return tuple(sorted(self.allocations))
+
+    @property
+    def is_resting_exit(self) -> bool:
+        """Whether it waits at the venue to close something: the protective engine's stops and targets."""
+        return self.origin is Origin.PROTECTION and self.type is not OrderType.MARKET
 
     @property
     def signed_quantity(self) -> Decimal:

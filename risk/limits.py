@@ -46,6 +46,12 @@ class RiskLimits(BaseModel):
     price_collar_percent: Percent = Field(
         default=Decimal(5), description="How far limit and stop prices may lie from the market, in %."
     )
+    price_drift_percent: Percent = Field(
+        default=Decimal(10), description="How far our own prices in an instrument may move within a period, in %."
+    )
+    price_drift_seconds: Annotated[Decimal, Field(gt=0, le=86_400, allow_inf_nan=False)] = Field(
+        default=Decimal(60), description="The period for that, in seconds."
+    )
     stale_quote_seconds: Annotated[Decimal, Field(gt=0, allow_inf_nan=False)] | None = Field(
         default=Decimal(10),
         description="Oldest quote that still counts as the market, in seconds; none: any age.",
@@ -76,6 +82,13 @@ class RiskLimits(BaseModel):
     duplicate_window_seconds: Annotated[Decimal, Field(gt=0, le=86_400, allow_inf_nan=False)] = Field(
         default=Decimal(10),
         description="How long an order counts as a predecessor of an identical one, in seconds.",
+    )
+
+    max_entries: Count = Field(
+        default=20, description="Most orders of a strategy in an instrument that open something, within a period."
+    )
+    entries_seconds: Annotated[Decimal, Field(gt=0, le=86_400, allow_inf_nan=False)] = Field(
+        default=Decimal(300), description="The period for that, in seconds; then a strategy is paused."
     )
 
     # What the monitor watches
@@ -109,7 +122,9 @@ class RiskLimits(BaseModel):
         return self
 
 
-_LARGER_IS_TIGHTER = frozenset({"min_free_balance_percent", "duplicate_window_seconds"})
+_LARGER_IS_TIGHTER = frozenset(
+    {"min_free_balance_percent", "duplicate_window_seconds", "price_drift_seconds", "entries_seconds"}
+)
 
 
 def loosened(old: RiskLimits, new: RiskLimits) -> tuple[str, ...]:

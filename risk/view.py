@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -42,7 +42,9 @@ class WorkingOrder:
     """An order that may still fill: `remaining` units at full size. `uncertain` ones count like any other.
 
     `instrument` values orders in instruments that the account does not hold; without it their value is
-    unknown, and then new risk is denied.
+    unknown, and then new risk is denied. Of the orders of one `oco_group` only one ever fills. A `resting_exit`
+    is a stop or target of the protective engine: it waits, and gives way to any other exit. A
+    `conditional` order sleeps until a price is reached.
     """
 
     client_order_id: str
@@ -53,11 +55,14 @@ class WorkingOrder:
     reduce_only: bool = False
     uncertain: bool = False
     instrument: Instrument | None = None
+    oco_group: str = ""
+    resting_exit: bool = False
+    conditional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A recent order message, for rate and duplicate rules."""
+    """A recent order message, for rate and duplicate rules; `reduces`: it promised to close only."""
 
     at: datetime
     strategy: str
@@ -65,6 +70,7 @@ class Submission:
     side: Side
     quantity: Decimal
     price: Decimal | None = None
+    reduces: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +80,8 @@ class PortfolioView:
     `equity` is None when it cannot be computed (a held instrument without a mark): rules then deny and the
     monitor halts, rather than skip. `day_start_equity` and `peak_equity` are persisted baselines.
     `daily_volume` is the venue's 24-hour volume in units. `states` holds the trading state of each scope:
-    "global", "account:NAME" and "strategy:NAME". `fx_rates` holds the price of one unit of a foreign
-    currency in `currency`.
+    "global", "account:NAME", "strategy:NAME" and "instrument:ACCOUNT/SYMBOL". `fx_rates` holds the price of one unit
+    of a foreign currency in `currency`.
     """
 
     account: str
@@ -99,12 +105,18 @@ class PortfolioView:
         return holding.quantity if holding else ZERO
 
     def working_quantity(self, symbol: str, side: Side) -> Decimal:
-        """Units of `symbol` that open orders on `side` may still fill."""
-        return sum((o.remaining for o in self.working if o.symbol == symbol and o.side is side), ZERO)
+        """Units of `symbol` that open orders on `side` may still fill; of an OCO group, only the largest."""
+        return together(order for order in self.working if order.symbol == symbol and order.side is side)
 
     def worst_quantity(self, symbol: str, side: Side) -> Decimal:
-        """The position if every open order on `side` fills and none on the other side does."""
-        return self.quantity(symbol) + side.sign * self.working_quantity(symbol, side)
+        """The position if every open order on `side` fills and none on the other side does.
+
+        What the venue itself keeps from opening anything (reduce-only) never carries it past flat.
+        """
+        orders = [order for order in self.working if order.symbol == symbol and order.side is side]
+        free = self.quantity(symbol) + side.sign * together(order for order in orders if not order.reduce_only)
+        left = max(-free * side.sign, ZERO)  # still to close on this side
+        return free + side.sign * min(left, together(order for order in orders if order.reduce_only))
 
     def price(self, symbol: str) -> Decimal | None:
         """The price to value `symbol` at: the last quote's mid, else the holding's mark."""
@@ -117,7 +129,20 @@ class PortfolioView:
         """What one unit of `currency` is worth in the account's currency; None when that is unknown."""
         return Decimal(1) if currency == self.currency else self.fx_rates.get(currency)
 
-    def state_for(self, strategies: tuple[str, ...] = ()) -> TradingState:
-        """The gravest of the global, the account's and these strategies' states."""
-        scopes = ("global", f"account:{self.account}", *(f"strategy:{name}" for name in strategies))
+    def state_for(self, strategies: tuple[str, ...] = (), symbol: str = "") -> TradingState:
+        """The gravest of the global, the account's, these strategies' and the instrument's states."""
+        scopes = ["global", f"account:{self.account}", *(f"strategy:{name}" for name in strategies)]
+        if symbol:
+            scopes.append(f"instrument:{self.account}/{symbol}")
         return max(self.states.get(scope, TradingState.ACTIVE) for scope in scopes)
+
+
+def together(orders: Iterable[WorkingOrder]) -> Decimal:
+    """Units that `orders` can fill in all: orders of one OCO group take from each other, so the largest counts."""
+    total, groups = ZERO, dict[str, Decimal]()
+    for order in orders:
+        if order.oco_group:
+            groups[order.oco_group] = max(groups.get(order.oco_group, ZERO), order.remaining)
+        else:
+            total += order.remaining
+    return total + sum(groups.values(), ZERO)

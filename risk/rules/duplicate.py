@@ -19,9 +19,10 @@ CODE = "DUPLICATE_ORDER"
 def duplicate(intent: OrderIntent, view: PortfolioView, limits: RiskLimits) -> Denied | None:
     """Orders of one symbol, side, quantity and price within the window, this one included, stay few.
 
-    The price is the limit, else the stop. A flatten is exempt: the position bounds it.
+    The price is the limit, else the stop. What closes is exempt: the position bounds it, and the protective engine
+    backs off by itself.
     """
-    if intent.origin is Origin.FLATTEN:
+    if intent.origin in (Origin.FLATTEN, Origin.PROTECTION):
         return None
     since = view.at - timedelta(seconds=float(limits.duplicate_window_seconds))
     count = 1 + sum(_is_same(intent, sent) for sent in view.submissions if sent.at > since)

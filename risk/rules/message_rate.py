@@ -19,8 +19,8 @@ _SECOND = timedelta(seconds=1)
 
 @rule(CODE, "Orders a second", order=140)
 def message_rate(intent: OrderIntent, view: PortfolioView, limits: RiskLimits) -> Denied | None:
-    """Orders sent within the last second and this one stay within the limits. A flatten is never slowed."""
-    if intent.origin is Origin.FLATTEN:
+    """Orders sent within the last second and this one stay within the limits. What closes is never slowed."""
+    if intent.origin in (Origin.FLATTEN, Origin.PROTECTION):
         return None
     for who, count, most in _counts(intent, view, limits):
         if count > most:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from brokers.money import ZERO
+from brokers.order import OrderType
 from risk.boundary import reducing_part
 from risk.intent import OrderIntent
 from risk.limits import RiskLimits
@@ -23,7 +24,8 @@ CODE = "PRICE_COLLAR"
 def price_collar(intent: OrderIntent, view: PortfolioView, limits: RiskLimits) -> Denied | None:
     """Limit and stop lie within the collar around the market, both ways.
 
-    A protective stop may lie anywhere; the limit of a protective stop-limit is then measured from its stop.
+    A protective stop may lie anywhere, and so may a target that waits on the winning side: a far exit is no typing
+    error. The limit of a protective stop-limit is measured from its stop.
     """
     reducing = only_reduces(intent, view)
     outside = _first_outside(intent, view, limits, reducing=reducing)
@@ -53,9 +55,16 @@ def _named_prices(
     limit, stop = intent.limit_price, intent.stop_price
     if stop is not None and not reducing:
         yield "stop", stop, _market(view, intent.instrument.symbol)
-    if limit is not None:
+    if limit is not None and not (reducing and _is_target(intent, view)):
         protective = stop if reducing else None
         yield "limit", limit, protective or _market(view, intent.instrument.symbol)
+
+
+def _is_target(intent: OrderIntent, view: PortfolioView) -> bool:
+    """Whether a resting exit waits for a better price than the market's."""
+    if not intent.is_resting_exit or intent.type is not OrderType.LIMIT or intent.limit_price is None:
+        return False
+    return (intent.limit_price - _market(view, intent.instrument.symbol)) * intent.side.sign <= 0
 
 
 def _market(view: PortfolioView, symbol: str) -> Decimal:

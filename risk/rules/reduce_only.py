@@ -16,11 +16,14 @@ CODE = "REDUCE_ONLY"
 
 @rule(CODE, "Reduce-only holds", order=40)
 def reduce_only(intent: OrderIntent, view: PortfolioView, _limits: RiskLimits) -> Denied | None:
-    """Reduce-only orders and every flatten stay within what the position and its open exits leave."""
-    promised = intent.reduce_only or intent.origin is Origin.FLATTEN
+    """Reduce-only orders, every flatten and every resting stop or target stay within what is left to close.
+
+    A stop or target is never larger than the position without its open exits; orders of its OCO group are one exit.
+    """
+    promised = intent.reduce_only or intent.origin is Origin.FLATTEN or intent.is_resting_exit
     if not promised or only_reduces(intent, view):
         return None
     symbol = intent.instrument.symbol
-    left = units(reducible(view, symbol, intent.side), symbol)
+    left = units(reducible(view, symbol, intent.side, intent), symbol)
     reason = f"The order would do more than reduce: {left} left to close"
     return Denied(CODE, reason, left, units(intent.quantity, symbol), reducing_part(intent, view))

@@ -1,4 +1,4 @@
-"""REDUCING lets exits through, HALTED nothing but a person's flatten."""
+"""REDUCING lets exits through, HALTED nothing but a person's flatten: stops and targets wait for the resume, too."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ CODE = "TRADING_STATE"
 
 @rule(CODE, "Trading is allowed", order=30)
 def trading_state(intent: OrderIntent, view: PortfolioView, _limits: RiskLimits) -> Denied | None:
-    """The gravest state of the whole house, the account and the order's strategies decides."""
-    state = view.state_for(intent.strategies)
+    """The gravest state of the whole house, the account, the order's strategies and its instrument decides."""
+    state = view.state_for(intent.strategies, intent.instrument.symbol)
     if state == TradingState.ACTIVE:
         return None
     if state != TradingState.REDUCING and intent.origin is not Origin.FLATTEN:

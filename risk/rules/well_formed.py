@@ -42,6 +42,7 @@ def _flaws(intent: OrderIntent, view: PortfolioView) -> Iterator[_Flaw]:
     yield from _kind(intent, view)
     yield from _quantity(intent)
     yield from _prices(intent)
+    yield from _trail(intent)
     yield from _minimum(intent, view)
     yield from _allocations(intent)
     yield from _lots(intent)
@@ -80,8 +81,20 @@ def _prices(intent: OrderIntent) -> Iterator[_Flaw]:
             yield _Flaw(f"The {name} price is not a multiple of {step}", f"steps of {step}", plain(price))
 
 
+def _trail(intent: OrderIntent) -> Iterator[_Flaw]:
+    given = [each for each in (intent.trail, intent.trail_percent) if each is not None]
+    if len(given) != (1 if intent.type.is_trailing else 0):
+        wants = "one trailing distance" if intent.type.is_trailing else "no trailing distance"
+        yield _Flaw(f"A {intent.type} order takes {wants}", wants, repr(given))
+    elif given and not is_price(given[0]):
+        yield _Flaw("The trailing distance is not a number above zero", "above zero", repr(given[0]))
+
+
 def _minimum(intent: OrderIntent, view: PortfolioView) -> Iterator[_Flaw]:
+    """What closes the whole position may be as small as it is: whether dust can be sold is for the venue to say."""
     thing = intent.instrument
+    if _closes_all(intent, view):
+        return
     if intent.quantity < thing.min_quantity:
         least, value = units(thing.min_quantity, thing.symbol), units(intent.quantity, thing.symbol)
         yield _Flaw(f"The venue takes no order below {least}", least, value)
@@ -89,6 +102,11 @@ def _minimum(intent: OrderIntent, view: PortfolioView) -> Iterator[_Flaw]:
     if worth is not None and worth < thing.min_notional:
         least = f"{plain(thing.min_notional)} {thing.currency}"
         yield _Flaw(f"The venue takes no order worth less than {least}", least, f"{plain(worth)} {thing.currency}")
+
+
+def _closes_all(intent: OrderIntent, view: PortfolioView) -> bool:
+    held = view.quantity(intent.instrument.symbol)
+    return is_known(held) and intent.signed_quantity == -held
 
 
 def _notional(intent: OrderIntent, view: PortfolioView) -> Decimal | None:

@@ -36,3 +36,19 @@ def test_what_is_not_held_is_flat_and_its_price_is_the_quote_or_the_mark():
 def test_an_unknown_currency_has_no_rate():
     view = account(fx_rates={"EUR": D("1.1")})
     assert (view.rate("USD"), view.rate("EUR"), view.rate("GBP")) == (1, D("1.1"), None)
+
+
+def test_what_the_venue_keeps_reduce_only_never_carries_the_worst_case_past_flat():
+    """A stop and an entry the other way: the stop closes what is there, the entry alone opens."""
+    stop = working(Side.SELL, 10, reduce_only=True)
+    assert account(held(10), working=(stop,)).worst_quantity("AAPL", Side.SELL) == 0
+    assert account(held(4), working=(stop,)).worst_quantity("AAPL", Side.SELL) == 0
+    assert account(held(10), working=(stop, working(Side.SELL, 7))).worst_quantity("AAPL", Side.SELL) == 0
+    assert account(held(10), working=(stop, working(Side.SELL, 17))).worst_quantity("AAPL", Side.SELL) == -7
+    assert account(working=(stop,)).worst_quantity("AAPL", Side.SELL) == 0
+
+
+def test_orders_of_one_oco_group_count_once_at_the_largest():
+    pair = (working(Side.SELL, 10, oco_group="g"), working(Side.SELL, 7, oco_group="g"))
+    view = account(working=(*pair, working(Side.SELL, 1)))
+    assert view.working_quantity("AAPL", Side.SELL) == 11

@@ -1,6 +1,7 @@
 import pytest
 
 from brokers.order import OrderType
+from risk.intent import Origin
 from tests.risk.builders import D, account, assert_denied, assert_passes, buy, held, sell
 
 CODE = "PRICE_COLLAR"
@@ -65,3 +66,13 @@ def test_the_limit_of_a_protective_stop_limit_is_measured_from_its_stop():
 
 def test_a_collar_without_a_market_denies():
     assert_denied(CODE, buy(1, **limited("100")), account(quotes={}), largest=0)
+
+
+def test_a_far_target_is_no_typing_error_and_a_far_giveaway_is():
+    """A resting exit may wait anywhere on the winning side; on the losing side it would sell at once, for nothing."""
+    target = {"origin": Origin.PROTECTION, "reduce_only": True}
+    assert_passes(CODE, sell(10, **limited(150), **target), account(held(10)))
+    assert_denied(CODE, sell(10, **limited(50), **target), account(held(10)), largest=0)
+    assert_denied(CODE, sell(10, **limited(150)), account(held(10)), largest=0)
+    far = {"type": OrderType.TAKE_PROFIT, "stop_price": D(150)}
+    assert_passes(CODE, sell(10, **far, **target), account(held(10)))

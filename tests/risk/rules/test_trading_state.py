@@ -6,7 +6,7 @@ from risk.view import TradingState
 from tests.risk.builders import account, assert_denied, assert_passes, buy, held, sell, working
 
 CODE = "TRADING_STATE"
-SCOPES = ["global", "account:paper", "strategy:trend"]
+SCOPES = ["global", "account:paper", "strategy:trend", "instrument:paper/AAPL"]
 
 
 @pytest.mark.parametrize("scope", SCOPES)
@@ -45,3 +45,14 @@ def test_halted_lets_nothing_pass_but_a_persons_flatten():
     assert_denied(CODE, sell(10, origin=Origin.MANUAL), view, largest=0)
     assert_passes(CODE, sell(10, origin=Origin.FLATTEN), view)
     assert_denied(CODE, sell(11, origin=Origin.FLATTEN), view, largest=10)
+
+
+def test_another_instruments_state_is_not_ours():
+    states = {"instrument:paper/MSFT": TradingState.HALTED, "instrument:other/AAPL": TradingState.HALTED}
+    assert_passes(CODE, buy(10), account(states=states))
+
+
+def test_protective_exits_trade_while_reducing_and_not_while_halted():
+    exits = {"origin": Origin.PROTECTION}
+    assert_passes(CODE, sell(10, **exits), account(held(10), states={"global": TradingState.REDUCING}))
+    assert_denied(CODE, sell(10, **exits), account(held(10), states={"global": TradingState.HALTED}), largest=0)

@@ -2,7 +2,7 @@ import pytest
 
 from brokers.order import OrderType
 from risk.intent import Origin
-from tests.risk.builders import BTC, D, account, assert_denied, assert_passes, buy, quote, sell
+from tests.risk.builders import BTC, D, account, assert_denied, assert_passes, buy, held, quote, sell
 
 CODE = "NOT_WELL_FORMED"
 
@@ -97,3 +97,25 @@ def test_an_order_that_is_not_what_it_says_is_denied(wrong):
     answer = RiskGate(WIDE).review(replace(buy(10), **wrong), account())
     assert answer.code == CODE
     assert answer.largest_passing == 0
+
+
+def test_dust_that_closes_the_whole_position_is_for_the_venue_to_judge():
+    assert_passes(CODE, sell("0.001", BTC), account(held("0.001", BTC)))
+    assert_denied(CODE, sell("0.001", BTC), account(held("0.003", BTC)), largest=0)
+    assert_denied(CODE, buy("0.001", BTC), account(held("0.001", BTC)), largest=0)
+
+
+TRAILING = {"type": OrderType.TRAILING_STOP}
+
+
+@pytest.mark.parametrize(
+    "trail",
+    [{}, {"trail": D("NaN")}, {"trail": D(0)}, {"trail": 2.0}, {"trail": D(1), "trail_percent": D(1)}],
+)
+def test_a_trailing_stop_needs_one_distance_that_is_a_number(trail):
+    assert_denied(CODE, sell(10, **TRAILING, **trail), account(held(10)), largest=0)
+    assert_passes(CODE, sell(10, **TRAILING, trail=D(2)), account(held(10)))
+
+
+def test_no_other_order_has_a_trailing_distance():
+    assert_denied(CODE, sell(10, trail=D(1)), account(held(10)), largest=0)
