@@ -7,6 +7,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+# What a market's clock shows before the first price of all.
+BEFORE_MARKET = datetime.fromtimestamp(0, UTC)
+
 
 class Clock(Protocol):
     """Says what time it is: aware datetimes in UTC."""

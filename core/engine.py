@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from contextlib import AsyncExitStack
 
 import structlog
 
@@ -11,19 +11,22 @@ from brokers.errors import BrokerError, Unavailable
 from brokers.registry import BrokerContext, BrokerFactory
 from brokers.simulation.source import TickSource
 from core.access.audit import Audit
-from core.access.roles import SYSTEM
+from core.access.roles import CONSOLE, SYSTEM
 from core.access.tickets import Tickets
 from core.alerts.channel import Severity
 from core.alerts.outbox import Alert, Alerts, Outbox
-from core.clock import Clock, Ids, ManualClock, SystemClock
-from core.events import Events
+from core.books_watch import BooksWatch
+from core.clock import BEFORE_MARKET, Clock, Ids, ManualClock, SystemClock
+from core.databases import database_of
+from core.events import Events, FillRecorded
+from core.halt_flag import HaltFlag
 from core.jobs import jobs
 from core.rounds import Rounds, archive_of
 from core.scheduler import Scheduler
 from core.settings import Settings
 from core.store.chat import ChatMemory
-from core.store.database import Database, sqlite_url
 from core.store.inbox import Inbox
+from core.store.retention import purge
 from core.strategy.host import Host, ThreadHost
 from core.strategy.manager import StrategyManager
 from core.supervision import Supervisor
@@ -37,7 +40,6 @@ from risk.view import TradingState
 
 log = structlog.get_logger(__name__)
 
-HALT_FLAG = "HALT"
 _HISTORY_BARS = 600
 _RECONNECT_SECONDS = 2.0
 
@@ -54,18 +56,23 @@ class Engine:
     ) -> None:
         self.settings = settings
         self.clock = clock or SystemClock()
-        self.trading_clock = ManualClock(datetime.fromtimestamp(0, UTC))
+        self.trading_clock = ManualClock(BEFORE_MARKET)
         self.ids = Ids(self.clock)
         self.events = Events()
         self.supervisor = Supervisor(self._part_failed, self._incident)
         self._build_stores(durable=durable)
         self._build_trading(host or ThreadHost(settings.strategy_seconds))
+        self.books_watch = BooksWatch(self.desk, self.alerts, self.audit)
         work = jobs(
             settings,
             self.alerts,
             sweep=self.sweep,
             note_equity=self.rounds.note_equity,
             reconcile=self._reconcile_if_connected,
+            look_after_orders=self._look_after_orders,
+            purge=self._purge,
+            check_books=self.books_watch.look,
+            check_history=self.books_watch.look_at_all,
         )
         self.scheduler = Scheduler(work, self.clock, self.alerts)
 
@@ -73,13 +80,13 @@ class Engine:
         """Everything that remembers."""
         folder = self.settings.data_dir
         folder.mkdir(parents=True, exist_ok=True)
-        url = sqlite_url(folder / "quarterdeck.sqlite3", durable=durable)
-        self._database = Database(url, require_durable=durable)
+        self._database = database_of(self.settings, durable=durable)
         self.inbox = Inbox(self.clock)
         self.memory = ChatMemory()
         self.audit = Audit(self.clock)
         self.tickets = Tickets(self.clock, self.ids)
         self.switch = TradingSwitch(self.clock)
+        self.halt_flag = HaltFlag(folder)
         recipients = [f"telegram:{user.id}" for user in self.settings.users]
         self.alerts = Alerts(recipients, self.clock, self.trading_clock)
         self.outbox = Outbox(self.alerts, self.clock)
@@ -130,7 +137,9 @@ class Engine:
             self.clock, self.trading_clock, self.ids, self.alerts, self.events, self.switch, self.market
         )
         currency = str(settings.broker.get("currency", "USD"))
-        return Desk(account, currency, broker, RiskGate(settings.limits), source.instruments, around)
+        desk = Desk(account, currency, broker, RiskGate(settings.limits), source.instruments, around)
+        desk.portfolio.rates.fix(settings.fx)
+        return desk
 
     # --- start and stop ----------------------------------------------------------------------------
 
@@ -143,37 +152,45 @@ class Engine:
         await self.desk.load()
         await self.strategies.load()
         await self._recover()
+        await self.pipeline.load()
         await self.audit.record(SYSTEM, "start", f"state {self.switch.gravest(self.desk.account).state.name}")
         self.supervisor.run("reports", self._listen)
         self.supervisor.run("market", self.rounds.run)
         self.supervisor.run("outbox", self.outbox.run)
+        self.supervisor.run("protection", self._protect)
         await self.scheduler.start()
 
     async def stop(self) -> None:
-        """Stop in good order; everything that matters is stored already."""
-        self.scheduler.stop()
-        await self.supervisor.stop()
-        await self._host.close()
-        await self.desk.broker.disconnect()
-        await self._database.close()
+        """Stop in good order, each part even if another fails; everything that matters is stored already."""
+        async with AsyncExitStack() as last_to_first:
+            last_to_first.push_async_callback(self._database.close)
+            last_to_first.push_async_callback(self.desk.broker.disconnect)
+            last_to_first.push_async_callback(self._host.close)
+            last_to_first.push_async_callback(self.supervisor.stop)
+            last_to_first.callback(self.scheduler.stop)
 
     async def _obey_flag(self) -> None:
-        """`quarterdeck halt` leaves a file when nobody is there to listen."""
-        flag = self.settings.data_dir / HALT_FLAG
-        if flag.exists():
-            reason = flag.read_text(encoding="utf-8").strip() or "a halt flag was found at start"
-            await self.switch.set(GLOBAL, TradingState.HALTED, reason, "console")
+        """Begin halted if the flag is there: nothing has traded yet, so there is nothing else to stop."""
+        if (reason := self.halt_flag.news()) is None:
+            return
+
+        async def tell() -> None:
+            await self.audit.record(CONSOLE, "halt", reason)
             await self.alerts.add(Alert("halt", Severity.CRITICAL, "Trading is HALTED", reason))
-            flag.unlink()
+
+        await self.switch.set(GLOBAL, TradingState.HALTED, reason, CONSOLE.name, tell)
+        self.halt_flag.obeyed()
+        self.halt_flag.clear()
 
     async def _recover(self) -> None:
         """Ask the venue; if it cannot be asked, nothing trades."""
-        try:
-            await self.desk.broker.connect()
-            await self.desk.reconcile()
-        except BrokerError as error:
-            await self.desk.halt_for("RECONCILIATION FAILED", str(error))
-        await self.desk.roll_day()
+        async with self.rounds.between():
+            try:
+                await self.desk.broker.connect()
+                await self.desk.reconcile()
+            except BrokerError as error:
+                await self.desk.halt_for("RECONCILIATION FAILED", str(error))
+            await self.desk.roll_day()
 
     # --- running -----------------------------------------------------------------------------------
 
@@ -187,9 +204,26 @@ class Engine:
             await asyncio.sleep(_RECONNECT_SECONDS)
             await self._recover()
 
+    async def _protect(self) -> None:
+        """Stops and targets are in place from the start on and follow every fill at once, not only the next price."""
+        filled = asyncio.Event()
+
+        async def wake(_fill: FillRecorded) -> None:
+            filled.set()
+
+        forget = self.events.subscribe(FillRecorded, wake)
+        try:
+            while True:
+                filled.clear()
+                await self.pipeline.keep()
+                await filled.wait()
+        finally:
+            forget()
+
     async def sweep(self) -> None:
-        """Assess risk now."""
+        """Assess risk now, and look after stops and targets."""
         await self.desk.sweep()
+        await self.pipeline.keep()
 
     async def reconcile(self) -> list[Drift]:
         """Compare books and venue between two moments of the market, when nothing is on its way.
@@ -203,6 +237,13 @@ class Engine:
     async def _reconcile_if_connected(self) -> None:
         if self.desk.broker.is_connected:
             await self.reconcile()
+
+    async def _purge(self) -> None:
+        """Delete what nobody can need any more."""
+        log.info("old rows are deleted", rows=await purge(self.clock.now()))
+
+    async def _look_after_orders(self) -> None:
+        await self.desk.look_after_orders()
 
     def _incident(self) -> str:
         """A short id, for people to quote and for the log to be found by."""

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -35,12 +35,26 @@ class BarsProcessed(Event):
 
 @dataclass(frozen=True, slots=True)
 class FillRecorded(Event):
-    """A fill is in the ledger."""
+    """A fill is in the ledger. `allocations` is the signed part of each strategy.
+
+    `order_id` is empty for an execution that was not ours.
+    """
 
     symbol: str
     side: Side
     quantity: Decimal
     price: Decimal
+    order_id: str = ""
+    allocations: Mapping[str, Decimal] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderChanged(Event):
+    """An order has a new state (or new terms), and it is stored. `state` is a word of `core.trading.states`."""
+
+    order_id: str
+    symbol: str
+    state: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime
 from decimal import Decimal
 
 from brokers.errors import BrokerError
 from brokers.money import ZERO
 from brokers.order import Side
+from core.access.audit import who
+from core.access.roles import Actor
 from core.engine import Engine
 from core.errors import UnknownName
 from core.reporting import PERIODS, performance_view, report_view
-from core.rows import alert_row, entry_price, limit_title, limit_value, order_row, pnl_row
+from core.rows import alert_row, entry_price, exit_row, limit_title, limit_value, order_card, order_row, pnl_row
 from core.store import alerts as alert_store
 from core.store import audit as audit_store
 from core.store import orders as order_store
+from core.store.control import get_cursor
 from core.strategy.manager import Instance
+from core.trading.periods import profits_since
 from core.trading.profit import Profit, profit_of, profits
 from core.trading.states import OrderState
 from core.views import (
     AlertRow,
     AuditRow,
     BalanceRow,
+    ExitRow,
     FillRow,
     FlattenPreview,
     HealthRow,
     JobRow,
     LimitRow,
+    OrderCard,
     OrderRow,
     Overview,
     Page,
@@ -43,6 +51,9 @@ from risk.metrics import Unknown, exposure
 from risk.rule import all_rules
 from risk.usage import limit_usage
 from risk.view import TradingState
+
+# The cursor of when a person last went on after a halt: losses before that are forgiven.
+MEASURED = "losses measured"
 
 _HELD_BACK = {
     TradingState.REDUCING: "Trading is REDUCING: it may only close.",
@@ -91,6 +102,7 @@ class Questions:
             wall_time=engine.clock.now(),
             connected=desk.broker.is_connected,
             feed=engine.rounds.status,
+            measured_since=await get_cursor(MEASURED),
         )
 
     def _gross_fraction(self) -> float | None:
@@ -107,8 +119,9 @@ class Questions:
         engine = self._engine
         waiting = await alert_store.count_waiting()
         parts = [
-            HealthRow(f"part {name}", engine.supervisor.is_running(name) or name == "market", self._part(name))
+            HealthRow(name, engine.supervisor.is_well(name), self._part(name))
             for name in engine.supervisor.parts
+            if name != "market"  # it has a line of its own, which says more
         ]
         return (
             HealthRow("broker", engine.desk.broker.is_connected, f"{engine.desk.account}: {self._broker_word()}"),
@@ -118,7 +131,7 @@ class Questions:
                 "books and venue agree" if engine.desk.reconciled else "not yet",
             ),
             HealthRow("alerts", waiting < 100, f"{waiting} waiting"),
-            HealthRow("market", True, engine.rounds.status),
+            HealthRow("market", engine.supervisor.is_well("market"), engine.rounds.status),
             *parts,
         )
 
@@ -126,8 +139,12 @@ class Questions:
         return "connected" if self._engine.desk.broker.is_connected else "not connected"
 
     def _part(self, name: str) -> str:
-        failures = self._engine.supervisor.failures.get(name, 0)
-        return "runs" if not failures else f"has failed {failures} times"
+        """`running`, `done`, `starting again`, and how often it had to be."""
+        supervisor = self._engine.supervisor
+        failures = supervisor.failures.get(name, 0)
+        word = "running" if supervisor.is_running(name) else "done"
+        word = word if supervisor.is_well(name) else "starting again"
+        return f"{word}; started again {failures}x" if failures else word
 
     # --- strategies --------------------------------------------------------------------------------
 
@@ -222,7 +239,13 @@ class Questions:
             "",
             portfolio.instruments[symbol].currency,
             parts,
+            self._exits(symbol, parts),
         )
+
+    def _exits(self, symbol: str, names: Iterable[str]) -> tuple[ExitRow, ...]:
+        """How the positions of these strategies are protected."""
+        found = (self._engine.pipeline.protection.guard(name, symbol) for name in names)
+        return tuple(exit_row(each) for each in found if each is not None and each.spec is not None)
 
     def _virtual_positions(self) -> list[PositionRow]:
         portfolio = self._engine.desk.portfolio
@@ -243,19 +266,39 @@ class Questions:
                         name,
                         lot.instrument.currency,
                         {name: lot.quantity},
+                        self._exits(symbol, [name]),
                     )
                 )
         return rows
 
-    async def orders(
-        self, *, page: int = 1, size: int = 8, open_only: bool = False, strategy: str = ""
-    ) -> Page[OrderRow]:
-        """Orders, newest first."""
-        rows, total = await order_store.page_of_orders(page, size, open_only=open_only, strategy=strategy)
+    async def orders(self, *, page: int = 1, size: int = 8, which: str = "all", strategy: str = "") -> Page[OrderRow]:
+        """Orders, newest first: "all", "open", or those in "doubt". Raises `UnknownName`."""
+        self._check_known(strategy)
+        state = OrderState.UNCERTAIN if which == "doubt" else None
+        rows, total = await order_store.page_of_orders(
+            page, size, open_only=which != "all", strategy=strategy, state=state
+        )
         return Page(tuple(order_row(row) for row in rows), page, size, total)
 
+    async def order(self, client_order_id: str) -> OrderCard:
+        """One order with its whole history. Raises `UnknownName`."""
+        row = await order_store.get_order(client_order_id)
+        desk = self._engine.desk
+        if row is None:
+            raise UnknownName("order", client_order_id[:40], [order.id for order in desk.orders.open_orders])
+        return order_card(
+            row,
+            await order_store.events_of(client_order_id),
+            await order_store.fills_of(desk.account, [client_order_id]),
+            desk.decisions.next_step(client_order_id),
+        )
+
     async def fills(self, *, page: int = 1, size: int = 8, symbol: str = "") -> Page[FillRow]:
-        """Fills, newest first."""
+        """Fills, newest first. Raises `UnknownName`."""
+        portfolio = self._engine.desk.portfolio
+        known = {*portfolio.instruments, *(lot.instrument.symbol for _, lot in portfolio.lots())}
+        if symbol and symbol not in known:
+            raise UnknownName("symbol", symbol, known)
         rows, total = await order_store.page_of_fills(page, size, symbol)
         shown = tuple(
             FillRow(
@@ -292,11 +335,15 @@ class Questions:
 
     async def pnl(self) -> PnlView:
         """Profit today and by strategy."""
+        return await self._pnl(None)
+
+    async def _pnl(self, since: datetime | None) -> PnlView:
+        """Profit today, and by strategy since a moment or since the start."""
         desk = self._engine.desk
         view = desk.view()
         today = None if view.equity is None else view.equity - view.day_start_equity
         start = view.day_start_equity
-        by_name = profits(desk.portfolio)
+        by_name = profits(desk.portfolio) if since is None else await profits_since(desk.portfolio, since)
         names = [each.name for each in self._engine.strategies.instances]
         rows = [pnl_row(name, by_name.get(name, Profit())) for name in [*names, *sorted(set(by_name) - set(names))]]
         return PnlView(
@@ -314,25 +361,27 @@ class Questions:
         if subject != "account":
             self._engine.strategies.get(subject)
         return await performance_view(
-            subject, self._engine.desk.currency, self._deposits(), simulated=self._simulated()
+            subject, self._engine.desk.portfolio, self._deposits(), simulated=self._simulated()
         )
 
     async def report(self, period: str = "all") -> ReportView:
         """A report over a day, a week, a month, or everything."""
         if period not in PERIODS:
             raise UnknownName("period", period, PERIODS)
+        now = self._engine.trading_clock.now()
+        length = PERIODS[period]
         return await report_view(
             period,
-            self._engine.trading_clock.now(),
-            await self.pnl(),
+            now,
+            await self._pnl(None if length is None else now - length),
+            self._engine.desk.portfolio,
             base=self._deposits(),
             simulated=self._simulated(),
             denials=self._engine.pipeline.denials,
         )
 
     def _deposits(self) -> Decimal:
-        desk = self._engine.desk
-        return -desk.portfolio.balances.get((f"deposits/{desk.account}", desk.currency), ZERO)
+        return self._engine.desk.portfolio.deposits or ZERO
 
     def _simulated(self) -> bool:
         return self._engine.desk.broker.capabilities.simulated
@@ -358,8 +407,12 @@ class Questions:
             peak_equity=view.peak_equity,
             currency=desk.currency,
             usage=usage,
-            limits={limit_title(each): limit_value(each, getattr(limits, each)) for each in type(limits).model_fields},
+            limits={
+                limit_title(each): limit_value(each, getattr(limits, each), desk.currency)
+                for each in type(limits).model_fields
+            },
             rules={each.code: each.title for each in all_rules()},
+            measured_since=await get_cursor(MEASURED),
         )
 
     async def alerts(self, *, page: int = 1, size: int = 8) -> Page[AlertRow]:
@@ -378,6 +431,11 @@ class Questions:
         rows, total = await audit_store.page_of_audit(page, size)
         shown = tuple(AuditRow(row.seq, row.at, row.actor, row.action, row.detail, row.outcome) for row in rows)
         return Page(shown, page, size, total)
+
+    async def traces(self, actor: Actor, since: datetime) -> tuple[AuditRow, ...]:
+        """What one person has left in the audit trail since a moment, oldest first."""
+        rows = await audit_store.lines_of(who(actor), since)
+        return tuple(AuditRow(row.seq, row.at, row.actor, row.action, row.detail, row.outcome) for row in rows)
 
     async def flatten_preview(self, strategy: str = "") -> FlattenPreview:
         """What flattening a strategy, or everything, would trade."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from brokers.instrument import Instrument
 from brokers.order import Side
 from core.analytics.round_trips import Execution, round_trips
 from core.analytics.summary import Performance, performance
@@ -16,6 +18,7 @@ from core.store.alerts import since as alerts_since
 from core.store.control import equity_series
 from core.store.models import AllocationRow
 from core.store.orders import allocations_of, count_since
+from core.trading.portfolio import Portfolio
 from core.views import EquityPoint, PerformanceView, PnlView, ReportView
 
 PERIODS = {"day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=30), "all": None}
@@ -27,21 +30,50 @@ _MOST_ROWS = 20_000
 
 
 async def performance_view(
-    subject: str, currency: str, base: Decimal, *, simulated: bool, since: datetime | None = None
+    subject: str, portfolio: Portfolio, base: Decimal, *, simulated: bool, since: datetime | None = None
 ) -> PerformanceView:
     """Figures of the account, or of a strategy: its net profit on top of `base` is its equity."""
     stored = await equity_series(subject, since, most=_MOST_POINTS)
     points = tuple(EquityPoint(at, value) for at, value in stored)
     rows = await allocations_of("" if subject == "account" else subject, since, most=_MOST_TRADES)
     offset = Decimal(0) if subject == "account" else base
-    figures = await asyncio.to_thread(_figures, points, offset, rows)
-    return PerformanceView(subject, currency, simulated, figures, points, await _events(since))
+    money = Money.of(portfolio, rows)
+    figures = await asyncio.to_thread(_figures, points, offset, rows, money)
+    return PerformanceView(subject, portfolio.currency, simulated, figures, points, await _events(since))
 
 
-def _figures(points: Sequence[EquityPoint], offset: Decimal, rows: Sequence[AllocationRow]) -> Performance:
+def _figures(
+    points: Sequence[EquityPoint], offset: Decimal, rows: Sequence[AllocationRow], money: Money
+) -> Performance:
     """Off the event loop: thousands of trades take a while, and a halt must not wait."""
     values = [point.value + offset for point in points]
-    return performance([point.at for point in points], values, round_trips(_executions(rows)))
+    return performance([point.at for point in points], values, round_trips(_executions(rows, money)))
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """What makes prices and fees money of the account: the instruments and the rates of now."""
+
+    instruments: Mapping[str, Instrument]
+    rates: Mapping[str, Decimal]
+
+    @classmethod
+    def of(cls, portfolio: Portfolio, rows: Iterable[AllocationRow]) -> Money:
+        """All that these rows need and that is known, taken at one moment."""
+        instruments = {row.symbol: portfolio.instrument(row.symbol) for row in rows}
+        currencies = {each.currency for each in instruments.values()} | {row.fee_currency for row in rows}
+        return cls(instruments, portfolio.rates.known(currencies))
+
+    def multiplier(self, row: AllocationRow) -> Decimal | None:
+        """What turns price x quantity into money of the account; None while the rate is unknown."""
+        instrument = self.instruments[row.symbol]
+        rate = self.rates.get(instrument.currency)
+        return None if rate is None else rate * (instrument.multiplier if row.multiplier is None else row.multiplier)
+
+    def fee(self, row: AllocationRow) -> Decimal | None:
+        """The fee in the account's currency; None while the rate is unknown."""
+        rate = self.rates.get(row.fee_currency or self.instruments[row.symbol].currency)
+        return row.fee * rate if rate is not None else None if row.fee else row.fee
 
 
 async def _events(since: datetime | None) -> tuple[tuple[datetime, str], ...]:
@@ -49,29 +81,38 @@ async def _events(since: datetime | None) -> tuple[tuple[datetime, str], ...]:
     return tuple((row.market_at, "halt") for row in halts)
 
 
-def _executions(rows: Iterable[AllocationRow]) -> list[Execution]:
-    return [
-        Execution(
-            strategy=row.strategy,
-            symbol=row.symbol,
-            order=row.fill_ref,
-            side=Side.of(row.quantity),
-            quantity=abs(row.quantity),
-            price=row.price,
-            fee=row.fee,
-            at=row.at,
-        )
-        for row in rows
-    ]
+def _executions(rows: Iterable[AllocationRow], money: Money) -> Iterator[Execution]:
+    """Trades in the account's currency. One whose rate is unknown has no result that could be told: it is left out."""
+    for row in rows:
+        multiplier, fee = money.multiplier(row), money.fee(row)
+        if multiplier is not None and fee is not None:
+            yield Execution(
+                strategy=row.strategy,
+                symbol=row.symbol,
+                order=row.fill_ref,
+                side=Side.of(row.quantity),
+                quantity=abs(row.quantity),
+                price=row.price,
+                fee=fee,
+                at=row.at,
+                multiplier=multiplier,
+            )
 
 
 async def report_view(
-    period: str, now: datetime, pnl: PnlView, *, base: Decimal, simulated: bool, denials: int
+    period: str,
+    now: datetime,
+    pnl: PnlView,
+    portfolio: Portfolio,
+    *,
+    base: Decimal,
+    simulated: bool,
+    denials: int,
 ) -> ReportView:
     """A report over the last day, week or month of market time, or over everything."""
     length = PERIODS[period]
     since = None if length is None else now - length
-    shown = await performance_view("account", pnl.currency, base, simulated=simulated, since=since)
+    shown = await performance_view("account", portfolio, base, simulated=simulated, since=since)
     orders, fills = await count_since(since)
     rows = await allocations_of(since=since, most=_MOST_ROWS)
     cut = f"newest-{_MOST_ROWS}-" if len(rows) == _MOST_ROWS else ""
@@ -91,7 +132,7 @@ async def report_view(
     )
 
 
-_COLUMNS = ("time_utc", "strategy", "symbol", "side", "quantity", "price", "fee", "fill")
+_COLUMNS = ("time_utc", "strategy", "symbol", "side", "quantity", "price", "fee", "fee_currency", "fill")
 
 
 def trades_csv(rows: Sequence[AllocationRow]) -> bytes:
@@ -102,5 +143,6 @@ def trades_csv(rows: Sequence[AllocationRow]) -> bytes:
     for row in rows:
         side = "buy" if row.quantity > 0 else "sell"
         quantity, price, fee = (format(number, "f") for number in (abs(row.quantity), row.price, row.fee))
-        writer.writerow([row.at.isoformat(), row.strategy, row.symbol, side, quantity, price, fee, row.fill_ref])
+        figures = (side, quantity, price, fee, row.fee_currency)
+        writer.writerow([row.at.isoformat(), row.strategy, row.symbol, *figures, row.fill_ref])
     return text.getvalue().encode()

@@ -22,6 +22,7 @@ from core.market.replay import BarBatch, ReplayFeed
 from core.settings import MarketSettings
 from core.store.control import add_equity, get_cursor, put_cursor
 from core.store.database import transaction
+from core.store.rates import put_rates
 from core.strategy.manager import StrategyManager
 from core.trading.desk import Desk
 from core.trading.market import Market
@@ -129,6 +130,7 @@ class Rounds:
             self._desk.mark({tick.symbol: tick.last for tick in ticks})
             self._source.push(ticks)
             await self._desk.broker.settled()
+            await self._pipeline.keep()
             await self._desk.sweep()
 
     def _path(self, symbol: str, batch: BarBatch) -> Sequence[Quote]:
@@ -143,18 +145,24 @@ class Rounds:
         """How far we are and what we are worth, in one commit."""
         async with transaction():
             await put_cursor(_CURSOR, at)
-            await add_equity(self._values(), at)
+            await self._note(at)
 
     async def note_equity(self) -> None:
         """Write down what we are worth now, between two moments."""
-        async with self.between():
-            await add_equity(self._values(), self._clock.now())
+        async with self.between(), transaction():
+            await self._note(self._clock.now())
+
+    async def _note(self, at: datetime) -> None:
+        """What we are worth, and by which rates of exchange."""
+        if values := self._values():
+            await add_equity(values, at)
+            await put_rates(self._desk.portfolio.rates_used(), at)
 
     def _values(self) -> dict[str, Decimal]:
-        """Equity of the account and net profit by strategy; nothing while something held has no price."""
+        """Equity of the account and net profit by strategy; nothing while a price or a rate is unknown."""
         equity = self._desk.portfolio.equity
         if equity is None:
             return {}
         by_name = profits(self._desk.portfolio)
-        named = {each.name: by_name.get(each.name, Profit()).net for each in self._strategies.instances}
-        return {"account": equity, **named}
+        nets = {each.name: by_name.get(each.name, Profit()).net for each in self._strategies.instances}
+        return {"account": equity, **{name: net for name, net in nets.items() if net is not None}}

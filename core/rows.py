@@ -9,10 +9,33 @@ from brokers.money import ZERO
 from brokers.order import OrderType, Side
 from core.store import orders as order_store
 from core.store.models import AlertRow as StoredAlert
+from core.store.models import FillRow as StoredFill
+from core.store.models import OrderEvent
 from core.store.models import OrderRow as StoredOrder
 from core.trading.portfolio import Lot
 from core.trading.profit import Profit
-from core.views import AlertRow, OrderRow, PnlRow
+from core.trading.protection.guard import Guard
+from core.trading.states import OrderState
+from core.views import AlertRow, ExitRow, OrderCard, OrderFill, OrderRow, OrderStep, PnlRow
+
+_TITLES = {
+    "max_orders_per_second_strategy": "Orders/s, strategy",
+    "max_orders_per_second_account": "Orders/s, account",
+    "max_gross_exposure_percent": "Gross exposure",
+    "max_net_exposure_percent": "Net exposure",
+    "daily_loss_alert_percent": "Day loss: alert",
+    "daily_loss_reduce_percent": "Day loss: reduce",
+    "daily_loss_halt_percent": "Day loss: halt",
+    "drawdown_reduce_percent": "Drawdown: reduce",
+    "drawdown_halt_percent": "Drawdown: halt",
+    "exposure_reduce_percent": "Exposure: reduce",
+    "max_order_value_percent": "Order, of equity",
+    "max_order_value": "Order value",
+    "max_order_quantity": "Order quantity",
+    "max_volume_percent": "Order, of volume",
+    "min_free_balance_percent": "Free balance",
+    "price_drift_seconds": "Price drift within",
+}
 
 
 def entry_price(lots: Sequence[Lot]) -> Decimal:
@@ -22,23 +45,46 @@ def entry_price(lots: Sequence[Lot]) -> Decimal:
 
 
 def limit_title(name: str) -> str:
-    """`max_position_percent` as people say it: "Max position"."""
+    """`max_position_percent` as people say it: "Max position"; short enough for a phone to tell them apart."""
+    if name in _TITLES:
+        return _TITLES[name]
     return name.removesuffix("_percent").removesuffix("_seconds").replace("_", " ").capitalize()
 
 
-def limit_value(name: str, value: object) -> str:
+def limit_value(name: str, value: object, currency: str) -> str:
     """A limit's value with its unit; "not checked" without one."""
     unit = " %" if name.endswith("_percent") else " s" if name.endswith("_seconds") else ""
+    unit = f" {currency}" if name == "max_order_value" else unit
     return _plain(value) + (unit if value is not None else "")
 
 
 def _plain(value: object) -> str:
-    return "not checked" if value is None else format(value, "f") if isinstance(value, Decimal) else str(value)
+    return "not checked" if value is None else format(value, ",f") if isinstance(value, Decimal) else str(value)
 
 
 def pnl_row(name: str, profit: Profit) -> PnlRow:
     """The profit of one strategy, or of all."""
-    return PnlRow(name, profit.realised, profit.unrealised, profit.fees)
+    return PnlRow(name, profit.realised, profit.unrealised, profit.fees, profit.income)
+
+
+def order_card(
+    row: StoredOrder, events: Sequence[OrderEvent], fills: Sequence[StoredFill], next_step: str
+) -> OrderCard:
+    """A stored order with its history."""
+    return OrderCard(
+        row=order_row(row),
+        venue_order_id=row.venue_order_id,
+        role=row.role,
+        origin=row.origin,
+        note=row.note,
+        in_doubt=OrderState(row.state).is_in_doubt,
+        next_step=next_step,
+        watch_until=row.watch_until,
+        steps=tuple(OrderStep(each.before, each.after, each.note, each.recorded_at) for each in events),
+        fills=tuple(
+            OrderFill(each.quantity, each.price, each.fee, each.status, each.at, each.fee_currency) for each in fills
+        ),
+    )
 
 
 def order_row(row: StoredOrder) -> OrderRow:
@@ -58,6 +104,8 @@ def order_row(row: StoredOrder) -> OrderRow:
         strategies=order_store.listed(row.strategies),
         reason=row.note or row.reason,
         at=row.at,
+        trail=row.trail,
+        trail_percent=row.trail_percent,
     )
 
 
@@ -71,4 +119,11 @@ def alert_row(row: StoredAlert, statuses: list[str]) -> AlertRow:
         row.at,
         statuses.count("delivered"),
         statuses.count("waiting"),
+    )
+
+
+def exit_row(guard: Guard) -> ExitRow:
+    """How a position is protected."""
+    return ExitRow(
+        guard.strategy, guard.stop, guard.target, str(guard.spec or ""), guard.holder.value, guard.fired is not None
     )

@@ -32,6 +32,7 @@ class Supervisor:
         self._incident = incident
         self._first_pause = first_pause
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._pausing: set[str] = set()
         self.failures: dict[str, int] = {}
 
     def run(self, name: str, part: Callable[[], Awaitable[None]]) -> None:
@@ -40,15 +41,19 @@ class Supervisor:
             raise ValueError(f"part {name} runs already")
         self._tasks[name] = asyncio.create_task(self._keep(name, part), name=name)
 
-    async def stop(self) -> None:
-        """Cancel every part and wait for its end."""
-        for task in self._tasks.values():
+    async def stop(self, *names: str) -> None:
+        """Cancel these parts, or all, and wait for their end."""
+        tasks = [self._tasks.pop(name) for name in names or tuple(self._tasks) if name in self._tasks]
+        for task in tasks:
             task.cancel()
-        if self._tasks:
-            _, stubborn = await asyncio.wait(self._tasks.values(), timeout=_STOP_SECONDS)
+        if tasks:
+            _, stubborn = await asyncio.wait(tasks, timeout=_STOP_SECONDS)
             for task in stubborn:
                 log.error("a part does not stop", part=task.get_name())
-        self._tasks.clear()
+
+    def is_well(self, name: str) -> bool:
+        """Whether a part is at work, or has done its work; not in the pause after a failure."""
+        return name in self._tasks and name not in self._pausing
 
     def is_running(self, name: str) -> bool:
         """Whether a part is at work (or in the pause before its next try)."""
@@ -76,8 +81,12 @@ class Supervisor:
             else:
                 return
             in_a_row = 1 if loop.time() - began > _STEADY_SECONDS else in_a_row + 1
-            await self._failed(name, failure, tell=in_a_row & (in_a_row - 1) == 0)
-            await asyncio.sleep(min(self._first_pause * 2 ** min(in_a_row - 1, 20), _LONGEST_PAUSE))
+            self._pausing.add(name)
+            try:
+                await self._failed(name, failure, tell=in_a_row & (in_a_row - 1) == 0)
+                await asyncio.sleep(min(self._first_pause * 2 ** min(in_a_row - 1, 20), _LONGEST_PAUSE))
+            finally:
+                self._pausing.discard(name)
 
     async def _failed(self, name: str, error: BaseException, *, tell: bool) -> None:
         incident = self._incident()

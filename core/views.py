@@ -52,7 +52,7 @@ class StrategyRow:
     symbols: tuple[str, ...]
     status: StrategyStatus
     exposure: float
-    pnl: Decimal
+    pnl: Decimal | None
     currency: str
 
 
@@ -74,9 +74,9 @@ class StrategyCard:
     last_signal_at: datetime | None
     error: str
     restarts: int
-    realised: Decimal
-    unrealised: Decimal
-    fees: Decimal
+    realised: Decimal | None
+    unrealised: Decimal | None
+    fees: Decimal | None
     positions: tuple[PositionRow, ...]
     open_orders: int
     held_back: str = ""  # why it opens nothing although it runs: trading is halted, for example
@@ -95,6 +95,22 @@ class PositionRow:
     strategy: str
     currency: str
     by_strategy: Mapping[str, Decimal]
+    exits: tuple[ExitRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ExitRow:
+    """How one strategy's position is protected; prices are None where there is none (yet).
+
+    `wanted` is what was asked for, in words; `holder` says who acts: venue, engine, both, or nobody while halted.
+    """
+
+    strategy: str
+    stop: Decimal | None
+    target: Decimal | None
+    wanted: str
+    holder: str
+    closing: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +131,51 @@ class OrderRow:
     strategies: tuple[str, ...]
     reason: str
     at: datetime
+    trail: Decimal | None = None
+    trail_percent: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderStep:
+    """One step in the life of an order, with what was noted then; `at` is wall time."""
+
+    before: str
+    after: str
+    note: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFill:
+    """One execution of an order; `status` is booked, replaced or busted."""
+
+    quantity: Decimal
+    price: Decimal
+    fee: Decimal | None
+    status: str
+    at: datetime
+    fee_currency: str = "USD"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderCard:
+    """An order with its whole history.
+
+    `in_doubt`: the venue has not said whether it has it, and a person may look again or decide. `next_step` says what
+    the program does about it by itself, empty when there is nothing to do. `watch_until`: it is presumed not placed,
+    and looked for until then.
+    """
+
+    row: OrderRow
+    venue_order_id: str
+    role: str
+    origin: str
+    note: str
+    in_doubt: bool
+    next_step: str
+    watch_until: datetime | None
+    steps: tuple[OrderStep, ...]
+    fills: tuple[OrderFill, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,22 +205,30 @@ class BalanceRow:
 
 @dataclass(frozen=True, slots=True)
 class PnlRow:
-    """Profit and loss of one strategy, or of all when `strategy` is "total"."""
+    """Profit and loss of one strategy, or of all when `strategy` is "total"; None is unknown, not zero.
+
+    `income` is funding, interest, dividends and the like, below zero where we paid.
+    """
 
     strategy: str
-    realised: Decimal
-    unrealised: Decimal
-    fees: Decimal
+    realised: Decimal | None
+    unrealised: Decimal | None
+    fees: Decimal | None
+    income: Decimal | None = Decimal(0)
 
     @property
-    def net(self) -> Decimal:
-        """Realised plus unrealised minus fees."""
-        return self.realised + self.unrealised - self.fees
+    def net(self) -> Decimal | None:
+        """Realised plus unrealised plus income minus fees."""
+        if self.realised is None or self.unrealised is None or self.fees is None or self.income is None:
+            return None
+        return self.realised + self.unrealised + self.income - self.fees
 
 
 @dataclass(frozen=True, slots=True)
 class PnlView:
-    """Profit and loss of the account: today (since the day's start) and by strategy since the start."""
+    """Profit and loss of the account: today (since the day's start), and by strategy since the start or the
+    beginning of a period.
+    """
 
     currency: str
     today: Decimal | None
@@ -208,6 +277,7 @@ class Overview:
     wall_time: datetime
     connected: bool
     feed: str  # a sentence: "replaying 2000-09-29 at 4 bars/s"
+    measured_since: datetime | None = None  # losses are measured from the last resume, if there was one
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +304,7 @@ class RiskScreenView:
     usage: tuple[LimitRow, ...]
     limits: Mapping[str, str]
     rules: Mapping[str, str]
+    measured_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,7 +394,10 @@ class ActionResult:
 
 @dataclass(frozen=True, slots=True)
 class ReportView:
-    """A report over a period: the figures, P&L by strategy, activity, and the rows of the CSV file."""
+    """A report over a period: the figures, its P&L by strategy, activity, and the rows of the CSV file.
+
+    In `pnl` the unrealised is by how much what is open has changed in the period.
+    """
 
     title: str
     period: str

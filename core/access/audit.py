@@ -29,6 +29,11 @@ def printable(text: str) -> str:
     return shown if len(shown) <= _LONGEST else shown[: _LONGEST - 1] + "…"
 
 
+def who(actor: Actor | str) -> str:
+    """An actor as the trail names them."""
+    return printable(actor if isinstance(actor, str) else f"{actor.name} ({actor.id})")[:100]
+
+
 class Audit:
     """Writes lines one after another: each is chained to the last in one transaction, which the database orders.
 
@@ -40,8 +45,7 @@ class Audit:
 
     async def record(self, actor: Actor | str, action: str, detail: str = "", outcome: str = "ok") -> None:
         """Add a line; returns once it is committed."""
-        who = actor if isinstance(actor, str) else f"{actor.name} ({actor.id})"
-        fields = (printable(who)[:100], printable(action)[:60], printable(detail), printable(outcome)[:40])
+        fields = (who(actor), printable(action)[:60], printable(detail), printable(outcome)[:40])
         async with transaction():
             newest = await AuditLine.all().order_by("-seq").first()
             seq, before = (newest.seq + 1, newest.hash) if newest else (1, "")

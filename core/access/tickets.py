@@ -106,6 +106,11 @@ class Tickets:
                 raise TicketRefused(TicketProblem.USED)
         return Ticket(row.action, row.args, row.confirms, row.minted_at)
 
+    async def look(self, nonce: str) -> tuple[Ticket, bool] | None:
+        """A ticket and whether it has been used, without using it; None if there is none."""
+        row = await TicketRow.get_or_none(nonce=nonce)
+        return (Ticket(row.action, row.args, row.confirms, row.minted_at), row.used_at is not None) if row else None
+
     @staticmethod
     def _problem(
         row: TicketRow | None, user_id: int, chat_id: int, message_id: int, now: datetime

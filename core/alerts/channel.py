@@ -26,7 +26,8 @@ class Message:
     """One delivery: one alert, or several of the same kind grouped into one message.
 
     `lines` holds each alert's body; `ids` their numbers, shown so that a duplicate can be recognised.
-    `attachment` names a report to attach ("day", "week"), empty for none.
+    `attachment` names a report to attach ("day", "week"), empty for none. `plain` asks for bare text: as it was,
+    the channel could not show it.
     """
 
     ids: tuple[int, ...]
@@ -36,6 +37,7 @@ class Message:
     lines: tuple[str, ...]
     at: datetime
     attachment: str = ""
+    plain: bool = False
 
 
 class ChannelDown(Exception):

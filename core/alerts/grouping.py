@@ -61,14 +61,16 @@ def _lines(each: Pending) -> list[str]:
     return [f"{each.title} · {body[0]}"] if len(body) == 1 else [each.title, *body]
 
 
-def plain_message_of(group: Sequence[Pending]) -> Message:
-    """The barest message that still tells: for what a channel could not show as it is."""
+def plain_message_of(group: Sequence[Pending], *, barely: bool) -> Message:
+    """Bare text for what a channel could not show as it is; `barely` leaves out all but the title."""
     first = group[0]
+    body = () if barely else tuple(first.body.splitlines())
     return Message(
         ids=tuple(each.alert_id for each in group),
         kind=first.kind,
         severity=first.severity,
         title=first.title,
-        lines=("This alert could not be shown in full: see /alerts.",),
+        lines=("This alert could not be shown in full: see /alerts.", *body),
         at=first.market_at,
+        plain=True,
     )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from core.alerts.channel import Channel, ChannelDown, ChannelRefused
+from core.alerts.channel import Channel, ChannelDown, ChannelRefused, Message
 from core.alerts.grouping import LARGEST_GROUP, grouped, may_group, message_of, plain_message_of
 from core.clock import Clock
 from core.store.alerts import Pending, mark, pending_for
@@ -16,7 +16,8 @@ log = structlog.get_logger(__name__)
 
 _FIRST_WAIT = 1.0
 _LONGEST_WAIT = 60.0
-# A message that the channel fails on, not with: so often it is tried as it is, then barely, then given up.
+# A message that the channel fails on, not with: so often it is tried as it is, then as plain text, then only its
+# title, then it is given up.
 _TRIES_IN_FULL = 2
 _TRIES = 4
 
@@ -67,9 +68,8 @@ class Lane:
         return self._group_seconds - age if age >= 0 else 0.0  # the clock was set back: do not wait for it
 
     async def _deliver(self, group: Sequence[Pending]) -> None:
-        bare = self._faults.get(group[0].delivery_id, 0) >= _TRIES_IN_FULL
         try:
-            await self._channel.deliver(self._recipient, plain_message_of(group) if bare else message_of(group))
+            await self._channel.deliver(self._recipient, self._message(group))
         except ChannelDown as down:
             await self._close(group, down)
         except ChannelRefused as refused:
@@ -80,6 +80,10 @@ class Lane:
         else:
             self._wait = _FIRST_WAIT
             await self._done(group, "delivered", "")
+
+    def _message(self, group: Sequence[Pending]) -> Message:
+        tries = self._faults.get(group[0].delivery_id, 0)
+        return message_of(group) if tries < _TRIES_IN_FULL else plain_message_of(group, barely=tries == _TRIES - 1)
 
     async def _close(self, group: Sequence[Pending], down: ChannelDown) -> None:
         """Nothing gets through for now."""

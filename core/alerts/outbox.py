@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from core.alerts.channel import Channel, Severity
 from core.alerts.lane import Lane
-from core.clock import Clock
+from core.clock import BEFORE_MARKET, Clock
 from core.store.alerts import add_alert, waiting_recipients
 from core.store.models import AlertRow
 
@@ -43,7 +43,11 @@ class Alerts:
         self.waiting = asyncio.Event()
 
     async def add(self, alert: Alert) -> AlertRow:
-        """Store an alert and its deliveries; joins the caller's transaction if there is one."""
+        """Store an alert and its deliveries; joins the caller's transaction if there is one.
+
+        Before the market has a time of its own, the wall's is shown.
+        """
+        now, market = self._clock.now(), self._trading_clock.now()
         row = await add_alert(
             alert.kind,
             alert.severity,
@@ -51,8 +55,8 @@ class Alerts:
             alert.body,
             alert.attachment,
             self._recipients,
-            market_at=self._trading_clock.now(),
-            at=self._clock.now(),
+            market_at=now if market == BEFORE_MARKET else market,
+            at=now,
         )
         self.waiting.set()
         return row

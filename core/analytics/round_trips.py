@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, localcontext
 
 from brokers.money import ZERO
 from brokers.order import Fill, Side
+from core.trading.ledger import FillFacts
 
 # Enough digits for quantity x price to be exact; and the step to which an average price and a part of a fee
 # are rounded (the last part takes what is left of the fee, so nothing is lost).
@@ -19,7 +20,11 @@ _STEP = Decimal("1e-12")
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """One fill as analytics see it: whose it was, and its fee in the instrument's currency (0 if unknown)."""
+    """One fill as analytics see it: whose it was, and its fee (0 if unknown).
+
+    `multiplier` turns price x quantity into money, and `fee` is in that money: the instrument's currency, or
+    another if the caller has put a rate of exchange into both.
+    """
 
     strategy: str
     symbol: str
@@ -45,6 +50,23 @@ class Execution:
             at=fill.at,
             multiplier=multiplier,
         )
+
+    @classmethod
+    def of_facts(cls, facts: FillFacts, at: datetime) -> Iterator[Execution]:
+        """The parts of a fill in the ledger; fees in another currency than the instrument's are left out."""
+        for part in facts.allocations:
+            fee = part.fee if facts.fee_currency == facts.currency else ZERO
+            yield cls(
+                part.strategy,
+                facts.symbol,
+                facts.ref,
+                Side.of(part.quantity),
+                abs(part.quantity),
+                facts.price,
+                fee,
+                at,
+                facts.multiplier,
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +120,28 @@ class _Match:
         return change * self.quantity * self.entry.multiplier - self.fees
 
 
+@dataclass(frozen=True, slots=True)
+class FifoResult:
+    """One lot by first in, first out: units held (signed), what those cost, and profit taken, before fees."""
+
+    quantity: Decimal
+    cost: Decimal
+    realised: Decimal
+
+
+def fifo_result(executions: Iterable[Execution]) -> FifoResult:
+    """The lot after `executions` of one strategy in one symbol, in order. Flat, it is the same by average cost."""
+    with localcontext() as context:
+        context.prec = _DIGITS
+        books: _Books = {}
+        realised = sum((match.pnl + match.fees for match in _matches(executions, books)), ZERO)
+        left = [rest for book in books.values() for rest in book]
+        units = [rest.quantity * rest.execution.side.sign for rest in left]
+        money = [rest.execution.price * rest.execution.multiplier for rest in left]
+        cost = sum((held * price for held, price in zip(units, money, strict=True)), ZERO)
+        return FifoResult(sum(units, ZERO), cost, realised)
+
+
 def round_trips(executions: Iterable[Execution]) -> tuple[RoundTrip, ...]:
     """Match each strategy's executions in a symbol, given in order of time, first in first out.
 
@@ -107,12 +151,15 @@ def round_trips(executions: Iterable[Execution]) -> tuple[RoundTrip, ...]:
     """
     with localcontext() as context:
         context.prec = _DIGITS
-        trips = [_trip(group) for group in _by_orders(_matches(executions))]
+        trips = [_trip(group) for group in _by_orders(_matches(executions, {}))]
     return tuple(sorted(trips, key=lambda trip: trip.exit_at))
 
 
-def _matches(executions: Iterable[Execution]) -> Iterable[_Match]:
-    books: dict[tuple[str, str], deque[_Remainder]] = {}
+_Books = dict[tuple[str, str], deque[_Remainder]]
+
+
+def _matches(executions: Iterable[Execution], books: _Books) -> Iterable[_Match]:
+    """What is closed against what was opened; `books` holds afterwards what is still open."""
     for execution in executions:
         book = books.setdefault((execution.strategy, execution.symbol), deque())
         rest = _Remainder(execution)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from copy import copy
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
@@ -17,13 +18,15 @@ from core.errors import UnknownName
 from core.events import Events, StrategyChanged
 from core.market.history import History
 from core.settings import StrategySettings
+from core.store.along import Stored
 from core.store.control import strategy_rows
 from core.store.database import transaction
-from core.store.strategies import put_strategy
+from core.store.strategies import put_strategies
 from core.strategy.conflicts import Wish
 from core.strategy.host import Call, Host, Outcome
 from core.strategy.registry import build_strategy
 from core.strategy.sdk import Signal, Strategy
+from core.trading.protection.spec import ExitSpec, Source
 from core.views import StrategyStatus
 from risk.sizer import Sizer, build_sizer
 
@@ -43,6 +46,7 @@ class Instance:
     status: StrategyStatus = StrategyStatus.STOPPED
     exposures: dict[str, float] = field(default_factory=dict)
     last_bars: dict[str, datetime] = field(default_factory=dict)  # the newest bar seen, by symbol
+    exits: dict[str, ExitSpec] = field(default_factory=dict)  # what its last signal said of exits, by symbol
     running_since: datetime | None = None
     bars_seen: int = 0
     signals: int = 0
@@ -64,7 +68,7 @@ class Instance:
 
     def draft(self) -> Instance:
         """A copy to be changed and stored, and only then believed in."""
-        return replace(self, exposures=dict(self.exposures), last_bars=dict(self.last_bars))
+        return replace(self, exposures=dict(self.exposures), last_bars=dict(self.last_bars), exits=dict(self.exits))
 
     def adopt(self, draft: Instance) -> None:
         """Become what has been stored."""
@@ -73,7 +77,10 @@ class Instance:
 
 
 class StrategyManager:
-    """Holds the instances; their state is stored whenever it changes."""
+    """Holds the instances. What people order is stored at once; what strategies decide, with the orders that follow.
+
+    Until then memory is newer than the disk: a process that dies in between sees the same bar again, and decides again.
+    """
 
     def __init__(
         self,
@@ -92,6 +99,8 @@ class StrategyManager:
         self._bound = history_bars
         self._instances = {each.name: _build(each) for each in settings}
         self._histories: dict[str, History] = {}
+        self._unsaved: dict[str, int] = {}  # by name, which round it is that is not stored
+        self._round = 0
         self._lock = asyncio.Lock()  # what people order and what strategies decide is stored one after another
 
     async def load(self) -> None:
@@ -106,6 +115,7 @@ class StrategyManager:
             instance.status = StrategyStatus(row.status)
             instance.exposures = _of_symbols(instance, row.exposures, float)
             instance.last_bars = _of_symbols(instance, row.last_bars, datetime.fromisoformat)
+            instance.exits = _of_symbols(instance, row.exits or {}, ExitSpec.model_validate)
             instance.running_since = row.running_since
             instance.bars_seen, instance.signals = row.bars_seen, row.signals
             instance.last_signal, instance.last_signal_at = row.last_signal, row.last_signal_at
@@ -128,6 +138,15 @@ class StrategyManager:
         if name not in self._instances:
             raise UnknownName("strategy", name, self._instances)
         return self._instances[name]
+
+    def exits(self, name: str, symbol: str) -> tuple[ExitSpec | None, Source]:
+        """How a strategy's position is to be protected: by its last signal, else by its settings."""
+        instance = self._instances.get(name)
+        if instance is None:
+            return None, Source.SETTINGS
+        if symbol in instance.exits:
+            return instance.exits[symbol], Source.SIGNAL
+        return instance.settings.exits, Source.SETTINGS
 
     def history(self, symbol: str) -> History | None:
         """The bars of a symbol so far."""
@@ -195,7 +214,7 @@ class StrategyManager:
             self._histories.setdefault(bar.symbol, History(bar.symbol, bound=self._bound)).append(bar)
 
     async def decide(self, bars: Mapping[str, Bar]) -> list[Signal]:
-        """Show new bars to every strategy that trades; the signals that count. Stored before they are believed in."""
+        """Show new bars to every strategy that trades; the signals that count. `write` stores what came of it."""
         calls = [call for each in self._instances.values() if each.trades for call in self._calls(each, bars)]
         if not calls:
             return []
@@ -204,9 +223,7 @@ class StrategyManager:
         for outcome in outcomes:
             by_name.setdefault(outcome.call.name, []).append(outcome)
         async with self._lock:
-            accepted, drafts = await self._store_round(by_name)
-            for draft in drafts:
-                self._instances[draft.name].adopt(draft)
+            accepted = await self._take_round(by_name)
         for name, each in by_name.items():
             if any(outcome.error for outcome in each):
                 await self._tell(name)
@@ -221,15 +238,34 @@ class StrategyManager:
                 exposure = instance.exposures.get(symbol, 0.0)
                 yield Call(instance.name, instance.strategy, bar, copy(self._histories[symbol]), exposure)
 
-    async def _store_round(self, by_name: Mapping[str, Sequence[Outcome]]) -> tuple[list[Signal], list[Instance]]:
-        """Everything that came of a round, alerts included, in one commit."""
-        accepted: list[Signal] = []
+    async def _take_round(self, by_name: Mapping[str, Sequence[Outcome]]) -> list[Signal]:
+        """Believe what came of a round; a failure is told of in the commit that stores it, so that is done at once."""
         drafts = [self._instances[name].draft() for name in by_name if self._instances[name].trades]
-        async with transaction():
+        failed = any(_errors(draft, by_name[draft.name]) for draft in drafts)
+        accepted: list[Signal] = []
+        async with transaction() if failed else nullcontext():
             for draft in drafts:  # whoever was stopped while it thought is no longer listened to
                 accepted += await self._take(draft, by_name[draft.name])
-                await self._store(draft)
-        return accepted, drafts
+            if failed:
+                await put_strategies(_row(draft) for draft in drafts)
+        self._round += 1
+        for draft in drafts:
+            self._instances[draft.name].adopt(draft)
+            if not failed:
+                self._unsaved[draft.name] = self._round
+        return accepted
+
+    async def write(self) -> Stored:
+        """Store what strategies have decided, inside a transaction; see `core.store.along`."""
+        written = dict(self._unsaved)
+        await put_strategies(_row(self._instances[name]) for name in written)
+
+        def stored() -> None:
+            for name, number in written.items():
+                if self._unsaved.get(name) == number:
+                    del self._unsaved[name]
+
+        return stored
 
     async def _take(self, draft: Instance, outcomes: Sequence[Outcome]) -> list[Signal]:
         accepted = []
@@ -275,21 +311,26 @@ class StrategyManager:
     async def _tell(self, name: str) -> None:
         await self._events.publish(StrategyChanged(self._clock.now(), name))
 
-    @staticmethod
-    async def _store(instance: Instance) -> None:
-        await put_strategy(
-            instance.name,
-            status=instance.status.value,
-            exposures=instance.exposures,
-            last_bars={symbol: at.isoformat() for symbol, at in instance.last_bars.items()},
-            running_since=instance.running_since,
-            bars_seen=instance.bars_seen,
-            signals=instance.signals,
-            last_signal=instance.last_signal,
-            last_signal_at=instance.last_signal_at,
-            error=instance.error,
-            restarts=instance.restarts,
-        )
+    async def _store(self, instance: Instance) -> None:
+        await put_strategies([_row(instance)])
+
+
+def _row(instance: Instance) -> dict[str, Any]:
+    """An instance as it is stored."""
+    return {
+        "name": instance.name,
+        "status": instance.status.value,
+        "exposures": instance.exposures,
+        "last_bars": {symbol: at.isoformat() for symbol, at in instance.last_bars.items()},
+        "running_since": instance.running_since,
+        "bars_seen": instance.bars_seen,
+        "signals": instance.signals,
+        "last_signal": instance.last_signal,
+        "last_signal_at": instance.last_signal_at,
+        "error": instance.error,
+        "restarts": instance.restarts,
+        "exits": {symbol: exits.stored() for symbol, exits in instance.exits.items()},
+    }
 
 
 def _accept(draft: Instance, signal: Signal) -> bool:
@@ -299,12 +340,22 @@ def _accept(draft: Instance, signal: Signal) -> bool:
     before = draft.exposures.get(signal.symbol, 0.0)
     exposure = _reduced(before, signal.exposure) if draft.status is StrategyStatus.PAUSED else signal.exposure
     if exposure == before:
+        _set_exits(draft, signal, keep=signal.exits is None)
         return False
+    _set_exits(draft, signal)
     draft.exposures[signal.symbol] = exposure
     draft.signals += 1
     draft.last_signal = f"{signal.symbol} {exposure:+.0%}: {signal.reason}"
     draft.last_signal_at = signal.at
     return True
+
+
+def _set_exits(draft: Instance, signal: Signal, *, keep: bool = False) -> None:
+    """Its newest word on exits counts; one that only repeats the exposure and says nothing of exits changes none."""
+    if signal.exits is not None:
+        draft.exits[signal.symbol] = signal.exits
+    elif not keep:
+        draft.exits.pop(signal.symbol, None)
 
 
 def _errors(draft: Instance, outcomes: Sequence[Outcome]) -> list[str]:

@@ -33,6 +33,7 @@ from pydantic import BaseModel, ConfigDict
 
 from brokers.market import Bar
 from core.market.history import History, Window
+from core.trading.protection.spec import ExitSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,8 @@ class Signal:
     """The exposure that `strategy` wants in `symbol` from `at` on, and why.
 
     `exposure` is a share of what the strategy may hold: 1 is fully long, 0 flat, -1 fully short. A number
-    that is not finite or not in [-1, 1] is a `ValueError`.
+    that is not finite or not in [-1, 1] is a `ValueError`. `exits` protect the position that comes of it, in place of
+    those in the settings; without them the settings count.
     """
 
     strategy: str
@@ -48,6 +50,7 @@ class Signal:
     exposure: float
     reason: str
     at: datetime
+    exits: ExitSpec | None = None
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.exposure) and -1 <= self.exposure <= 1):
@@ -105,9 +108,9 @@ class Strategy(ABC, Generic[P]):
         """Whether `history` holds enough bars."""
         return len(history) >= self.warm_up
 
-    def signal(self, bar: Bar, exposure: float, reason: str) -> Signal:
+    def signal(self, bar: Bar, exposure: float, reason: str, exits: ExitSpec | None = None) -> Signal:
         """A signal of this strategy, at the end of `bar`."""
-        return Signal(self.name, bar.symbol, exposure, reason, bar.at)
+        return Signal(self.name, bar.symbol, exposure, reason, bar.at, exits)
 
     def change(self, bar: Bar, now: float, wanted: float, reason: str) -> tuple[Signal, ...]:
         """The signal that moves from the exposure `now` to `wanted`; none where they are the same."""

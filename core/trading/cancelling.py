@@ -1,34 +1,105 @@
-"""Cancels everything at one venue, and never stops at a failure: the last part of every halt."""
+"""Cancels: one order, the orders of a strategy, or everything at one venue: the last part of every halt.
+
+The sweeps never stop at a failure. A line that begins with 🔴 is something that is still open, or may be.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Collection, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import structlog
 
-from brokers.errors import BrokerError
-from brokers.order import ClientOrderId
+from brokers.errors import BrokerError, Rejected
+from brokers.order import ClientOrderId, OrderReport
 from brokers.port import AbstractBroker
-from core.trading.order_manager import OrderManager
+from core.trading.beliefs import Beliefs
+from core.trading.live_order import LiveOrder
+from core.trading.states import OrderState, of_venue
+
+if TYPE_CHECKING:
+    from core.trading.order_manager import OrderManager
 
 log = structlog.get_logger(__name__)
 
 _FIRST_PAUSE = 0.1
 
 
-async def cancel_everything(broker: AbstractBroker, orders: OrderManager, reason: str, *, rounds: int) -> list[str]:
+async def ask_to_cancel(
+    broker: AbstractBroker, beliefs: Beliefs, order: LiveOrder | None, order_id: ClientOrderId, reason: str
+) -> OrderState:
+    """See `OrderManager.cancel`."""
+    try:
+        if order is not None and order.state is not OrderState.CANCELLING:
+            await beliefs.settle_as(order, OrderState.CANCELLING, reason)
+    finally:
+        state = await _ask(broker, beliefs, order, order_id)
+    return order.state if order is not None else state
+
+
+async def _ask(
+    broker: AbstractBroker, beliefs: Beliefs, order: LiveOrder | None, order_id: ClientOrderId
+) -> OrderState:
+    try:
+        report = await broker.cancel_order(order_id)
+    except Rejected:
+        found = await broker.find_order(order_id)
+        if found is None or found.state.is_open:
+            await _back_to_work(beliefs, order, found)
+            raise
+        report = found
+    await beliefs.apply(report)
+    return of_venue(report.state)
+
+
+async def _back_to_work(beliefs: Beliefs, order: LiveOrder | None, found: OrderReport | None) -> None:
+    """The venue refused to cancel and still works the order: it is not "cancelling", and we say so."""
+    if found is None:
+        return
+    await beliefs.apply(found)
+    if order is not None and order.state is OrderState.CANCELLING:
+        await beliefs.settle_as(order, of_venue(found.state), "the venue refused to cancel it")
+
+
+async def cancel_orders_of(orders: OrderManager, names: Collection[str], reason: str, *, alone: bool) -> list[str]:
+    """See `OrderManager.cancel_orders_of`."""
+    wanted = set(names)
+
+    def concerns(order: LiveOrder) -> bool:
+        theirs = set(order.allocations)
+        return bool(theirs) and theirs <= wanted if alone else not theirs or bool(theirs & wanted)
+
+    targets = [order for order in orders.open_orders if concerns(order)]
+    return await _all(_cancel_one(orders, order, reason) for order in targets)
+
+
+async def _all(work: Iterable[Awaitable[str]]) -> list[str]:
+    return list(await asyncio.gather(*work))
+
+
+async def _cancel_one(orders: OrderManager, order: LiveOrder, reason: str) -> str:
+    """Cancel an order wherever it is on its way. What never left, or is over by now, is no failure."""
+    line = await _cancel(orders, order.id, reason)
+    if line.startswith("🔴") and orders.is_in_flight(order.id) and not order.on_wire:
+        return f"not sent {order.id}"
+    return line if order.state.is_open else f"{order.state} {order.id}"
+
+
+async def cancel_everything(
+    broker: AbstractBroker, orders: OrderManager, reason: str, *, rounds: int, spare: Collection[str] = ()
+) -> list[str]:
     """Cancel by the venue's own list and by ours, then look again until both are empty; a line for each part.
 
-    The venue's list is what proves it. If it cannot be had, what we know is cancelled all the same. A line that
-    begins with 🔴 is something that is still open, or may be.
+    The venue's list is what proves it. If it cannot be had, what we know is cancelled all the same. Orders in
+    `spare` stay: a person's exits, placed after the halt.
     """
     lines: list[str] = []
     for attempt in range(rounds):
         if attempt > 1:  # a venue may take a moment to do what it has confirmed
             await asyncio.sleep(_FIRST_PAUSE * 2**attempt)
         theirs, problem = await _listed(broker)
-        targets = sorted(theirs | {order.id for order in orders.open_orders})
+        targets = sorted((theirs | {order.id for order in orders.open_orders}) - set(spare))
         if not targets and not problem:
             return [*lines, f"{orders.account}: no open orders"]
         outcomes = await asyncio.gather(*(_cancel(orders, each, reason) for each in targets))

@@ -6,25 +6,31 @@ the account is HALTED and says so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from brokers.errors import BrokerError
 from brokers.instrument import Instrument
 from brokers.money import ZERO
 from brokers.port import AbstractBroker
-from core.alerts.channel import Severity
-from core.alerts.outbox import Alert, Alerts
+from core.alerts.outbox import Alerts
 from core.clock import Clock, Ids
 from core.errors import SettingsError
 from core.events import Events
 from core.store import ledger as ledger_store
 from core.trading.books import Books
 from core.trading.cancelling import cancel_everything
+from core.trading.decisions import Decisions
+from core.trading.drift_watch import GRACE, DriftWatch
+from core.trading.external import ExternalTrades
+from core.trading.inspection import Inspection
+from core.trading.ledger import EXTERNAL
 from core.trading.market import Market
 from core.trading.order_manager import OrderManager
+from core.trading.order_search import OrderSearch
+from core.trading.order_watch import OrderWatch
 from core.trading.portfolio import Portfolio
 from core.trading.reconcile import Drift
 from core.trading.recovery import Recovery
@@ -71,6 +77,7 @@ class Desk:
         self.portfolio = Portfolio(account, currency, instruments)
         self._around = around
         self._books = Books(self.portfolio, around.clock)
+        self.inspection = Inspection(self._books)
         self._telling = Telling(around.alerts)
         self.orders = OrderManager(
             broker,
@@ -81,8 +88,8 @@ class Desk:
             alerts=around.alerts,
             events=around.events,
             may_send=self._may_send,
+            overfilled=self._overfilled,
         )
-        self._recovery = Recovery(broker, self.orders, self._books, self._telling, around.trading_clock)
         self._watch = RiskWatch(
             self.portfolio,
             self.orders,
@@ -94,6 +101,49 @@ class Desk:
             clock=around.clock,
             trading_clock=around.trading_clock,
             cancel_everything=self.cancel_everything,
+        )
+        self._search = OrderSearch(broker, self.orders, self._telling, around.clock)
+        self._recovery = self._build_recovery()
+        self._order_watch = OrderWatch(
+            broker,
+            self.orders,
+            self._search,
+            self._recovery,
+            events=around.events,
+            clock=around.clock,
+            trading_clock=around.trading_clock,
+        )
+        self._drift = DriftWatch(
+            account,
+            around.switch,
+            around.alerts,
+            around.events,
+            clock=around.clock,
+            grace=timedelta(0) if broker.capabilities.simulated else GRACE,
+        )
+        self.decisions = Decisions(self.orders, self._search)
+
+    def _build_recovery(self) -> Recovery:
+        around = self._around
+        external = ExternalTrades(
+            self.broker,
+            self.orders,
+            self._books,
+            alerts=around.alerts,
+            telling=self._telling,
+            events=around.events,
+            clock=around.clock,
+            trading_clock=around.trading_clock,
+            watch=self._watch,
+        )
+        return Recovery(
+            self.broker,
+            self.orders,
+            self._books,
+            search=self._search,
+            external=external,
+            telling=self._telling,
+            trading_clock=around.trading_clock,
         )
 
     @property
@@ -126,16 +176,17 @@ class Desk:
         """
         reports = self.broker.reports()
         try:
-            await self._recovery.settle_orders()
+            await self._recovery.settle_orders(after_gap=True)
             async for report in reports:
                 await self.orders.apply(report)
         finally:
             await reports.aclose()
 
     async def reconcile(self) -> list[Drift]:
-        """Settle open orders with the venue, then compare positions and cash; drift halts the account.
+        """Settle open orders with the venue, record what others did there, then compare positions and cash.
 
-        Raises `BrokerError` if the venue cannot be asked.
+        What differs without a reason for a minute may only be reduced. Raises `BrokerError` if the venue cannot be
+        asked: a failed query is not an empty answer.
         """
         try:
             await self._recovery.settle_orders()
@@ -144,18 +195,21 @@ class Desk:
             self.reconciled = False
             raise
         self.reconciled = not drifts
-        if drifts:
-            await self._tell_drift("; ".join(map(str, drifts)))
+        await self._drift.judge(drifts)
         return drifts
 
-    async def _tell_drift(self, reason: str) -> None:
-        if self._around.switch.state(self.scope) is not TradingState.HALTED:
-            await self.halt_for("RECONCILIATION", reason)
-        else:
-            alert = Alert("drift", Severity.CRITICAL, "Books and venue disagree", reason)
-            await self._telling.once(f"drift:{reason}", alert)
+    async def look_after_orders(self) -> None:
+        """Resolve doubts, repeat lost cancels, and give up what has not filled in its time."""
+        await self._order_watch.look()
+
+    async def _overfilled(self, symbol: str, reason: str) -> None:
+        await self._drift.restrict(symbol, reason)
 
     # --- looking -----------------------------------------------------------------------------------
+
+    def state_for(self, strategies: tuple[str, ...] = (), symbol: str = "") -> TradingState:
+        """The gravest state of the whole house, the account, these strategies and the instrument."""
+        return self._around.switch.state_for(self.account, strategies, symbol)
 
     def view(self) -> PortfolioView:
         """The account as risk may see it, now. Without baselines losses are unknown, and nothing new trades."""
@@ -174,6 +228,7 @@ class Desk:
             quotes=self._around.market.quotes,
             daily_volume=self._around.market.volumes,
             states=self._around.switch.states,
+            fx_rates=self.portfolio.fx_rates,
         )
 
     def _holdings(self) -> dict[str, Holding]:
@@ -199,11 +254,14 @@ class Desk:
         return left if left * held > 0 else ZERO
 
     def closing(self, strategy: str = "") -> dict[str, dict[str, Decimal]]:
-        """By symbol, the signed quantity that each strategy (or the one named) must trade to be flat."""
+        """By symbol, the signed quantity that each strategy (or the one named) must trade to be flat.
+
+        What somebody else holds in the account is closed only if it is named.
+        """
         wanted: dict[str, dict[str, Decimal]] = {}
         for name, lot in self.portfolio.lots():
             left = self.closable(name, lot.instrument.symbol)
-            if left and strategy in ("", name):
+            if left and (strategy == name or (not strategy and name != EXTERNAL)):
                 wanted.setdefault(lot.instrument.symbol, {})[name] = -left
         return wanted
 
@@ -219,19 +277,20 @@ class Desk:
 
     async def sweep(self) -> Assessment:
         """Assess the account and act on it."""
+        await self._order_watch.give_up()
         return await self._watch.sweep(self.view())
 
     async def halt_for(self, what: str, reason: str) -> None:
         """Halt the account by the program's own judgement."""
         await self._watch.halt_for(what, reason)
 
-    async def cancel_everything(self, reason: str, *, rounds: int = 5) -> list[str]:
+    async def cancel_everything(self, reason: str, *, rounds: int = 5, spare: Collection[str] = ()) -> list[str]:
         """Cancel every order at the venue and look again; a line for each part, those with 🔴 have failed."""
-        return await cancel_everything(self.broker, self.orders, reason, rounds=rounds)
+        return await cancel_everything(self.broker, self.orders, reason, rounds=rounds, spare=spare)
 
     def _may_send(self, intent: OrderIntent) -> bool:
         """Whether trading is still allowed as it was when `intent` was approved, a moment ago."""
-        state = self._around.switch.state_for(self.account, intent.strategies)
+        state = self._around.switch.state_for(self.account, intent.strategies, intent.instrument.symbol)
         if state is TradingState.REDUCING:
             held = self.portfolio.quantity(intent.instrument.symbol)
             return held * intent.side.sign < 0 and intent.quantity <= abs(held)

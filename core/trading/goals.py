@@ -1,15 +1,19 @@
 """What every strategy is to hold: its exposure, turned into units once, when the exposure changes.
 
 Goals are stored before they are ordered, with the exposure that they were sized for. A restart therefore
-neither sizes anew what is held already, nor forgets an exit that was decided and not yet ordered.
+neither sizes anew what is held already, nor forgets an exit that was decided and not yet ordered. A position that a
+stop or target has closed stays closed until its strategy wishes something else.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 
 from brokers.money import ZERO
+from core.errors import UnknownName
+from core.store.along import Stored, store
 from core.store.goals import load_goals, put_goals
 from core.strategy.manager import Instance, StrategyManager
 from core.trading.desk import Desk
@@ -24,12 +28,14 @@ _VOLATILITY_BARS = 60
 class Goal:
     """The signed quantity that a strategy is to hold, the exposure that it stands for, and why.
 
-    `exposure` is None while no size is known: the next bar tries again.
+    `exposure` is None while no size is known: the next bar tries again. `barred` is the wish that a protective exit
+    has ended: while the strategy wishes just that, it opens nothing.
     """
 
     quantity: Decimal
     exposure: float | None
     reason: str
+    barred: float | None = None
 
 
 class Goals:
@@ -41,20 +47,33 @@ class Goals:
         self._market = market
         self._goals: dict[tuple[str, str], Goal] = {}
         self._stored: dict[tuple[str, str], Goal] | None = None
+        self._loading = asyncio.Lock()
 
     async def load(self) -> None:
-        """Take up the stored goals, once."""
-        if self._stored is None:
-            rows = await load_goals(self._desk.account)
-            self._goals = {(name, symbol): Goal(Decimal(units), *rest) for name, symbol, units, *rest in rows}
-            self._stored = dict(self._goals)
+        """Take up the stored goals, once, however many ask for it."""
+        async with self._loading:
+            if self._stored is None:
+                rows = await load_goals(self._desk.account)
+                stored = {
+                    (row.strategy, row.symbol): Goal(row.quantity, row.exposure, row.reason, row.barred) for row in rows
+                }
+                self._goals, self._stored = dict(stored), stored
 
     async def save(self) -> None:
-        """Store the goals if any has changed."""
+        """Store the goals that have changed, in a commit of their own."""
         if self._goals != self._stored:
-            rows = [[*key, f"{each.quantity:f}", each.exposure, each.reason] for key, each in self._goals.items()]
-            await put_goals(self._desk.account, rows)
-            self._stored = dict(self._goals)
+            await store(self)
+
+    async def write(self) -> Stored:
+        """Store the goals that have changed, inside a transaction; see `core.store.along`."""
+        before, now = self._stored or {}, dict(self._goals)
+        if changed := {key: asdict(goal) for key, goal in now.items() if before.get(key) != goal}:
+            await put_goals(self._desk.account, changed)
+
+        def stored() -> None:
+            self._stored = now
+
+        return stored
 
     def __getitem__(self, key: tuple[str, str]) -> Goal:
         return self._goals[key]
@@ -63,10 +82,31 @@ class Goals:
         """A person has flattened it."""
         self._goals[strategy, symbol] = Goal(ZERO, 0.0, reason)
 
+    def bar(self, strategy: str, symbol: str, reason: str) -> None:
+        """A protective exit closes it: it stays closed until the strategy wishes something else."""
+        known = self._goals.get((strategy, symbol))
+        if known is None or known.barred is None:
+            exposure = None if known is None else known.exposure
+            self._goals[strategy, symbol] = Goal(ZERO, exposure, reason, self._wish(strategy, symbol))
+
+    def is_barred(self, strategy: str, symbol: str) -> bool:
+        """Whether a protective exit has ended what the strategy still wishes."""
+        known = self._goals.get((strategy, symbol))
+        return known is not None and known.barred is not None and known.barred == self._wish(strategy, symbol)
+
+    def _wish(self, strategy: str, symbol: str) -> float:
+        """What the strategy itself wishes, whatever conflicts leave of it; nothing for one that is not ours."""
+        try:
+            return self._strategies.get(strategy).exposures.get(symbol, 0.0)
+        except UnknownName:
+            return 0.0
+
     def size(self, strategy: str, symbol: str, exposure: float) -> None:
         """Give a strategy a new goal if its exposure is another than the one that it was sized for."""
+        if self.is_barred(strategy, symbol):
+            return
         known = self._goals.get((strategy, symbol))
-        if known is None or known.exposure != exposure:
+        if known is None or known.exposure != exposure or known.barred is not None:
             self._goals[strategy, symbol] = self._goal(self._strategies.get(strategy), symbol, exposure)
 
     def _goal(self, instance: Instance, symbol: str, exposure: float) -> Goal:

@@ -6,14 +6,18 @@ Accounts are paths. A positive amount is what is there (a debit):
 `cash/ACCOUNT`                         currency  money at the venue
 `cost/ACCOUNT/STRATEGY/SYMBOL`         currency  what the open position cost
 `realised/ACCOUNT/STRATEGY/SYMBOL`     currency  minus the profit taken (income is a credit)
-`fees/ACCOUNT/STRATEGY/SYMBOL`         currency  fees paid
+`fees/ACCOUNT/STRATEGY/SYMBOL`         currency  fees paid, in the currency that they were paid in
+`funding/ACCOUNT/STRATEGY/SYMBOL`      currency  minus the funding received; also `interest/`, `dividend/`, `other/`
 `deposits/ACCOUNT`                     currency  minus what was paid in
+`margin/ACCOUNT/SYMBOL`                currency  minus what the net position cost, where trades move no cash
 `position/ACCOUNT/STRATEGY/SYMBOL`     symbol    units held, signed
 `venue/ACCOUNT`                        symbol    minus the units held: the counter-account
 =====================================  ========  ==========================================================
 
-Cost is average cost; a flip is a close and an open at the same price. Sums and products are made in a context
-that raises rather than round: what cannot be kept exactly must not be kept at all.
+Cost is average cost; a flip is a close and an open at the same price. Where an instrument is MARGINED, cash moves
+only by what the account's net position has realised, as at the venue: strategies that hold against each other
+have nothing at the venue. Sums and products are made in a context that raises rather than round: what cannot be
+kept exactly must not be kept at all.
 """
 
 from __future__ import annotations
@@ -33,7 +37,7 @@ from decimal import (
     localcontext,
 )
 
-from brokers.instrument import Instrument
+from brokers.instrument import Instrument, Settlement
 from brokers.money import ZERO
 
 # Money is added and multiplied here: a result that would need rounding raises. Sixty digits, as at the venue.
@@ -43,6 +47,9 @@ ROUNDING = Context(prec=60, traps=[InvalidOperation, DivisionByZero, Overflow, F
 
 # Cost that leaves a position in part is rounded to this; the rest stays, so nothing is lost.
 COST_STEP = Decimal("1e-10")
+
+# Whose something is that happened at the venue without us: somebody else's order, a liquidation, interest.
+EXTERNAL = "external"
 
 Balances = Mapping[tuple[str, str], Decimal]
 
@@ -98,6 +105,12 @@ class FillFacts:
     currency: str
     fee_currency: str
     allocations: tuple[Allocation, ...]
+    settlement: Settlement = Settlement.FULL
+
+    @property
+    def unit_price(self) -> Decimal:
+        """The money of one unit."""
+        return EXACT.multiply(self.price, self.multiplier)
 
 
 def carried(balances: Balances, entries: Iterable[Entry]) -> dict[tuple[str, str], Decimal]:
@@ -124,56 +137,82 @@ def adoption(account: str, strategy: str, instrument: Instrument, quantity: Deci
     with localcontext(EXACT):
         cost = quantity * price * instrument.multiplier
     symbol, currency = instrument.symbol, instrument.currency
+    margined = instrument.settlement is Settlement.MARGINED
     entries = (
         Entry(f"position/{account}/{strategy}/{symbol}", symbol, quantity),
         Entry(f"venue/{account}", symbol, -quantity),
         Entry(f"cost/{account}/{strategy}/{symbol}", currency, cost),
-        Entry(f"deposits/{account}", currency, -cost),
+        Entry(f"margin/{account}/{symbol}" if margined else f"deposits/{account}", currency, -cost),
     )
-    return Posting(f"opening:{account}:position:{symbol}", "deposit", entries)
+    return Posting(opening_ref(account, symbol), "deposit", entries)
+
+
+def opening_ref(account: str, symbol: str) -> str:
+    """What the ledger knows an adopted position by."""
+    return f"opening:{account}:position:{symbol}"
 
 
 def fill_posting(fill: FillFacts, balances: Balances) -> Posting:
     """The posting of one fill for all strategies that share it; strategies may trade with each other in it."""
     entries: list[Entry] = []
-    with localcontext(EXACT):
-        for part in fill.allocations:
-            entries.extend(_trade_entries(fill, part, balances))
-            entries.extend(_fee_entries(fill, part))
-    return Posting(fill.ref, "fill", tuple(entry for entry in entries if entry.amount != 0))
+    for part in fill.allocations:
+        entries.extend(_trade_entries(fill, part, balances))
+        entries.extend(fee_entries(fill, part))
+    entries.extend(_venue_entries(fill, balances))
+    return Posting(fill.ref, "fill", solid(entries))
 
 
 def fee_posting(fill: FillFacts) -> Posting:
     """The fee of a fill that is in the ledger without one, told later."""
-    entries = [entry for part in fill.allocations for entry in _fee_entries(fill, part)]
-    return Posting(f"fee:{fill.ref}", "fee", tuple(entry for entry in entries if entry.amount != 0))
+    entries = [entry for part in fill.allocations for entry in fee_entries(fill, part)]
+    return Posting(f"fee:{fill.ref}", "fee", solid(entries))
 
 
-def _fee_entries(fill: FillFacts, part: Allocation) -> Iterable[Entry]:
+def solid(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """`entries` without those of nothing."""
+    return tuple(entry for entry in entries if entry.amount != 0)
+
+
+def fee_entries(fill: FillFacts, part: Allocation) -> Iterable[Entry]:
+    """The fee of one part, in its own currency."""
     yield Entry(f"cash/{fill.account}", fill.fee_currency, -part.fee)
     yield Entry(f"fees/{fill.account}/{part.strategy}/{fill.symbol}", fill.fee_currency, part.fee)
 
 
 def _trade_entries(fill: FillFacts, part: Allocation, balances: Balances) -> Iterable[Entry]:
+    """What one strategy holds, what it cost, and what was realised."""
     where = f"{fill.account}/{part.strategy}/{fill.symbol}"
     held = balances.get((f"position/{where}", fill.symbol), ZERO)
     cost = balances.get((f"cost/{where}", fill.currency), ZERO)
-    paid = part.quantity * fill.price * fill.multiplier
-    cost_change = _cost_change(held, cost, part.quantity, fill.price * fill.multiplier)
+    change = cost_change(held, cost, part.quantity, fill.unit_price)
     yield Entry(f"position/{where}", fill.symbol, part.quantity)
-    yield Entry(f"venue/{fill.account}", fill.symbol, -part.quantity)
-    yield Entry(f"cash/{fill.account}", fill.currency, -paid)
-    yield Entry(f"cost/{where}", fill.currency, cost_change)
-    yield Entry(f"realised/{where}", fill.currency, paid - cost_change)
+    yield Entry(f"cost/{where}", fill.currency, change)
+    with localcontext(EXACT):
+        yield Entry(f"realised/{where}", fill.currency, part.quantity * fill.unit_price - change)
 
 
-def _cost_change(held: Decimal, cost: Decimal, traded: Decimal, unit_price: Decimal) -> Decimal:
+def _venue_entries(fill: FillFacts, balances: Balances) -> Iterable[Entry]:
+    """What the account's net position and cash at the venue do."""
+    venue, margin = f"venue/{fill.account}", f"margin/{fill.account}/{fill.symbol}"
+    with localcontext(EXACT):
+        net = sum((part.quantity for part in fill.allocations), ZERO)
+        paid, carried_by_venue = net * fill.unit_price, ZERO
+        if fill.settlement is Settlement.MARGINED and net:
+            held = -balances.get((venue, fill.symbol), ZERO)
+            cost = -balances.get((margin, fill.currency), ZERO)
+            carried_by_venue = cost_change(held, cost, net, fill.unit_price)
+        yield Entry(venue, fill.symbol, -net)
+        yield Entry(margin, fill.currency, -carried_by_venue)
+        yield Entry(f"cash/{fill.account}", fill.currency, carried_by_venue - paid)
+
+
+def cost_change(held: Decimal, cost: Decimal, traded: Decimal, unit_price: Decimal) -> Decimal:
     """How the cost of the open position changes when `traded` units are added to `held`."""
-    if held == 0 or (held > 0) == (traded > 0):
-        return traded * unit_price
-    closed = min(abs(traded), abs(held))
-    if closed == abs(held):
-        opened = traded + held
-        return -cost + opened * unit_price
+    with localcontext(EXACT):
+        if held == 0 or (held > 0) == (traded > 0):
+            return traded * unit_price
+        closed = min(abs(traded), abs(held))
+        if closed == abs(held):
+            return (traded + held) * unit_price - cost
     with localcontext(ROUNDING):
         return -(cost * closed / abs(held)).quantize(COST_STEP, rounding=ROUND_HALF_EVEN)

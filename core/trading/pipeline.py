@@ -5,32 +5,55 @@
 Each step takes only what the step before returns. A wish stays until it is met: what was denied, refused or
 has expired is tried again with the next bar. And an exit never waits for an entry: what is denied as a whole
 is tried again without the parts that open anything.
+
+Whoever orders or cancels for strategies does it in the pipeline's turn, one after another: bars, a person's flatten,
+and the stops and targets of `core.trading.protection`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from brokers.errors import BrokerError
 from brokers.market import Bar
 from brokers.money import ZERO
 from brokers.order import Side, TimeInForce
-from core.alerts.outbox import Alerts
+from core.alerts.channel import Severity
+from core.alerts.outbox import Alert, Alerts
 from core.clock import Clock
+from core.store.along import Stored, store
 from core.strategy.conflicts import Policy, Target, resolve
 from core.strategy.manager import StrategyManager
 from core.trading.denials import Denials
 from core.trading.desk import Desk
 from core.trading.goals import Goals
+from core.trading.live_order import LiveOrder
 from core.trading.market import Market
+from core.trading.protection.guard import Guard
+from core.trading.protection.protector import Protector
+from core.trading.protection.spec import ExitSpec
 from core.views import StrategyStatus
 from risk.intent import OrderIntent, Origin
+from risk.rules.repeated import CODE as REPEATED
 from risk.verdict import Approved, Denied
 from risk.view import TradingState
 
 CROSSED = "CROSSED"
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """What became of orders that were to be cancelled: a line for each, those with 🔴 have failed."""
+
+    lines: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether none has failed."""
+        return not any(line.startswith("🔴") for line in self.lines)
 
 
 class Pipeline:
@@ -53,27 +76,68 @@ class Pipeline:
         self._market = market
         self._policy = policy
         self._trading_clock = trading_clock
+        self._alerts = alerts
         self._goals = Goals(strategies, desk, market)
         self._denials = Denials(alerts)
         self._turn = asyncio.Lock()  # held from looking at what is missing until it is ordered
+        self.protection = Protector(
+            strategies, desk, market, self._goals, place=self._order, alerts=alerts, trading_clock=trading_clock
+        )
 
     @property
     def denials(self) -> int:
         """How often the gate has said no since the start."""
         return self._denials.count
 
+    async def load(self) -> None:
+        """Take up the stored goals and protections. After reconciliation, before anything trades."""
+        await self._goals.load()
+        await self.protection.load()
+
+    async def keep(self) -> None:
+        """Look after the stops and targets of all strategies: after every quote, and every now and then."""
+        async with self._turn:
+            await self._goals.load()
+            await self.protection.keep()
+
+    async def protect(self, strategy: str, symbol: str, spec: ExitSpec | None) -> Guard | None:
+        """A person says how a position is protected until it is flat; None: not at all.
+
+        Raises `LookupError` if the strategy holds nothing there.
+        """
+        async with self._turn:
+            await self._goals.load()
+            return await self.protection.protect(strategy, symbol, spec)
+
     async def on_bars(self, bars: Mapping[str, Bar]) -> None:
         """One round: every strategy sees its bars, and what they want is ordered as far as risk allows."""
         self._strategies.observe(bars.values())
-        if self._desk.view().state_for() is TradingState.HALTED:
+        async with self._turn:
+            await self._goals.load()
+            await self.protection.keep()
+            await self.protection.on_bars(bars)
+        if self._desk.state_for() is TradingState.HALTED:
             return
         await self._strategies.decide(bars)
         targets = [resolve(symbol, self._strategies.wishes(symbol), self._policy) for symbol in bars]
-        await self._set_goals(targets)
+        async with self._turn:
+            self._set_goals(targets)
         for target in targets:
             async with self._turn:
                 if (intent := self._intend(target)) is not None:
                     await self._order(intent)
+        await store(self._strategies, self._goals)  # what no order has taken along
+        await self.keep()
+
+    async def write(self) -> Stored:
+        """Store what strategies wish and what they are to hold, in the commit of the order that comes of it."""
+        each = [await self._strategies.write(), await self._goals.write()]
+
+        def stored() -> None:
+            for done in each:
+                done()
+
+        return stored
 
     async def flatten(self, symbol: str, parts: Mapping[str, Decimal], reason: str) -> Approved | Denied:
         """Close what the strategies in `parts` hold in `symbol`: as much as is still left to close by now."""
@@ -87,17 +151,44 @@ class Pipeline:
             intent = self._intent(symbol, closing, reason, Origin.FLATTEN)
             if intent is None:
                 return Denied("NOTHING_TO_CLOSE", "It is flat, or being closed already", "", "", ZERO)
-            return await self._order(intent)
+            verdict = await self._order(intent)
+            await self.protection.keep()
+            return verdict
+
+    async def cancel_orders_of(
+        self, names: Collection[str], reason: str, *, entries_only: bool = False, exits: bool = False
+    ) -> Cancelled:
+        """Cancel the open orders that are for any of these strategies, those on their way included.
+
+        Their stops and targets stay (`exits`: those go, too): their positions stay as well. With `entries_only` only
+        what opens or enlarges a position goes. What an order did for others is ordered anew with the next bar.
+        """
+        async with self._turn:
+            found = [each for each in self._desk.orders.open_orders if not each.parts.keys().isdisjoint(names)]
+            wanted = [each for each in found if exits or not each.is_resting_exit]
+            chosen = [each for each in wanted if not entries_only or self._opens(each, names)]
+            return Cancelled(tuple([await self._cancel(each, reason) for each in chosen]))
+
+    def _opens(self, order: LiveOrder, names: Collection[str]) -> bool:
+        """Whether an order would make a position of one of `names` larger."""
+        parts = {name: order.pending_part(name) for name in order.parts if name in names}
+        held = {name: self._desk.portfolio.lot(name, order.symbol).quantity for name in parts}
+        return any(abs(held[name] + part) > abs(held[name]) for name, part in parts.items())
+
+    async def _cancel(self, order: LiveOrder, reason: str) -> str:
+        try:
+            state = await self._desk.orders.cancel(order.id, reason)
+        except BrokerError as error:
+            return f"🔴 {order.id}: {error}"
+        return f"{order.id}: {state}"
 
     # --- target → goal → intent --------------------------------------------------------------------
 
-    async def _set_goals(self, targets: list[Target]) -> None:
-        """Turn exposures into units, and store them before anything is ordered."""
-        await self._goals.load()
+    def _set_goals(self, targets: list[Target]) -> None:
+        """Turn exposures into units. The commit of the first order takes them along, so they are stored before it."""
         for target in targets:
             for name, exposure in target.exposures.items():
                 self._goals.size(name, target.symbol, exposure)
-        await self._goals.save()
 
     def _intend(self, target: Target) -> OrderIntent | None:
         """What is missing between all goals and what is held and ordered, as one net order."""
@@ -106,12 +197,16 @@ class Pipeline:
         return self._intent(target.symbol, parts, "; ".join(reasons), Origin.STRATEGY)
 
     def _missing(self, name: str, symbol: str) -> Decimal:
-        """What a strategy still has to trade; one that is paused opens nothing, one that has stopped trades nothing."""
+        """What a strategy still has to trade; one that is paused opens nothing, one that has stopped trades nothing.
+
+        What a stop or target has ended is not the pipeline's: the protective engine closes it to the end.
+        """
         instance = self._strategies.get(name)
-        if not instance.trades:  # stopped or failed since its wish was read
+        if not instance.trades or self._goals.is_barred(name, symbol):  # stopped or failed since its wish was read
             return ZERO
         held = self._desk.portfolio.lot(name, symbol).quantity
         missing = self._goals[name, symbol].quantity - held - self._desk.orders.pending(name, symbol)
+        missing = _in_any_case(missing, missing + self._desk.orders.doubtful(name, symbol))
         return self._exit(name, symbol, missing) if instance.status is StrategyStatus.PAUSED else missing
 
     def _exit(self, name: str, symbol: str, part: Decimal) -> Decimal:
@@ -152,17 +247,31 @@ class Pipeline:
             return verdict
         exits = await self._try_exits(intent)
         await self._denials.tell(intent, verdict)
+        if verdict.code == REPEATED:
+            await self._pause(intent, verdict)
         if exits is None:
             return verdict
         return replace(verdict, reason=f"{verdict.reason}. {exits.quantity.normalize():f} to close were sent")
+
+    async def _pause(self, intent: OrderIntent, denied: Denied) -> None:
+        """A strategy that enters again and again waits for a person (RTS 6, 15.3)."""
+        for name in intent.strategies:
+            if await self._strategies.pause(name):
+                body = f"{denied.reason}: {denied.value}. It only closes from now on; /run {name} lets it trade again."
+                await self._alerts.add(
+                    Alert("repeated", Severity.CRITICAL, f"{name} is paused: it repeats itself", body)
+                )
 
     async def _try(self, intent: OrderIntent) -> Approved | Denied:
         """Ask the gate and, if it agrees, send. Parts that cancel each other never leave the house."""
         if intent.quantity == 0:
             return await self._cross(intent)
-        verdict = self._desk.gate.review(intent, self._desk.view())
+        roomy = await self.protection.make_room(intent)
+        if isinstance(roomy, Denied):
+            return roomy
+        verdict = self._desk.gate.review(roomy, self._desk.view())
         if isinstance(verdict, Approved):
-            await self._desk.orders.submit(verdict)
+            await self._desk.orders.submit(verdict, along=self)
         return verdict
 
     async def _try_exits(self, intent: OrderIntent) -> OrderIntent | None:
@@ -179,7 +288,8 @@ class Pipeline:
     def _exits_of(self, intent: OrderIntent) -> OrderIntent | None:
         symbol = intent.instrument.symbol
         parts = {name: self._exit(name, symbol, part) for name, part in intent.allocations.items()}
-        return self._intent(symbol, parts, intent.reason, intent.origin)
+        exits = self._intent(symbol, parts, intent.reason, intent.origin)
+        return exits and replace(exits, role=intent.role)
 
     async def _cross(self, intent: OrderIntent) -> Denied:
         """Wishes that cancel each other: the strategies trade among themselves at the middle, nothing is sent."""
@@ -193,5 +303,10 @@ class Pipeline:
         quote = self._market.quotes.get(intent.instrument.symbol)
         if quote is None:
             return Denied("PRICE_UNKNOWN", "There is no price to trade at", "a price", "none", ZERO)
-        await self._desk.orders.cross(intent, quote.mid)
+        await self._desk.orders.cross(intent, quote.mid, along=self)
         return Denied(CROSSED, "strategies traded with each other", "", "", ZERO)
+
+
+def _in_any_case(one: Decimal, other: Decimal) -> Decimal:
+    """As much as is missing whatever becomes of an order in doubt: the smaller, or nothing if the sides differ."""
+    return ZERO if one * other <= 0 else min(one, other, key=abs)

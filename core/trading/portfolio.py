@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
@@ -9,11 +10,18 @@ from decimal import Decimal, localcontext
 from brokers.instrument import Instrument
 from brokers.money import ZERO
 from core.trading.ledger import EXACT, Entry, carried
+from core.trading.rates import Rate, Rates
+
+# Ledger accounts that hold what strategies gained and lost.
+RESULTS = frozenset({"realised", "fees", "funding", "interest", "dividend", "other"})
 
 
 @dataclass(frozen=True, slots=True)
 class Lot:
-    """The position of one strategy (or of all, when summed) in one instrument."""
+    """The position of one strategy (or of all, when summed) in one instrument, in the instrument's currency.
+
+    `fees` are those paid in that currency; see `core.trading.profit` for all.
+    """
 
     instrument: Instrument
     quantity: Decimal
@@ -37,7 +45,7 @@ class Lot:
 
 
 class Portfolio:
-    """One account: balances by (ledger account, unit), and the last mark of each symbol."""
+    """One account: balances by (ledger account, unit), the last mark of each symbol, and the rates of exchange."""
 
     def __init__(self, account: str, currency: str, instruments: Mapping[str, Instrument]) -> None:
         self.account = account
@@ -45,21 +53,35 @@ class Portfolio:
         self.instruments = instruments
         self.balances: dict[tuple[str, str], Decimal] = {}
         self.marks: dict[str, Decimal] = {}
+        self.rates = Rates(currency, instruments, self.marks)
+        self._foreign = {each.currency for each in instruments.values()} - {currency}
         self._holders: dict[str, set[str]] = {}  # symbol -> strategies that ever held it
+        self._money: set[tuple[str, str]] = set()  # what belongs to us at the venue beside the positions
+        self._results: dict[str, set[tuple[str, str]]] = {}  # strategy -> its accounts of profit and loss
 
     def load(self, balances: Mapping[tuple[str, str], Decimal]) -> None:
         """Start from what the ledger has stored."""
-        self.balances, self._holders = {}, {}
+        self.balances, self._holders, self._money, self._results = {}, {}, set(), {}
         self.apply(Entry(account, unit, amount) for (account, unit), amount in balances.items())
 
     def apply(self, entries: Iterable[Entry]) -> None:
         """Take over entries that are committed."""
         changed = carried(self.balances, entries)
+        for path, unit in changed.keys() - self.balances.keys():
+            self._note(path, unit)
         self.balances.update(changed)
-        for path, symbol in changed:
-            if path.startswith(f"position/{self.account}/"):
-                strategy = path.split("/", 3)[2]  # what follows is the symbol, which may hold a slash
-                self._holders.setdefault(symbol, set()).add(strategy)
+
+    def _note(self, path: str, unit: str) -> None:
+        """Remember what a new ledger account is for. A symbol comes last in a path: it may hold a slash."""
+        kind, account, *rest = path.split("/", 3)
+        if account != self.account:
+            return
+        if kind in ("cash", "margin"):
+            self._money.add((path, unit))
+        elif kind == "position":
+            self._holders.setdefault(unit, set()).add(rest[0])
+        elif kind in RESULTS:
+            self._results.setdefault(rest[0], set()).add((path, unit))
 
     @property
     def unknown(self) -> dict[str, Decimal]:
@@ -98,6 +120,10 @@ class Portfolio:
             for strategy in sorted(self._holders.get(each, ())):
                 yield strategy, self.lot(strategy, each)
 
+    def symbols_of(self, strategy: str) -> list[str]:
+        """What a strategy ever held."""
+        return sorted(symbol for symbol, holders in self._holders.items() if strategy in holders)
+
     def quantity(self, symbol: str) -> Decimal:
         """The account's net position."""
         with localcontext(EXACT):
@@ -108,14 +134,49 @@ class Portfolio:
         net = {symbol: self.quantity(symbol) for symbol in sorted(self._holders)}
         return {symbol: quantity for symbol, quantity in net.items() if quantity}
 
+    def results(self, strategy: str) -> Iterator[tuple[str, str, Decimal]]:
+        """(kind, currency, amount) of every ledger account of profit and loss that a strategy has."""
+        for path, unit in self._results.get(strategy, ()):
+            yield path.split("/", 1)[0], unit, self.balances[path, unit]
+
+    @property
+    def strategies(self) -> list[str]:
+        """Everyone who ever held or gained something, in name order."""
+        return sorted({*self._results}.union(*self._holders.values()))
+
+    # --- what it is worth --------------------------------------------------------------------------
+
+    def worth(self) -> dict[str, Decimal] | None:
+        """Cash and positions by currency; None while a held symbol has no mark or is unknown."""
+        found: dict[str, Decimal] = defaultdict(Decimal)
+        with localcontext(EXACT):
+            for key in self._money:
+                found[key[1]] += self.balances[key]
+            for symbol, quantity in self.held().items():
+                mark, instrument = self.marks.get(symbol), self.instruments.get(symbol)
+                if mark is None or instrument is None:
+                    return None
+                found[instrument.currency] += quantity * mark * instrument.multiplier
+        return dict(found)
+
     @property
     def equity(self) -> Decimal | None:
-        """Cash plus the value of every position; None while a held symbol has no mark."""
-        total = self.cash
-        with localcontext(EXACT):
-            for symbol, quantity in self.held().items():
-                mark = self.marks.get(symbol)
-                if mark is None or symbol not in self.instruments:
-                    return None
-                total += quantity * mark * self.instruments[symbol].multiplier
-        return total
+        """What all is worth in the account's currency; None while a mark or a rate of exchange is unknown."""
+        worth = self.worth()
+        return None if worth is None else self.rates.convert(worth)
+
+    @property
+    def deposits(self) -> Decimal | None:
+        """What was paid in, less what was paid out, at today's rates; None while one of them is unknown."""
+        path = f"deposits/{self.account}"
+        return self.rates.convert({unit: -amount for (each, unit), amount in self.balances.items() if each == path})
+
+    @property
+    def fx_rates(self) -> dict[str, Decimal]:
+        """The known rates of every foreign currency that we have, or that an instrument is traded in."""
+        return self.rates.known({*self._foreign, *(unit for _, unit in self._money if unit != self.currency)})
+
+    def rates_used(self) -> list[Rate]:
+        """The rates by which `equity` is converted now."""
+        found = (self.rates.rate(currency) for currency in sorted(self.worth() or {}) if currency != self.currency)
+        return [rate for rate in found if rate is not None]

@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from brokers.account import AccountInfo
-from brokers.order import ClientOrderId, OrderReport
+from brokers.order import OrderReport
 from brokers.port import AbstractBroker
 from core.alerts.channel import Severity
 from core.alerts.outbox import Alert
 from core.clock import Clock
 from core.store import orders as order_store
 from core.trading.books import Books
+from core.trading.external import ExternalTrades
 from core.trading.ledger import Posting, adoption, deposit
-from core.trading.live_order import MANUAL
+from core.trading.live_order import MANUAL, LiveOrder
 from core.trading.order_manager import OrderManager
+from core.trading.order_search import OrderSearch
 from core.trading.reconcile import (
     Apply,
     Drift,
     External,
-    NeverPlaced,
+    Missing,
     OrderCorrection,
     OurOrder,
     Ours,
@@ -27,87 +29,100 @@ from core.trading.reconcile import (
     find_drift,
     reconcile_orders,
 )
-from core.trading.states import OrderState
 from core.trading.telling import Telling
 
-# A venue may not know a new order yet. So often in a row it must say so before we believe it.
-_DENIALS_NEEDED = 3
+# How many orders that are over are asked for again when books and venue differ.
+_PAST_ORDERS = 100
 
 
 class Recovery:
     """The way back to agreement with the venue; at start, after a gap, and every now and then."""
 
     def __init__(
-        self, broker: AbstractBroker, orders: OrderManager, books: Books, telling: Telling, trading_clock: Clock
+        self,
+        broker: AbstractBroker,
+        orders: OrderManager,
+        books: Books,
+        *,
+        search: OrderSearch,
+        external: ExternalTrades,
+        telling: Telling,
+        trading_clock: Clock,
     ) -> None:
         self._broker = broker
         self._orders = orders
         self._books = books
+        self._search = search
+        self._external = external
         self._telling = telling
         self._clock = trading_clock
-        self._not_found: dict[str, int] = {}
 
     # --- orders ------------------------------------------------------------------------------------
 
-    async def settle_orders(self) -> None:
-        """Ask the venue about every order that may still change, and believe it. Raises `BrokerError`."""
-        ours = [OurOrder(order.id, order.state) for order in self._orders.open_orders]
-        found = {each.client_order_id: await self._find(each.client_order_id) for each in ours}
+    async def settle_orders(self, *, after_gap: bool = False) -> None:
+        """Ask the venue about every order that may still change, and believe it. Raises `BrokerError`.
+
+        An order that it does not know is looked for by the ladder; `after_gap`, so are those that were given up.
+        """
+        mine: dict[str, LiveOrder] = {order.id: order for order in self._orders.open_orders}
+        asked = {name: order.asked for name, order in mine.items()}
+        ours = [OurOrder(order.id, order.state) for order in mine.values()]
         theirs = await self._broker.get_open_orders()
+        listed = {report.client_order_id: report for report in theirs}
+        found = {name: listed.get(order.id) or await self._find(order) for name, order in mine.items()}
         known = frozenset(found) | await self._known(theirs)
         for correction in reconcile_orders(ours, found, theirs, known):
-            await self._correct(correction)
+            await self._correct(correction, mine, asked)
+        for order in self._orders.watched if after_gap else ():
+            await self._search.look(order)
         await self._ask_for_fees()
 
-    async def _find(self, order_id: str) -> OrderReport | None:
-        return await self._broker.find_order(ClientOrderId(order_id))
+    async def _find(self, order: LiveOrder) -> OrderReport | None:
+        if self._broker.capabilities.find_by_client_id:
+            return await self._broker.find_order(order.id)
+        return None
 
     async def _known(self, reports: Sequence[OrderReport]) -> frozenset[str]:
-        ids = [report.client_order_id for report in reports]
-        return frozenset([each for each in ids if await order_store.get_order(each)])
+        """Which of the venue's open orders are ours, whatever we believe of them."""
+        return await order_store.known_ids(self._orders.account, (report.client_order_id for report in reports))
 
-    async def _correct(self, correction: OrderCorrection) -> None:
+    async def _correct(self, correction: OrderCorrection, mine: dict[str, LiveOrder], asked: dict[str, int]) -> None:
         match correction:
             case Apply(report):
-                self._not_found.pop(report.client_order_id, None)
-                await self._orders.apply(report)
-            case NeverPlaced(order_id, was):
-                await self._never_placed(order_id, was)
+                order = mine[report.client_order_id]
+                await self._search.found(order, report, asked[order.id])
+            case Missing(order_id, was):
+                order = mine[order_id]
+                if order.state is was:
+                    await self._search.look(order)
             case Zombie(report):
-                await self._revive(report.client_order_id)
+                await self.revive(report.client_order_id)
             case External(report):
                 await self._tell_external(report)
 
-    async def _never_placed(self, order_id: str, was: OrderState) -> None:
-        """Believe that an order is not there, unless we are just sending it or something came meanwhile."""
-        order = self._orders.open_order(order_id)
-        if order is None or order.state is not was or self._orders.is_in_flight(order_id):
-            return
-        self._not_found[order_id] = self._not_found.get(order_id, 0) + 1
-        if self._not_found[order_id] < _DENIALS_NEEDED and not self._broker.capabilities.simulated:
-            return
-        del self._not_found[order_id]
-        what = f"{order.request.side} {order.request.quantity.normalize():f} {order.symbol}"
-        alert = Alert("order", Severity.WARNING, f"Never placed: {what}", f"It was {was}; the venue does not know it.")
-        await self._orders.settle_as(order, OrderState.NOT_PLACED, f"was {was}; the venue knows no such order", alert)
-
-    async def _revive(self, order_id: ClientOrderId) -> None:
+    async def revive(self, order_id: str) -> bool:
         """Ask once more before an order that was over counts again: the list may be older than the end."""
-        report = await self._find(order_id)
+        order = await self._orders.known(order_id)
+        report = await self._find(order) if order is not None else None
         if report is None or not report.state.is_open:
-            return
+            return False
         title = f"Still open at the venue: {report.side} {report.remaining.normalize():f} {report.symbol}"
         alert = Alert("order", Severity.CRITICAL, title, "We believed that it was over. It counts again.")
         await self._orders.reopen(report, alert)
+        return True
 
     async def _tell_external(self, report: OrderReport) -> None:
+        """Somebody's order is left alone. One without an id may be an order of ours in doubt: that is looked at."""
+        if await order_store.orders_at_venue(self._orders.account, [report.venue_order_id]):
+            return
         title = f"An order that is not ours: {report.side} {report.remaining.normalize():f} {report.symbol}"
         key = f"external:{report.client_order_id}:{report.venue_order_id}"
         await self._telling.once(key, Alert("external", Severity.WARNING, title))
 
     async def _ask_for_fees(self) -> None:
         for order_id in await order_store.orders_without_fees(self._orders.account):
-            if report := await self._find(order_id):
+            order = await self._orders.known(order_id)
+            if order is not None and (report := await self._find(order)):
                 await self._orders.apply(report)
 
     # --- books -------------------------------------------------------------------------------------
@@ -116,6 +131,25 @@ class Recovery:
         """What differs when both sides are looked at in one moment. Raises `BrokerError`."""
         if not self._books.portfolio.balances:
             await self._open_books(await self._broker.get_account_info())
+        await self._external.catch_up()
+        drifts = await self._differences()
+        if drifts and await self._ask_about_the_past():
+            drifts = await self._differences()
+        return drifts
+
+    async def _ask_about_the_past(self) -> bool:
+        """A correction or a bust of an order that is over may have been missed: ask for the newest of them again.
+
+        Whether there were any to ask for.
+        """
+        order_ids = await order_store.newest_filled(self._orders.account, _PAST_ORDERS)
+        for order_id in order_ids:
+            order = await self._orders.known(order_id)
+            if order is not None and (report := await self._find(order)):
+                await self._orders.apply(report, asked=order.asked)
+        return bool(order_ids)
+
+    async def _differences(self) -> list[Drift]:
         fees_pending = bool(await order_store.orders_without_fees(self._orders.account))
         await self._broker.settled()
         info = await self._broker.get_account_info()
@@ -133,8 +167,9 @@ class Recovery:
             if balance.total
         ]
         for symbol, held in info.positions.items():
-            if held.quantity and symbol in instruments:  # any other is drift, and halts
+            if held.quantity and symbol in instruments:  # any other is drift, and is told
                 postings.append(adoption(account, MANUAL, instruments[symbol], held.quantity, held.average_price))
+        await self._external.begin(info.at)
         await self._post(postings)
 
     async def _post(self, postings: list[Posting]) -> None:

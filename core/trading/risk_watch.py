@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import Protocol
 
+from brokers.account import CashFlow, FlowKind
 from brokers.money import ZERO
 from core.alerts.channel import Severity
 from core.alerts.outbox import Alert, Alerts
@@ -16,16 +18,27 @@ from core.trading.order_manager import OrderManager
 from core.trading.portfolio import Portfolio
 from core.trading.switch import TradingSwitch
 from core.trading.telling import Telling
-from risk.baselines import Baselines, first_baselines, roll_baselines
+from risk.baselines import Baselines, first_baselines, roll_baselines, shift
 from risk.intent import Origin
 from risk.limits import RiskLimits
 from risk.monitor import Assessment, assess
 from risk.view import PortfolioView, TradingState
 
-# How long an account that is halted waits before it cancels again what is still open, and says so.
+# How long an account that is halted waits before it cancels again what is still open.
 _RETRY = timedelta(seconds=30)
+# After how long it says so again, if nothing has changed: 1, 2, 4 … minutes.
+_REPEAT = timedelta(minutes=1)
+_REPEAT_MOST = timedelta(minutes=32)
+# What an owner pays in or takes out; everything else that comes and goes is a result.
+_CAPITAL = (FlowKind.DEPOSIT, FlowKind.WITHDRAWAL)
 
-CancelAll = Callable[[str], Awaitable[list[str]]]
+
+class CancelAll(Protocol):
+    """Cancels every order at the venue but those in `spare`; a line for each, those with 🔴 have failed."""
+
+    async def __call__(self, reason: str, *, spare: Collection[str] = ()) -> list[str]:
+        """Do it."""
+        ...
 
 
 class RiskWatch:
@@ -58,7 +71,9 @@ class RiskWatch:
         self._trading_clock = trading_clock
         self._cancel_everything = cancel_everything
         self._next_try: datetime | None = None
-        self._incomplete = False
+        self._problems: frozenset[str] = frozenset()  # what was told to be still open
+        self._tell_again = clock.now()
+        self._pause = _REPEAT
 
     # --- baselines ---------------------------------------------------------------------------------
 
@@ -84,6 +99,22 @@ class RiskWatch:
         if equity is not None and equity > ZERO:
             await self._keep(first_baselines(equity, self._trading_clock.now()))
         self._telling.forget()
+
+    async def store_paid_in(self, flow: CashFlow) -> Baselines | None:
+        """Store the baselines as money paid in or out moves them: neither is a profit or a loss.
+
+        Inside the transaction that books `flow`; `believe` them after it.
+        """
+        amount = self._portfolio.rates.convert({flow.currency: flow.amount})
+        if self.baselines is None or amount is None or flow.kind not in _CAPITAL:
+            return None
+        moved = shift(self.baselines, amount)
+        await put_baselines(self._portfolio.account, moved)
+        return moved
+
+    def believe(self, baselines: Baselines | None) -> None:
+        """These are stored now."""
+        self.baselines = baselines or self.baselines
 
     async def _keep(self, baselines: Baselines) -> None:
         if baselines != self.baselines:
@@ -144,24 +175,41 @@ class RiskWatch:
             finally:
                 await self._publish(TradingState.HALTED, reason)
 
-    async def _cancel(self, reason: str) -> None:
-        lines = await self._cancel_everything(reason)
-        self._incomplete = not is_complete(lines)
-        if not self._is_due():
+    async def _cancel(self, reason: str, *, spare: Collection[str] = ()) -> None:
+        lines = await self._cancel_everything(reason, spare=spare)
+        now = self._clock.now()
+        self._next_try = now + _RETRY
+        if is_complete(lines):
+            await self._tell_complete()
             return
-        self._next_try = self._clock.now() + _RETRY
-        if self._incomplete:
-            title = "HALT INCOMPLETE: orders may still be open"
-            await self._alerts.add(Alert("halt", Severity.CRITICAL, title, "\n".join(lines[-10:])))
+        problems = frozenset(line for line in lines if line.startswith("🔴"))
+        if problems != self._problems or now >= self._tell_again:
+            await self._tell_incomplete(problems, now)
+
+    async def _tell_incomplete(self, problems: frozenset[str], now: datetime) -> None:
+        """At once, when something changes, and every now and then: a venue may be down for hours."""
+        if problems != self._problems:
+            self._pause = _REPEAT
+        self._problems, self._tell_again = problems, now + self._pause
+        self._pause = min(self._pause * 2, _REPEAT_MOST)
+        body = "\n".join([*sorted(problems)[-10:], "It is tried again every 30 seconds."])
+        await self._alerts.add(Alert("halt", Severity.CRITICAL, "HALT INCOMPLETE: orders may still be open", body))
+
+    async def _tell_complete(self) -> None:
+        if self._problems:
+            self._problems = frozenset()
+            title = "Halt complete: no orders are open any more"
+            await self._alerts.add(Alert("halt", Severity.WARNING, title))
 
     async def _finish_halt(self) -> None:
-        """A halted account has no open orders but a person's exits: what is left is cancelled again."""
+        """A halted account has no open orders but a person's exits: what else is left is cancelled again."""
         if self._switch.state_for(self._portfolio.account) is not TradingState.HALTED:
-            self._next_try, self._incomplete = None, False
+            self._next_try, self._problems = None, frozenset()
             return
-        left = any(order.origin != Origin.FLATTEN for order in self._orders.open_orders)
-        if (left or self._incomplete) and self._is_due():
-            await self._cancel("trading is halted")
+        spare = {order.id for order in self._orders.open_orders if order.origin == Origin.FLATTEN}
+        left = len(spare) < len(self._orders.open_orders)
+        if (left or self._problems) and self._is_due():
+            await self._cancel("trading is halted", spare=spare)
 
     def _is_due(self) -> bool:
         return self._next_try is None or self._clock.now() >= self._next_try

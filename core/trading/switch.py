@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,11 +11,14 @@ import structlog
 
 from core.clock import Clock
 from core.store.control import put_trading_state, trading_states
+from core.store.database import transaction
 from risk.view import TradingState
 
 log = structlog.get_logger(__name__)
 
 GLOBAL = "global"
+
+Along = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +31,18 @@ class Setting:
     at: datetime
 
 
+def instrument_scope(account: str, symbol: str) -> str:
+    """The scope of one instrument in one account."""
+    return f"instrument:{account}/{symbol}"
+
+
 class TradingSwitch:
     """Holds the state of every scope in memory and on disk."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._settings: dict[str, Setting] = {}
-        self._unsaved: set[str] = set()
+        self._unsaved: dict[str, list[tuple[Setting, Along | None]]] = {}
         self._lock = asyncio.Lock()
 
     async def load(self) -> None:
@@ -64,33 +72,82 @@ class TradingSwitch:
         found = [self._settings.get(scope, nothing) for scope in (GLOBAL, f"account:{account}")]
         return max(found, key=lambda setting: setting.state)
 
-    def state_for(self, account: str, strategies: Iterable[str] = ()) -> TradingState:
-        """The gravest of the global, the account's and these strategies' states."""
-        scopes = (GLOBAL, f"account:{account}", *(f"strategy:{name}" for name in strategies))
+    def state_for(self, account: str, strategies: Iterable[str] = (), symbol: str = "") -> TradingState:
+        """The gravest of the global, the account's, these strategies' and the instrument's states."""
+        scopes = [GLOBAL, f"account:{account}", *(f"strategy:{name}" for name in strategies)]
+        if symbol:
+            scopes.append(instrument_scope(account, symbol))
         return max(self.state(scope) for scope in scopes)
 
-    async def set(self, scope: str, state: TradingState, reason: str, by: str) -> None:
+    async def set(self, scope: str, state: TradingState, reason: str, by: str, along: Along | None = None) -> None:
         """Change a scope's state. A graver state counts from this moment, even if the disk then fails; a milder
         one counts when it is stored, and not at all if a graver one came in the meantime.
+
+        `along` writes what belongs to the change, an alert for example: both are stored in one commit, or neither.
         """
         before, setting = self._settings.get(scope), Setting(state, reason, by, self._clock.now())
-        graver = state >= self.state(scope)
-        if graver:
-            self._settings[scope] = setting
-            self._unsaved.add(scope)
-        async with self._lock:
-            if not graver and self._settings.get(scope) is not before:
-                log.warning("a graver trading state came in between", scope=scope, wanted=state.name)
-                return
-            await put_trading_state(scope, int(state), reason, by, setting.at)
-            if not graver and self._settings.get(scope) is before:  # or a graver one waits to be stored: it stands
-                self._settings[scope] = setting
-            if self._settings.get(scope) is setting:
-                self._unsaved.discard(scope)
-        log.info("trading state", scope=scope, state=state.name, reason=reason, by=by)
+        if state < self.state(scope):
+            await self._relax(scope, before, setting, along)
+            return
+        self._settings[scope] = setting
+        self._unsaved.setdefault(scope, []).append((setting, along))
+        await self._store(scope)
+
+    async def relax(self, scope: str, seen: Setting, by: str, along: Along | None = None) -> bool:
+        """Make a scope ACTIVE again if its setting is still the one that was `seen`; whether it was."""
+        return await self._relax(scope, seen, Setting(TradingState.ACTIVE, "", by, self._clock.now()), along)
 
     async def save(self) -> None:
         """Store what an earlier `set` could not."""
         for scope in sorted(self._unsaved):
-            setting = self._settings[scope]
-            await self.set(scope, setting.state, setting.reason, setting.by)
+            await self._store(scope)
+
+    def is_saved(self, scope: str) -> bool:
+        """Whether a restart would know the scope's state as it is now."""
+        return scope not in self._unsaved
+
+    async def _relax(self, scope: str, seen: Setting | None, setting: Setting, along: Along | None) -> bool:
+        """A graver state that comes while this is being stored rolls it back."""
+        async with self._lock:
+            try:
+                async with transaction():
+                    self._check(scope, seen)
+                    await _write(scope, setting, [along])
+                    self._check(scope, seen)
+            except _OvertakenError:
+                log.warning("a newer trading state came in between", scope=scope, wanted=setting.state.name)
+                return False
+            if self._settings.get(scope) is seen:  # or it came during the commit: then it stands, and is stored next
+                self._settings[scope] = setting
+                self._unsaved.pop(scope, None)
+        return self._settings.get(scope) is setting
+
+    def _check(self, scope: str, seen: Setting | None) -> None:
+        if self._settings.get(scope) is not seen:
+            raise _OvertakenError
+
+    async def _store(self, scope: str) -> None:
+        """The newest state of a scope with all that belongs to it and to those before, in one commit."""
+        async with self._lock:
+            waiting = tuple(self._unsaved.get(scope, ()))
+            if not waiting:
+                return
+            async with transaction():
+                await _write(scope, waiting[-1][0], [along for _, along in waiting])
+            left = self._unsaved[scope][len(waiting) :]
+            if left:
+                self._unsaved[scope] = left
+            else:
+                del self._unsaved[scope]
+
+
+class _OvertakenError(Exception):
+    """A newer setting came while this one was being stored."""
+
+
+async def _write(scope: str, setting: Setting, along: Iterable[Along | None]) -> None:
+    await put_trading_state(scope, int(setting.state), setting.reason, setting.by, setting.at)
+    for each in along:
+        if each is not None:
+            await each()
+    log.info("trading state", scope=scope, state=setting.state.name, reason=setting.reason, by=setting.by)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from core.clock import ManualClock
-from core.store.database import Database, sqlite_url
+from core.store.database import Database
+from tests.databases import database_url
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -19,8 +20,8 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    """A real SQLite file, always closed: a forgotten close keeps the process alive for ever."""
-    opened = Database(sqlite_url(tmp_path / "test.sqlite3", durable=False), require_durable=False)
+    """A real database, always closed: a forgotten close keeps the process alive for ever."""
+    opened = Database(database_url(tmp_path / "test.sqlite3"), require_durable=False)
     await opened.open()
     try:
         yield opened

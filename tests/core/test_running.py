@@ -17,7 +17,8 @@ from core.events import BarsProcessed, Event, Events, StrategyChanged
 from core.scheduler import BUSY, Job, Scheduler, daily, every
 from core.store.control import job_rows
 from core.store.database import Database
-from core.store.models import AlertRow
+from core.store.models import AlertRow, DeliveryRow, InboxRow, TicketRow
+from core.store.retention import purge
 from core.supervision import Supervisor
 from tests.core.conftest import NOW
 
@@ -99,6 +100,28 @@ async def test_parts_do_not_disturb_each_other_and_stop_when_told(supervisor: Su
     await supervisor.stop()
     await supervisor.stop()
     assert not supervisor.is_running("a")
+
+
+async def test_some_parts_can_be_stopped_alone_and_their_word_is_true(supervisor: Supervisor, reports: Reports) -> None:
+    """At work, in the pause after a failure, done."""
+    supervisor._first_pause = 3600
+
+    async def fails() -> None:
+        raise ValueError
+
+    async def ends() -> None:
+        pass
+
+    async def works() -> None:
+        await asyncio.sleep(3600)
+
+    for name, part in (("fails", fails), ("ends", ends), ("works", works)):
+        supervisor.run(name, part)
+    await until(lambda: bool(reports) and not supervisor.is_running("ends"))
+    assert [supervisor.is_well(name) for name in ("fails", "ends", "works", "unheard of")] == [False, True, True, False]
+    await supervisor.stop("fails", "unheard of")
+    assert supervisor.parts == ("ends", "works")
+    assert supervisor.is_running("works")
 
 
 # --- events --------------------------------------------------------------------------------------------
@@ -286,3 +309,31 @@ def test_an_unknown_name_never_floods_the_chat() -> None:
     text = str(UnknownName("symbol", "z" * 5000, (f"S{n}" for n in range(1000))))
     assert len(text) < 300
     assert "and 980 more" in text
+
+
+# --- retention -----------------------------------------------------------------------------------------
+
+
+async def test_a_purge_deletes_what_is_old_and_done_and_nothing_that_waits(
+    database: Database, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Updates and dead tickets after a week, deliveries and unused buttons after a quarter; in small batches."""
+    monkeypatch.setattr("core.store.retention._BATCH", 2)
+    for days in (6, 8, 89, 91):
+        at = NOW - timedelta(days=days)
+        for number, outcome in enumerate(("done", "expired", "failed", "")):
+            await InboxRow.create(update_id=days * 10 + number, payload="{}", received_at=at, outcome=outcome)
+        for name, used, expires in (("used", at, None), ("expired", None, at), ("button", None, None)):
+            await TicketRow.create(
+                nonce=f"{name}{days}", action="halt", args={}, chat_id=1, confirms=False, minted_at=at,
+                used_at=used, expires_at=expires,
+            )  # fmt: skip
+        for status, done in (("delivered", at), ("failed", at), ("waiting", None)):
+            await DeliveryRow.create(alert_id=1, rank=0, channel="telegram", recipient="1", status=status, done_at=done)
+    assert await purge(clock.now()) == 3 * 3 + 2 * 3 + 1 + 2
+    assert await InboxRow.filter(outcome="").count() == 4
+    assert await InboxRow.exclude(outcome="").count() == 3
+    assert {row.nonce for row in await TicketRow.all()} == {"used6", "expired6", "button6", "button8", "button89"}
+    assert await DeliveryRow.filter(status="waiting").count() == 4
+    assert await DeliveryRow.exclude(status="waiting").count() == 6
+    assert await purge(clock.now()) == 0

@@ -54,4 +54,6 @@ def test_alone_reports_and_suspects_stay_alone() -> None:
     assert [len(group) for group in grouped([pending(1), report, pending(3)])] == [1, 1, 1]
     assert [len(group) for group in grouped([pending(1), pending(2), pending(3)], alone={2})] == [1, 1, 1]
     assert message_of([report]).attachment == "day"
-    assert plain_message_of([report]).attachment == ""
+    for barely in (True, False):
+        plain = plain_message_of([report], barely=barely)
+        assert (plain.attachment, plain.plain) == ("", True)

@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import pytest
 
 from core.alerts.channel import ChannelDown, ChannelRefused, Message, Severity
 from core.alerts.outbox import Alert, Alerts, Outbox
-from core.clock import ManualClock
+from core.clock import BEFORE_MARKET, ManualClock
 from core.store.database import Database, transaction
 from core.store.models import AlertRow, DeliveryRow
 
@@ -165,7 +166,7 @@ async def test_a_crash_between_accepted_and_mark_repeats_it_with_the_same_number
 
 async def test_a_poisonous_message_neither_blocks_nor_vanishes(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
     """A report that cannot be drawn: the others go ahead, and it arrives barely."""
-    monkeypatch.setattr("core.alerts.lane._FIRST_WAIT", 0.02)
+    monkeypatch.setattr("core.alerts.lane._FIRST_WAIT", 0.2)
 
     def fail(_: str, message: Message) -> None:
         if message.attachment:
@@ -178,6 +179,23 @@ async def test_a_poisonous_message_neither_blocks_nor_vanishes(post: Post, monke
         await post.until(lambda: len(post.channel.sent) == 2)
     assert post.channel.titles() == ["hello", "Daily report"]
     assert "see /alerts" in post.channel.sent[1][1].lines[0]
+
+
+async def test_what_is_malformed_arrives_as_plain_text(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twice in full, then without anything that can be malformed; at last only its title."""
+    monkeypatch.setattr("core.alerts.lane._FIRST_WAIT", 0.01)
+    tried: list[tuple[bool, int]] = []
+
+    def fail(_: str, message: Message) -> None:
+        tried.append((message.plain, len(message.lines)))
+        if len(tried) < 4:
+            raise ValueError("malformed")
+
+    post.channel.trouble = fail
+    await post.add("breach", Severity.CRITICAL, "Loss", "one\ntwo")
+    async with post.running():
+        await post.until(lambda: bool(post.channel.sent))
+    assert tried == [(False, 2), (False, 2), (True, 3), (True, 1)]
 
 
 async def test_what_cannot_be_shown_at_all_is_marked_failed(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,3 +256,12 @@ async def test_fills_wait_a_moment_for_one_another(clock: ManualClock, database:
         post.alerts.waiting.set()
         await post.until(lambda: len(post.channel.sent) == 2)
     assert len(post.channel.sent[0][1].ids) == 12
+
+
+async def test_an_alert_before_the_first_price_shows_the_time_of_the_wall(clock: ManualClock) -> None:
+    """And not the year 1970, where a market's clock begins."""
+    market = ManualClock(BEFORE_MARKET)
+    alerts = Alerts(["telegram:1"], clock, market)
+    assert (await alerts.add(Alert("halt", Severity.CRITICAL, "early"))).market_at == clock.now()
+    market.set(datetime(2000, 9, 29, tzinfo=UTC))
+    assert (await alerts.add(Alert("halt", Severity.CRITICAL, "late"))).market_at == market.now()

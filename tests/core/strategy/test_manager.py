@@ -15,7 +15,8 @@ from core.clock import ManualClock
 from core.errors import UnknownName
 from core.events import Events, StrategyChanged
 from core.settings import StrategySettings
-from core.store.database import Database
+from core.store.along import store
+from core.store.database import Database, transaction
 from core.store.models import AlertRow, StrategyRow
 from core.strategy import manager as module
 from core.strategy.host import Call, Outcome
@@ -78,7 +79,9 @@ class Stage:
     async def show(self, day: int, *symbols: str) -> list[Signal]:
         bars: Mapping[str, Bar] = {each: bar(each, day) for each in symbols or ("AAPL", "IBM")}
         self.manager.observe(bars.values())
-        return await self.manager.decide(bars)
+        signals = await self.manager.decide(bars)
+        await store(self.manager)
+        return signals
 
     @property
     def one(self) -> module.Instance:
@@ -216,21 +219,65 @@ async def test_what_a_person_orders_while_it_thinks_wins(stage: Stage, order: st
     assert stage.one.status in (StrategyStatus.STOPPED, StrategyStatus.PAUSED)
 
 
-async def test_a_round_that_cannot_be_stored_did_not_happen(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is believed that is not on disk, no alert is left behind, and the bar can be shown again."""
+async def test_a_round_that_cannot_be_stored_is_stored_later(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was decided waits for the next commit; a process that dies before it is shown the same bar again."""
     stage.host.wants = {("one", "AAPL"): 1.0}
 
     async def full(*_: Any, **__: Any) -> None:
         raise OperationalError("disk full")
 
     with monkeypatch.context() as patched:
-        patched.setattr(module, "put_strategy", full)
+        patched.setattr(module, "put_strategies", full)
         with pytest.raises(OperationalError):
             await stage.show(0)
-    assert stage.one.exposures == {}
-    assert await AlertRow.all().count() == 0
-    assert len(await stage.manager.decide({"AAPL": bar("AAPL", 0)})) == 1
+    assert (await StrategyRow.get(name="one")).exposures == {}
+    await store(stage.manager)
     assert (await StrategyRow.get(name="one")).exposures == {"AAPL": 1.0}
+
+
+async def test_a_decision_that_was_not_stored_is_made_again(stage: Stage) -> None:
+    """A death between decision and commit loses nothing: the bar is new to whoever starts next."""
+    stage.host.wants = {("one", "AAPL"): 1.0}
+    new = {"AAPL": bar("AAPL", 0)}
+    stage.manager.observe(new.values())
+    assert len(await stage.manager.decide(new)) == 1
+    await stage.restart()
+    assert stage.one.exposures == {}
+    stage.manager.observe(new.values())
+    assert len(await stage.manager.decide(new)) == 1
+
+
+async def test_what_changed_during_the_commit_is_stored_by_the_next(stage: Stage) -> None:
+    """A round that comes between writing and the commit's end does not count as stored."""
+    stage.host.wants = {("one", "AAPL"): 1.0}
+    first, second = ({"AAPL": bar("AAPL", day)} for day in (0, 1))
+    stage.manager.observe(first.values())
+    await stage.manager.decide(first)
+    async with transaction():
+        stored = await stage.manager.write()
+        stage.manager.observe(second.values())
+        await stage.manager.decide(second)
+    stored()
+    await store(stage.manager)
+    assert (await StrategyRow.get(name="one")).bars_seen == 2
+
+
+async def test_a_failure_is_told_and_stored_at_once(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The alert of a strategy's error and its new state are one commit, or neither."""
+
+    async def full(*_: Any, **__: Any) -> None:
+        raise OperationalError("disk full")
+
+    stage.host.errors = {"one": "ValueError: no"}
+    new = {"AAPL": bar("AAPL", 0)}
+    stage.manager.observe(new.values())
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "put_strategies", full)
+        with pytest.raises(OperationalError):
+            await stage.manager.decide(new)
+    assert (await AlertRow.all().count(), stage.one.error) == (0, "")
+    await stage.manager.decide(new)
+    assert (await AlertRow.all().count(), (await StrategyRow.get(name="one")).restarts) == (1, 1)
 
 
 async def test_less_trust_counts_at_once_more_only_when_stored(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,7 +286,7 @@ async def test_less_trust_counts_at_once_more_only_when_stored(stage: Stage, mon
     async def full(*_: Any, **__: Any) -> None:
         raise OperationalError("disk full")
 
-    monkeypatch.setattr(module, "put_strategy", full)
+    monkeypatch.setattr(module, "put_strategies", full)
     with pytest.raises(OperationalError):
         await stage.manager.stop("one")
     assert stage.one.status is StrategyStatus.STOPPED

@@ -18,16 +18,18 @@ from brokers.registry import BrokerContext
 from brokers.simulation.source import Tick, TickSource
 from core.alerts.outbox import Alerts
 from core.clock import Ids, ManualClock
-from core.events import Events
-from core.store.database import Database, sqlite_url
+from core.events import Event, Events
+from core.store.database import Database
 from core.store.ledger import load_balances, sums_of_entries
 from core.store.models import AlertRow, FillRow, OrderRow
 from core.strategy.conflicts import Policy, Wish
 from core.trading.desk import Desk, Surroundings
+from core.trading.invariants import Violation, check_books, check_free
 from core.trading.ledger import EXACT
 from core.trading.market import Market
 from core.trading.pipeline import Pipeline
 from core.trading.profit import profits
+from core.trading.protection.spec import ExitSpec, Source
 from core.trading.switch import TradingSwitch
 from core.views import StrategyStatus
 from risk.gate import RiskGate
@@ -36,6 +38,7 @@ from risk.limits import RiskLimits
 from risk.sizer import build_sizer
 from risk.verdict import Approved
 from tests.core.trading.faulty_broker import Faulty
+from tests.databases import database_url
 
 START = datetime(2024, 3, 4, 15, 0, tzinfo=UTC)
 ACME = Instrument("ACME", "USD", min_notional=Decimal(1))
@@ -53,6 +56,8 @@ WIDE = RiskLimits(
     max_orders_per_second_strategy=1000,
     max_orders_per_second_account=1000,
     duplicate_orders=1000,
+    max_entries=100_000,
+    price_drift_percent=1000,
     daily_loss_alert_percent=1000,
     daily_loss_reduce_percent=1000,
     daily_loss_halt_percent=1000,
@@ -76,6 +81,7 @@ class Instance:
     last_signal: str = "a reason"
     priority: int = 1
     exposures: dict[str, float] = field(default_factory=dict)
+    exits: ExitSpec | None = None
 
     @property
     def trades(self) -> bool:
@@ -109,8 +115,21 @@ class Strategies:
     def history(self, symbol: str) -> None:
         return None
 
+    def exits(self, name: str, symbol: str) -> Any:
+        spec = self.instances[name].exits if name in self.instances else None
+        return spec, Source.SETTINGS
+
+    async def pause(self, name: str) -> bool:
+        paused = self.instances[name].status is StrategyStatus.RUNNING
+        self.instances[name].status = StrategyStatus.PAUSED
+        return paused
+
     async def decide(self, bars: Any) -> list[Any]:
         return []
+
+    async def write(self) -> Any:
+        """Nothing to store."""
+        return lambda: None
 
 
 class Stage:
@@ -122,11 +141,13 @@ class Stage:
         self.simulated = options.pop("simulated", True)
         self.limits = options.pop("limits", WIDE)
         self.policy = options.pop("policy", Policy.NET)
-        self.database = Database(sqlite_url(folder / "q.sqlite3", durable=False), require_durable=False)
+        self.database = Database(database_url(folder / "q.sqlite3"), require_durable=False)
         self.strategies = options.pop("strategies", None) or Strategies()
         self.instruments = options.pop("instruments", (ACME, PAIR))
         self.now = options.pop("now", START)
         self.listener: asyncio.Task[None] | None = None
+        self.checks_history = options.pop("checks_history", True)
+        self.violations: list[Violation] = []
 
     @classmethod
     async def open(cls, folder: Path, **options: Any) -> Stage:
@@ -148,6 +169,11 @@ class Stage:
         self.broker = Faulty(self.paper, simulated=self.simulated)
         self.alerts = Alerts(["telegram:1"], self.wall, self.market_clock)
         self.switch, self.market, self.events = TradingSwitch(self.wall), Market(), Events()
+        self.events.subscribe(Event, self._check_invariants)
+        self._build_desk()
+
+    def _build_desk(self) -> None:
+        """The desk on whatever broker there is."""
         around = Surroundings(
             self.wall, self.market_clock, Ids(self.wall), self.alerts, self.events, self.switch, self.market
         )
@@ -174,10 +200,19 @@ class Stage:
     def listen(self) -> None:
         self.listener = asyncio.create_task(self.desk.listen())
 
+    async def _check_invariants(self, _: Event) -> None:
+        """After every event; what is wrong is told at the end, for events swallow errors."""
+        self.violations += check_books(self.desk.portfolio)
+
     async def close(self) -> None:
         await self.deafen()
         await self.paper.disconnect()
-        await self.database.close()
+        try:
+            wrong = await self.desk.inspection.look_at_all() if self.checks_history else []
+        finally:
+            await self.database.close()
+        assert not self.violations, self.violations[:3]
+        assert not wrong, wrong[:3]
 
     async def deafen(self) -> None:
         if self.listener is not None:
@@ -228,7 +263,7 @@ class Stage:
             quantity=abs(signed),
             at=self.market_clock.now(),
             allocations=parts,
-            type=OrderType.MARKET if limit is None else OrderType.LIMIT,
+            type=more.pop("type", OrderType.MARKET if limit is None else OrderType.LIMIT),
             limit_price=None if limit is None else dec(limit),
             time_in_force=TimeInForce(more.pop("tif", "gtc")),
             origin=more.pop("origin", Origin.STRATEGY),
@@ -260,6 +295,7 @@ class Stage:
         """The books equal the venue, the disk equals memory, and profit equals what was gained: exactly."""
         portfolio = self.desk.portfolio
         info = await self.paper.get_account_info()
+        assert not list(check_free(info.balances))
         assert portfolio.cash == info.balances["USD"].total
         assert portfolio.held() == {symbol: each.quantity for symbol, each in info.positions.items()}
         assert _solid(await load_balances()) == _solid(portfolio.balances) == _solid(await sums_of_entries())

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 
+from brokers.account import AccountInfo, Position
 from brokers.errors import Unavailable
 from brokers.order import ClientOrderId, OrderRequest, Side
 from core.errors import SettingsError
@@ -87,18 +88,62 @@ async def test_halt_and_baselines_survive_a_restart_incident_45(stage: Stage) ->
 # --- reconciliation --------------------------------------------------------------------------------
 
 
-async def test_drift_halts_and_is_told_and_does_not_go_away(stage: Stage) -> None:
-    await fill_external(stage)
+def hold(stage: Stage, units: object, cash: object = 0) -> None:
+    """The venue says that it holds other things than it does."""
+
+    def bend(info: AccountInfo) -> AccountInfo:
+        usd = info.balances["USD"]
+        balances = {**info.balances, "USD": replace(usd, total=usd.total + dec(cash))}
+        positions = dict(info.positions)
+        if dec(units):
+            positions["ACME"] = Position("ACME", dec(units), dec(100))
+        return replace(info, balances=balances, positions=positions)
+
+    stage.broker.bend_account = bend
+
+
+async def test_a_position_that_nobody_can_explain_may_only_be_reduced(stage: Stage) -> None:
+    hold(stage, 5)
     drifts = await stage.desk.reconcile()
-    assert [each.what for each in drifts] == ["ACME", "USD"]
-    assert (stage.switch.state("account:main"), stage.desk.reconciled) == (HALTED, False)
+    assert [each.what for each in drifts] == ["ACME"]
+    assert (stage.switch.state("instrument:main/ACME"), stage.desk.reconciled) == (REDUCING, False)
+    assert stage.switch.state_for("main") is ACTIVE
     await stage.desk.reconcile()
-    assert len(await stage.told("halt")) == 1
+    assert await stage.told("drift") == ["Books and venue disagree: ACME"]
 
 
-@pytest.mark.parametrize("call", ["open", "account", "find"])
+async def test_cash_that_nobody_can_explain_makes_the_account_reducing(stage: Stage) -> None:
+    hold(stage, 0, cash="-0.01")
+    await stage.desk.reconcile()
+    assert stage.switch.state("account:main") is REDUCING
+
+
+async def test_a_real_venue_has_a_minute_to_agree(build) -> None:
+    stage = await build(simulated=False)
+    await stage.start()
+    hold(stage, 5)
+    for _ in range(2):
+        await stage.desk.reconcile()
+        assert stage.switch.state("instrument:main/ACME") is ACTIVE
+        stage.wall.advance(59)
+    await stage.desk.reconcile()
+    assert stage.switch.state("instrument:main/ACME") is REDUCING
+
+
+async def test_drift_that_goes_away_is_told_and_resumes_nothing(stage: Stage) -> None:
+    hold(stage, 5)
+    await stage.desk.reconcile()
+    hold(stage, 0)
+    assert await stage.desk.reconcile() == []
+    assert await stage.told("drift") == ["Books and venue disagree: ACME", "No longer different: ACME"]
+    assert stage.switch.state("instrument:main/ACME") is REDUCING
+
+
+@pytest.mark.parametrize("call", ["open", "account", "find", "fills"])
 async def test_a_failed_query_is_not_an_empty_answer_incident_31(stage: Stage, call: str) -> None:
     order = await stage.submit(10, limit=90)
+    if call == "find":
+        stage.broker.bend_open = lambda _: ()
     stage.broker.plan(call, "down")
     with pytest.raises(Unavailable):
         await stage.desk.reconcile()

@@ -64,15 +64,16 @@ async def test_timeout_before_acceptance_is_resolved_by_asking(stage: Stage) -> 
     assert "Never placed: buy 10 ACME" in await stage.told("order")
 
 
-async def test_a_real_venue_must_deny_an_order_three_times_incident_6_29(build) -> None:
+async def test_a_real_venue_must_deny_an_order_three_times_over_a_minute_incident_6_29(build) -> None:
     stage = await build(simulated=False)
     await stage.start()
     await stage.tick(100)
     stage.broker.plan("place", "never")
     order = await stage.submit(10)
-    for state in (S.UNCERTAIN, S.UNCERTAIN, S.NOT_PLACED):
+    for state in (S.UNCERTAIN, S.UNCERTAIN, S.UNCERTAIN, S.NOT_PLACED):
         await stage.desk.reconcile()
         assert order.state is state
+        stage.wall.advance(25)
 
 
 @pytest.mark.parametrize(("fault", "state"), [("no", S.REJECTED), ("down", S.NOT_SENT)])

@@ -124,6 +124,7 @@ async def test_while_halted_nothing_trades_but_a_flatten(stage: Stage) -> None:
 
 async def test_a_flatten_pressed_twice_sells_once(stage: Stage) -> None:
     await holding(stage, alpha=10)
+    stage.strategies.want("alpha", 0.0)  # a person's flatten takes the wishes first
     parts = stage.desk.closing()["ACME"]
     verdicts = await asyncio.gather(*(stage.pipeline.flatten("ACME", parts, "test") for _ in range(2)), stage.bar())
     assert isinstance(verdicts[1], Denied)
@@ -163,6 +164,22 @@ async def test_an_exit_in_doubt_is_not_sent_again_incident_2(stage: Stage) -> No
     assert stage.broker.count("place") == 2
     await stage.tick(100)
     assert stage.held("alpha") == 0
+
+
+@pytest.mark.parametrize(("goal", "ordered"), [(5, []), (-10, [10]), (20, [10])])
+async def test_what_is_in_doubt_never_makes_us_order_more(build, goal: int, ordered: list[int]) -> None:
+    """While a sale of all 10 may or may not have happened, only what is missing in either case is ordered."""
+    stage = await build(simulated=False)
+    await stage.start()
+    await holding(stage, alpha=10)
+    stage.broker.plan("place", "never")
+    stage.strategies.want("alpha", 0.0)
+    await stage.round(100)
+    before = len(await stage.orders())
+    stage.strategies.instances["alpha"].units = 2 * abs(goal)
+    stage.strategies.want("alpha", 0.5 if goal > 0 else -0.5)
+    await stage.round(100)
+    assert [order.quantity for order in (await stage.orders())[before:]] == ordered
 
 
 async def test_a_denial_is_told_once(build) -> None:
@@ -234,3 +251,78 @@ async def test_books_equal_the_venue_after_random_bars_signals_and_crashes(build
         assert await stage.desk.reconcile() == []
         await stage.check()
     assert len(await stage.fills()) > 10
+
+
+async def entering(stage: Stage, **limits: object) -> None:
+    """Alpha holds 10 and has an entry and a limit order open; beta has an entry open."""
+    await holding(stage, alpha=10)
+    await stage.submit(5, parts={"alpha": dec(5)}, limit=90)
+    await stage.submit(-4, parts={"alpha": dec(-4)}, limit=120)
+    await stage.submit(3, parts={"beta": dec(3)}, limit=91)
+
+
+async def open_parts(stage: Stage) -> list[Decimal]:
+    return sorted(sum(order.parts.values()) for order in stage.desk.orders.open_orders)
+
+
+async def test_pausing_cancels_what_opens_and_keeps_what_closes(stage: Stage) -> None:
+    """Entries that work already would open what a paused strategy must not."""
+    await entering(stage)
+    cancelled = await stage.pipeline.cancel_orders_of(["alpha"], "paused", entries_only=True)
+    assert cancelled.ok
+    assert await open_parts(stage) == [-4, 3]
+
+
+async def test_stopping_cancels_all_of_a_strategys_orders_and_nobody_elses(stage: Stage) -> None:
+    """A line for each."""
+    await entering(stage)
+    cancelled = await stage.pipeline.cancel_orders_of(["alpha"], "stopped")
+    assert (cancelled.ok, len(cancelled.lines), await open_parts(stage)) == (True, 2, [3])
+
+
+async def test_a_cancel_that_fails_is_in_the_lines(stage: Stage) -> None:
+    """And the others are cancelled all the same."""
+    await entering(stage)
+    stage.broker.plan("cancel", "down")
+    cancelled = await stage.pipeline.cancel_orders_of(["alpha"], "stopped")
+    assert not cancelled.ok
+    assert [line.startswith("🔴") for line in cancelled.lines] == [True, False]
+
+
+async def test_orders_on_their_way_are_cancelled_too(stage: Stage) -> None:
+    """The cancel waits for the turn in which the order is being sent."""
+    stage.strategies.want("alpha", 1.0)
+    stage.broker.plan("place", "hang")
+    sending = asyncio.create_task(stage.bar())
+    while not stage.broker.count("place"):
+        await asyncio.sleep(0)
+    cancelling = asyncio.create_task(stage.pipeline.cancel_orders_of(["alpha"], "stopped"))
+    await asyncio.sleep(0)
+    stage.broker.gate.set()
+    await sending
+    assert (await cancelling).ok
+    assert stage.desk.orders.open_orders == ()
+
+
+async def test_goals_are_loaded_once_however_many_ask(stage: Stage) -> None:
+    """A second load would forget what was decided after the first."""
+    await holding(stage, alpha=10)
+    await stage.crash_and_restart()
+    stage.strategies.want("alpha", 0.5)
+    await stage.tick(100)
+    await asyncio.gather(stage.pipeline.load(), stage.bar(), stage.pipeline.load())
+    await stage.tick(100)
+    assert stage.held("alpha") == 5
+
+
+async def test_a_strategy_that_enters_again_and_again_is_paused(build) -> None:
+    """RTS 6, 15.3: until a person lets it trade again. Its exits go on."""
+    limits = WIDE.model_copy(update={"max_entries": 3})
+    stage = await build(limits=limits, strategies=Strategies("alpha"))
+    await stage.start()
+    for step in range(12):
+        stage.strategies.want("alpha", float(step % 2 == 0))
+        await stage.round(100)
+    assert stage.strategies.get("alpha").status is StrategyStatus.PAUSED
+    assert await stage.told("repeated") == ["alpha is paused: it repeats itself"]
+    assert stage.held("alpha") == 0

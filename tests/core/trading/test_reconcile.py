@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from brokers.account import AccountInfo, Balance, Position
 from brokers.order import ClientOrderId, OrderReport, Side, VenueOrderState
-from core.trading.reconcile import Apply, External, NeverPlaced, OurOrder, Ours, Zombie, find_drift, reconcile_orders
+from core.trading.reconcile import Apply, External, Missing, OurOrder, Ours, Zombie, find_drift, reconcile_orders
 from core.trading.states import OrderState
 from tests.core.trading.stage import START
 
@@ -26,7 +26,7 @@ def test_each_kind_of_difference_has_its_correction() -> None:
     theirs = [report("known"), report("closed"), report("stranger")]
     assert reconcile_orders(ours, found, theirs, frozenset({"known", "gone", "closed"})) == [
         Apply(report("known")),
-        NeverPlaced("gone", OrderState.UNCERTAIN),
+        Missing("gone", OrderState.UNCERTAIN),
         Zombie(report("closed")),
         External(report("stranger")),
     ]

@@ -1,0 +1,220 @@
+"""What happened at the venue without us: a person's trades, liquidations, funding, deposits.
+
+It is recorded as it is, for nobody's strategy (`EXTERNAL`), and told; it is never corrected or traded against. The
+venue's lists are read again from an hour before what we saw last, so nothing is lost, and everything is known by
+the venue's id of it, so nothing counts twice. Executions of ours that nobody told us of are found here too.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import structlog
+
+from brokers.account import CashFlow
+from brokers.money import ZERO
+from brokers.order import ClientOrderId, Fill, OrderReport, VenueOrderState
+from brokers.port import AbstractBroker
+from core.alerts.channel import Severity
+from core.alerts.outbox import Alert, Alerts
+from core.clock import Clock
+from core.events import Events, FillRecorded
+from core.store import orders as order_store
+from core.store.control import get_cursor, put_cursor
+from core.store.orders import Stamp
+from core.trading.books import Books, Page
+from core.trading.fees import with_known_fee
+from core.trading.fill_books import FillBooks
+from core.trading.fill_news import FillNews, KnownFill, known_fills, news_of
+from core.trading.ledger import EXTERNAL
+from core.trading.order_manager import OrderManager
+from core.trading.order_search import report_of_fills
+from core.trading.risk_watch import RiskWatch
+from core.trading.telling import Telling
+
+log = structlog.get_logger(__name__)
+
+LOOKBACK = timedelta(minutes=60)
+
+
+class ExternalTrades:
+    """Keeps the books complete: every execution and cash flow that the venue tells is in them once."""
+
+    def __init__(
+        self,
+        broker: AbstractBroker,
+        orders: OrderManager,
+        books: Books,
+        *,
+        alerts: Alerts,
+        telling: Telling,
+        events: Events,
+        clock: Clock,
+        trading_clock: Clock,
+        watch: RiskWatch,
+    ) -> None:
+        self._watch = watch
+        self._broker = broker
+        self._orders = orders
+        self._books = books
+        self._telling = telling
+        self._events = events
+        self._clock = clock
+        self._trading_clock = trading_clock
+        self._fills = FillBooks(orders.account, alerts)
+        self._floor_key = f"external-from:{orders.account}"
+        self._seen_key = f"external-seen:{orders.account}"
+
+    async def begin(self, at: datetime) -> None:
+        """The books are opened with what the venue holds `at` this moment: what was before is in it."""
+        await put_cursor(self._floor_key, at)
+        await put_cursor(self._seen_key, at)
+
+    async def catch_up(self) -> None:
+        """Record what is new. Raises `BrokerError`; then the next time begins where this one did."""
+        floor = await get_cursor(self._floor_key)
+        if floor is None:  # books of a version that did not look
+            floor = self._trading_clock.now()
+            await self.begin(floor)
+        seen = await get_cursor(self._seen_key) or floor
+        since = max(floor, seen - LOOKBACK)
+        fills = [with_known_fee(fill) for fill in await self._broker.get_fills(since) if fill.at > floor]
+        flows = await self._flows(since, floor)
+        waiting = await self._take_fills(fills)
+        await self._take_flows(flows)
+        newest = max([seen, *(fill.at for fill in fills), *(flow.at for flow in flows)])
+        oldest_waiting = min((fill.at for fill in waiting), default=newest)
+        await put_cursor(self._seen_key, max(seen, min(newest, oldest_waiting)))
+
+    async def _flows(self, since: datetime, floor: datetime) -> Sequence[CashFlow]:
+        if not self._broker.capabilities.cash_flows:
+            return ()
+        return [flow for flow in await self._broker.get_cash_flows(since) if flow.at > floor]
+
+    # --- executions --------------------------------------------------------------------------------
+
+    async def _take_fills(self, fills: Sequence[Fill]) -> list[Fill]:
+        """Record what is not recorded; those that may still turn out ours wait, and are returned."""
+        owners = await self._owners(fills)
+        mine: dict[str, list[Fill]] = defaultdict(list)
+        others: dict[str, list[Fill]] = defaultdict(list)
+        waiting = []
+        for fill in fills:
+            if owner := owners.get(_name(fill)):
+                mine[owner].append(fill)
+            elif self._may_be_ours(fill):
+                waiting.append(fill)
+            else:
+                others[fill.symbol].append(fill)
+        for order_id, each in mine.items():
+            await self._take_ours(order_id, each)
+        for symbol, theirs in others.items():
+            await self._take_theirs(symbol, theirs)
+        return waiting
+
+    async def _owners(self, fills: Sequence[Fill]) -> dict[str, str]:
+        """Which order of ours each execution belongs to: by our id, or by the venue's id of the order."""
+        account = self._orders.account
+        ids = await order_store.known_ids(account, (fill.client_order_id for fill in fills))
+        rows = await order_store.orders_at_venue(account, {fill.venue_order_id for fill in fills})
+        owners = {}
+        for fill in fills:
+            row = rows.get(fill.venue_order_id)
+            if fill.client_order_id in ids:
+                owners[_name(fill)] = str(fill.client_order_id)
+            elif not fill.client_order_id and row is not None and (row.symbol, row.side) == (fill.symbol, fill.side):
+                owners[_name(fill)] = row.client_order_id
+        return owners
+
+    def _may_be_ours(self, fill: Fill) -> bool:
+        """Whether an order in doubt may be behind it, at a venue that does not keep our ids."""
+        if self._broker.capabilities.find_by_client_id or fill.client_order_id:
+            return False
+        doubts = (order for order in self._orders.open_orders if order.state.is_in_doubt)
+        return any((each.symbol, each.request.side) == (fill.symbol, fill.side) for each in doubts)
+
+    async def _take_ours(self, order_id: str, fills: Sequence[Fill]) -> None:
+        order = await self._orders.known(order_id)
+        if order is None:
+            return
+        asked, told = order.asked, report_of_fills(order, fills)
+        if not news_of(order.fills, order.void, told):
+            return
+        report = None
+        if self._broker.capabilities.find_by_client_id:
+            report = await self._broker.find_order(order.id)
+        if report is not None:
+            await self._orders.apply(report, asked=asked)
+        if news_of(order.fills, order.void, told):
+            log.warning("executions were not told with their order", order=order_id)
+            await self._orders.apply(told, asked=asked)
+
+    async def _take_theirs(self, symbol: str, fills: Sequence[Fill]) -> None:
+        if symbol not in self._books.portfolio.instruments:
+            title = f"Traded at the venue in {symbol}, which is not in our market"
+            body = "It cannot be valued and is not in the books. Put the symbol into market.symbols, then restart."
+            await self._telling.once(f"external-symbol:{symbol}", Alert("external", Severity.CRITICAL, title, body))
+            return
+        async with self._books.lock:
+            names = {name for fill in fills for name in (fill.fill_id, fill.corrects) if name}
+            rows = await order_store.fill_family(self._orders.account, symbol, names)
+            known, void = known_fills(rows)
+            news = news_of(known, void, _report(symbol, fills))
+            events = await self._record(symbol, news, known) if news else []
+        for event in events:
+            await self._events.publish(event)
+
+    async def _record(self, symbol: str, news: FillNews, known: dict[str, KnownFill]) -> list[FillRecorded]:
+        instrument = self._books.portfolio.instrument(symbol)
+        stamp = Stamp(self._trading_clock.now(), self._clock.now())
+        events = []
+        async with self._books.page() as page:
+            for fill in news.fresh:
+                parts = {EXTERNAL: fill.signed_quantity}
+                event = await self._fills.add(page, instrument, fill, parts, stamp, _alert_of(fill))
+                events.append(_nobodys(event))
+            for fill in news.paid:
+                await self._fills.pay(page, instrument, fill, known[fill.fill_id])
+            for each in news.corrected:
+                await self._fills.correct(page, instrument, known[each.old], each, stamp, f"external {symbol}")
+            await self._bust(page, symbol, news, known)
+        return events
+
+    async def _bust(self, page: Page, symbol: str, news: FillNews, known: dict[str, KnownFill]) -> None:
+        for fill_id in news.busted:
+            await self._fills.bust(page, symbol, known[fill_id], self._trading_clock.now(), f"external {symbol}")
+
+    # --- cash --------------------------------------------------------------------------------------
+
+    async def _take_flows(self, flows: Sequence[CashFlow]) -> None:
+        for flow in flows:
+            async with self._books.lock:
+                async with self._books.page() as page:
+                    is_new = await page.post_flow(flow, flow.at)
+                    moved = await self._watch.store_paid_in(flow) if is_new else None
+                self._watch.believe(moved)
+
+
+def _name(fill: Fill) -> str:
+    return f"{fill.symbol}|{fill.fill_id}"
+
+
+def _report(symbol: str, fills: Sequence[Fill]) -> OrderReport:
+    """Executions of nobody's order, in the form that news are read from."""
+    first = fills[0]
+    state, at = VenueOrderState.FILLED, first.at
+    return OrderReport(ClientOrderId(""), "", symbol, first.side, first.quantity, state, at, ZERO, tuple(fills))
+
+
+def _alert_of(fill: Fill) -> Alert:
+    verb = "bought" if fill.side.sign > 0 else "sold"
+    title = f"Not by us: {verb} {fill.quantity.normalize():,f} {fill.symbol} at {fill.price.normalize():,f}"
+    body = "A person at the venue, or the venue itself. It is in the books as external, and left alone."
+    return Alert("external", Severity.WARNING, title, body)
+
+
+def _nobodys(event: FillRecorded) -> FillRecorded:
+    """An execution that belongs to no order of ours."""
+    return FillRecorded(event.at, event.symbol, event.side, event.quantity, event.price, "", event.allocations)

@@ -1,0 +1,55 @@
+"""Computes everything that is stored again from its own history: what `quarterdeck verify` answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from core.access.audit import verify as verify_audit
+from core.databases import database_of
+from core.rounds import archive_of
+from core.settings import Settings
+from core.store.audit import every_line
+from core.store.instance_lock import InstanceLock
+from core.trading.inspection import Verification, verify
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """`problems` is empty if books and audit trail are what their history says; `facts` is what was looked at."""
+
+    problems: tuple[str, ...]
+    facts: tuple[str, ...]
+
+
+async def verify_everything(settings: Settings) -> Verified:
+    """Look at the books of the account and at the audit trail, while no program works on them.
+
+    Raises `SettingsError` if the database cannot be opened or a running program uses it.
+    """
+    lock = InstanceLock(settings.data_dir)
+    lock.take()
+    database = database_of(settings)
+    try:
+        await database.open()
+        ((account, details),) = settings.accounts.items()
+        instruments = archive_of(settings.market).instruments()
+        books = await verify(account, str(details.broker.get("currency", "USD")), instruments)
+        lines = await every_line()
+        problems = (*_of_books(books), *(f"audit: {each}" for each in verify_audit(lines)))
+        head = lines[-1].hash if lines else "empty"
+        facts = (
+            f"books {books.books[:16]}, replayed {books.history[:16]}",
+            f"{books.extent.transaction} postings, {books.extent.fill} fills",
+            f"audit: {len(lines)} lines, head {head[:16]}",
+        )
+        return Verified(problems, facts)
+    finally:
+        await database.close()
+        lock.release()
+
+
+def _of_books(books: Verification) -> Iterator[str]:
+    yield from map(str, books.violations)
+    if not books.is_true and not books.violations:
+        yield "the books are not what their history replays to"

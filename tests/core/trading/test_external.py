@@ -1,0 +1,191 @@
+"""What a person or the venue itself did: recorded once, told, left alone; and our own executions found late."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from brokers.account import CashFlow, FlowKind
+from brokers.errors import Unavailable
+from brokers.order import ClientOrderId, Fill, OrderRequest, Side
+from core.trading.ledger import EXTERNAL
+from core.trading.states import OrderState
+from risk.view import TradingState
+from tests.core.trading.stage import ACME, Stage, dec
+
+
+async def trade(stage: Stage, units: int = 5, name: str = "someone") -> None:
+    """A person trades at the venue."""
+    await stage.paper.place_order(OrderRequest(ClientOrderId(name), ACME, Side.of(dec(units)), dec(abs(units))))
+    await stage.tick(100)
+
+
+async def test_a_persons_trade_is_external_and_no_drift(stage: Stage) -> None:
+    await stage.submit(10)
+    await trade(stage)
+    assert await stage.desk.reconcile() == []
+    assert (stage.held("alpha"), stage.held(EXTERNAL)) == (10, 5)
+    (title,) = await stage.told("external")
+    assert title.startswith("Not by us: bought 5 ACME at 100.0")
+    assert stage.switch.state_for("main") is TradingState.ACTIVE
+    await stage.check()
+
+
+async def test_it_is_recorded_once_whatever_happens_incident_27_30(stage: Stage) -> None:
+    await trade(stage)
+    await stage.desk.reconcile()
+    before = dict(stage.desk.portfolio.balances)
+    for _ in range(3):
+        await stage.crash_and_restart()
+        await stage.desk.reconcile()
+    assert stage.desk.portfolio.balances == before
+    assert len(await stage.fills()) == 1
+
+
+async def test_it_is_never_traded_against(stage: Stage) -> None:
+    await trade(stage)
+    await stage.desk.reconcile()
+    assert stage.desk.closing() == {}
+    assert stage.desk.closing(EXTERNAL) == {"ACME": {EXTERNAL: -5}}
+
+
+async def test_what_was_before_the_books_were_opened_is_not_counted_again(build) -> None:
+    stage = await build()
+    await stage.tick(100)
+    await trade(stage)
+    await stage.start()
+    await stage.desk.reconcile()
+    assert (stage.held("manual"), stage.held(EXTERNAL)) == (5, 0)
+    await stage.check()
+
+
+async def test_a_failed_query_loses_nothing(stage: Stage) -> None:
+    await trade(stage)
+    stage.broker.plan("fills", "down", "down")
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            await stage.desk.reconcile()
+    await stage.desk.reconcile()
+    assert stage.held(EXTERNAL) == 5
+
+
+async def test_a_late_execution_within_the_hour_is_not_missed(stage: Stage) -> None:
+    """A replica may tell an execution after newer ones: the hour before is read again."""
+    await trade(stage, 5, "early")
+    fills = await stage.paper.get_fills(stage.now)
+    real = stage.paper.get_fills
+    stage.paper.get_fills = lambda since: _without(real, since, {fills[0].fill_id})
+    await trade(stage, 3, "later")
+    await stage.desk.reconcile()
+    assert stage.held(EXTERNAL) == 3
+    stage.paper.get_fills = real
+    await stage.desk.reconcile()
+    assert stage.held(EXTERNAL) == 8
+    await stage.check()
+
+
+async def _without(read, since, hidden):  # type: ignore[no-untyped-def]
+    return tuple(fill for fill in await read(since) if fill.fill_id not in hidden)
+
+
+async def test_a_correction_of_a_persons_trade_replaces_it(stage: Stage) -> None:
+    await trade(stage)
+    await stage.desk.reconcile()
+    (fill,) = await stage.paper.get_fills(stage.now)
+    new = replace(fill, fill_id=f"{fill.fill_id}.02", quantity=dec(4), corrects=fill.fill_id)
+
+    async def corrected(_since: object) -> tuple[Fill, ...]:
+        return (fill, new)
+
+    stage.paper.get_fills = corrected
+    for _ in range(2):
+        await stage.desk.reconcile()
+    assert stage.held(EXTERNAL) == 4
+    assert [row.status for row in await stage.fills()] == ["replaced", "booked"]
+
+
+async def test_an_execution_of_ours_that_nobody_told_is_found_incident_34(stage: Stage) -> None:
+    stage.broker.bend = lambda _: []
+    order = await stage.submit(10)
+    await stage.tick(100)
+    await stage.desk.reconcile()
+    assert (order.state, stage.held("alpha"), stage.held(EXTERNAL)) == (OrderState.FILLED, 10, 0)
+    await stage.check()
+
+
+async def test_a_trade_in_a_symbol_that_we_do_not_know_is_told_and_left_out(stage: Stage) -> None:
+    fill = Fill(
+        "x1",
+        ClientOrderId(""),
+        "ZZZ",
+        Side.BUY,
+        dec(1),
+        dec(5),
+        dec(0),
+        "USD",
+        (await _a_fill(stage)).liquidity,
+        stage.market_clock.now(),
+    )
+
+    async def strange(_since: object) -> tuple[Fill, ...]:
+        return (fill,)
+
+    stage.paper.get_fills = strange
+    for _ in range(2):
+        await stage.desk.reconcile()
+    assert (await stage.told("external"))[1:] == ["Traded at the venue in ZZZ, which is not in our market"]
+
+
+async def _a_fill(stage: Stage) -> Fill:
+    await trade(stage)
+    await stage.desk.reconcile()
+    return (await stage.paper.get_fills(stage.now))[0]
+
+
+async def test_funding_and_deposits_are_booked_once(stage: Stage) -> None:
+    await stage.submit(10)
+    await stage.tick(100)
+    at = stage.market_clock.now()
+    flows = (
+        CashFlow("f1", FlowKind.FUNDING, "USD", dec("-1.25"), at, "ACME"),
+        CashFlow("d1", FlowKind.DEPOSIT, "USD", dec(1000), at),
+    )
+
+    async def told(since: object) -> tuple[CashFlow, ...]:
+        return tuple(flow for flow in flows if flow.at >= since)
+
+    stage.broker.capabilities = replace(stage.broker.capabilities, cash_flows=True)
+    stage.paper.get_cash_flows = told
+    cash = stage.desk.portfolio.cash
+    for _ in range(3):
+        await stage.desk.reconcile()
+    assert stage.desk.portfolio.cash - cash == Decimal("998.75")
+
+
+async def test_the_watermark_never_moves_past_what_is_unread(stage: Stage) -> None:
+    """An hour and more later, an execution is still read if nothing newer was."""
+    await trade(stage)
+    stage.market_clock.advance(timedelta(hours=5).total_seconds())
+    await stage.desk.reconcile()
+    assert stage.held(EXTERNAL) == 5
+
+
+async def test_paying_out_is_no_loss_and_paying_in_no_profit(stage: Stage) -> None:
+    """Losses are measured from baselines, which move with the owner's money; after a restart too."""
+    await stage.tick(100)
+    await stage.desk.roll_day()
+    before = stage.desk.baselines
+    assert before is not None
+    for amount in (-60_000, 10_000):
+        await stage.paper.transfer(dec(amount))
+        stage.market_clock.advance(1)
+        assert await stage.desk.reconcile() == []
+    await stage.crash_and_restart()
+    after = stage.desk.baselines
+    assert after is not None
+    assert after.peak_equity == before.peak_equity - 50_000
+    assert after.day_start_equity == before.day_start_equity - 50_000
+    assert (await stage.desk.sweep()).state is TradingState.ACTIVE
