@@ -1,4 +1,4 @@
-"""The command line: `quarterdeck run | sandbox | console | halt | check`."""
+"""The command line: `quarterdeck run | sandbox | console | halt | check | verify`."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add(commands, "run", "run the bot with the settings in a folder", _run, _with_folder)
     _add(commands, "check", "check the settings and say what is wrong", _check, _with_folder)
+    _add(commands, "verify", "compute books and audit trail again from their history", _verify, _with_stored)
     _add(commands, "sandbox", "run the bot in a browser page: no account, keys or network", _sandbox, _with_sandbox)
     _add(commands, "console", "give commands to a running bot from this terminal", _console, _with_data)
     _add(commands, "halt", "stop all trading now, without Telegram", _halt, _with_halt)
@@ -68,6 +69,11 @@ def _with_folder(parser: argparse.ArgumentParser) -> None:
 
 def _with_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-dir", type=Path, default=_SANDBOX_DATA, metavar="DIR", help="the bot's data directory")
+
+
+def _with_stored(parser: argparse.ArgumentParser) -> None:
+    _with_folder(parser)
+    parser.add_argument("--sandbox", type=Path, metavar="DIR", help="a sandbox's data directory, in place of --config")
 
 
 def _with_halt(parser: argparse.ArgumentParser) -> None:
@@ -104,6 +110,18 @@ def _check(options: argparse.Namespace) -> int:
     settings = load_checked(options.config)
     print(f"The settings are good: {len(settings.strategies)} strategies, {len(settings.users)} users.")
     return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from bot.sandbox.run import stored_settings
+    from core.checking import load_checked
+    from core.verifying import verify_everything
+
+    settings = stored_settings(options.sandbox) if options.sandbox else load_checked(options.config)
+    found = asyncio.run(verify_everything(settings))
+    print("\n".join([*found.facts, *(f"WRONG: {each}" for each in found.problems)]))
+    print("Everything is what its history says." if not found.problems else "Do not trade before this is understood.")
+    return 1 if found.problems else 0
 
 
 def _sandbox(options: argparse.Namespace) -> int:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 
 import structlog
 from telegram import BotCommand, BotCommandScopeChat
@@ -36,10 +35,9 @@ from core.service import Quarterdeck
 from core.settings import Settings
 from core.store.chat import ChatMemory
 from core.store.inbox import Inbox
+from core.supervision import Supervisor
 
 Alert = Callable[[str, str], Awaitable[None]]
-_RESTART_PAUSE = 5.0
-_LONGEST_PAUSE = 300.0
 _log = structlog.get_logger(__name__)
 
 
@@ -57,6 +55,7 @@ class ChatApp:
         memory: ChatMemory,
         events: Events,
         clock: Clock,
+        supervisor: Supervisor,
         alert: Alert | None = None,
         budget: Budget | None = None,
     ) -> None:
@@ -64,7 +63,7 @@ class ChatApp:
         self._audit = audit
         self._events = events
         self._alert = alert
-        self._tasks: list[asyncio.Task[None]] = []
+        self._supervisor = supervisor
         self.people = People(settings.users)
         self._bot, self._requests = _bot(settings)
         self._clock = clock
@@ -90,29 +89,31 @@ class ChatApp:
             poll_seconds=settings.telegram.poll_seconds,
             receiver=self.worker,
             alert=self._trouble,
+            named=self.dispatcher.call_me,
         )
+
+        self._parts: dict[str, Callable[[], Awaitable[None]]] = {
+            "chat worker": self.worker.run,
+            "chat polling": self.intake.run,
+            "chat live status": self.live.run,
+            "chat command lists": self._tell_commands,
+        }
 
     async def start(self) -> None:
         """Start everything and return at once; Telegram may be out of reach, it is tried again and again."""
         for kind in (BarsProcessed, FillRecorded, StateChanged, StrategyChanged):
             self._events.subscribe(kind, self.live.on_event)
         await self.live.load()
-        for name, part in (
-            ("worker", self.worker.run),
-            ("intake", self.intake.run),
-            ("live", self.live.run),
-            ("command list", self._tell_commands),
-        ):
-            self._tasks.append(asyncio.create_task(self._supervise(name, part), name=f"chat {name}"))
+        for name, part in self._parts.items():
+            self._supervisor.run(name, part)
 
     async def stop(self) -> None:
         """Stop polling, let running commands end, close the connections."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.worker.stop()
-        for request in self._requests:
-            await request.shutdown()
+        async with AsyncExitStack() as last_to_first:
+            for request in self._requests:
+                last_to_first.push_async_callback(request.shutdown)
+            last_to_first.push_async_callback(self.worker.stop)
+            last_to_first.push_async_callback(self._supervisor.stop, *self._parts)
 
     def console_session(self) -> ConsoleSession:
         """A new terminal session over the same dispatcher, for `ConsoleServer`."""
@@ -121,24 +122,14 @@ class ChatApp:
     async def _draw(self, caller: Caller) -> tuple[Html, Rows]:
         return await draw_live(self._service, caller)
 
-    async def _supervise(self, name: str, part: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run a part until it ends by itself; a fault is reported and the part started again."""
-        pause = _RESTART_PAUSE
-        while True:
-            try:
-                await part()
-            except Exception as error:  # noqa: BLE001 - supervision: a part that dies is reported and restarted
-                _log.exception("a part of the chat failed and is started again", part=name)
-                await self._trouble(f"chat {name} failed", f"{type(error).__name__}; it is started again.")
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE)
-            else:
-                return
-
     async def _trouble(self, title: str, body: str) -> None:
-        await self._audit.record(SYSTEM, title, body, "failed")
-        if self._alert:
-            await self._alert(title, body)
+        """Tell of a trouble with Telegram; if even that cannot be stored, the log has it."""
+        try:
+            await self._audit.record(SYSTEM, title, body, "failed")
+            if self._alert:
+                await self._alert(title, body)
+        except Exception:  # noqa: BLE001 - the database may be what is in trouble
+            _log.exception("a trouble could not be reported", title=title)
 
     async def _tell_commands(self) -> None:
         """Give every user the `/` list of their role."""

@@ -30,6 +30,17 @@ def choice(call: Call, known: Collection[str], default: str, place: int = 0) -> 
     return word
 
 
+def page_and_name(call: Call, *besides: str) -> tuple[int, str]:
+    """A page and a name, in any order and each at most once, and `besides` words. Raises `UserError`."""
+    places = [place for place, word in enumerate(call.args) if word.lower() not in besides]
+    numbers = [place for place in places if call.args[place].isdigit()]
+    names = [place for place in places if place not in numbers]
+    if len(numbers) > 1 or len(names) > 1:
+        raise call.wrong(f"I take one page and one name, not “{' '.join(call.args)[:60]}”.")
+    page = page_number(call, numbers[0]) if numbers else 1
+    return page, name(call, names[0]) if names else ""
+
+
 def name(call: Call, place: int = 0) -> str:
     """The name at `place`, empty when left out; the service knows which names exist."""
     return call.args[place] if len(call.args) > place else ""

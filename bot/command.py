@@ -73,6 +73,7 @@ class Command:
     `stale_after` seconds after it was written a message is no longer run. `changes` says that it does more
     than look. `urgent` ones overtake everything. `takes` is the largest number of words after the name
     (None: free text). `ask` puts a question first; without its confirmation the handler is not reached.
+    `trace` names the actions that it leaves in the audit trail.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Command:
     takes: int | None = 0
     hidden: bool = False
     ask: Asker | None = field(default=None)
+    trace: tuple[str, ...] = ()
 
     @property
     def form(self) -> str:
@@ -120,6 +122,11 @@ class Registry:
         """The command of that name or alias."""
         return self._commands.get(self._names.get(name, ""))
 
+    @property
+    def urgent(self) -> Command:
+        """The command behind every urgent button: the halt."""
+        return next(command for command in self if command.urgent)
+
     def allowed(self, actor: Actor) -> list[Command]:
         """What `actor` may use, without the commands that only buttons need."""
         return [command for command in self if actor.may(command.permission) and not command.hidden]
@@ -146,6 +153,7 @@ def command(
     takes: int | None = 0,
     hidden: bool = False,
     ask: Asker | None = None,
+    trace: tuple[str, ...] = (),
 ) -> Callable[[Handler], Handler]:
     """Register the decorated handler; see `Command`. VIEW commands only look, all others change."""
 
@@ -165,6 +173,7 @@ def command(
                 takes=takes,
                 hidden=hidden,
                 ask=ask,
+                trace=trace,
             )
         )
         return handler

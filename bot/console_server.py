@@ -18,9 +18,9 @@ from pathlib import Path
 import structlog
 
 from bot.console import ConsoleSession
+from core.halt_flag import HaltFlag
 
 SOCKET_NAME = "console.sock"
-HALT_FLAG = "HALT"
 _LONGEST_PATH = 100  # bytes; a unix socket's address holds about 104
 _LONGEST_LINE = 64 * 1024
 _log = structlog.get_logger(__name__)
@@ -144,25 +144,12 @@ async def halt(data_dir: Path, reason: str = "halted from the console") -> str:
     except NotRunning as error:
         if not await asyncio.to_thread(data_dir.is_dir):
             raise NotRunning(f"{data_dir} is not a data directory, so nothing was halted. Check --data-dir.") from error
-        leave_halt_flag(data_dir, reason)
+        flag = await asyncio.to_thread(HaltFlag(data_dir).leave, reason)
         return (
-            f"No running Quarterdeck uses {data_dir}. I left {data_dir / HALT_FLAG}: "
-            "the next start begins halted. "
+            f"No running Quarterdeck uses {data_dir}. I left {flag}: the next start begins halted, "
+            "and one that is starting at this moment halts as soon as it runs. "
             "Orders already at the venue were NOT cancelled: check them there."
         )
-
-
-def leave_halt_flag(data_dir: Path, reason: str) -> None:
-    """Write the flag so that it survives a power cut."""
-    with (data_dir / HALT_FLAG).open("w", encoding="utf-8") as file:
-        file.write(reason + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    directory = os.open(data_dir, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
 
 
 async def run_console(data_dir: Path) -> None:

@@ -1,6 +1,6 @@
 """Everything that leaves for Telegram: paced, with a plain-text fallback, its errors sorted into few kinds.
 
-ChannelDown      for now: network, 5xx, 429 (with the time to wait)
+ChannelDown      for now: network, 5xx, 429 (with the time to wait), a token that is refused
 ChannelRefused   for good: blocked by the user, no such chat
 BadRequest       Telegram's own word about this one call (nothing to change, query too old, …)
 """
@@ -75,6 +75,17 @@ class Courier:
 
         return await self._call(chat_id, lane, lambda: _html_or_plain(attempt, html.cut(text, TEXT_LIMIT)))
 
+    async def send_plain(self, chat_id: int, text: str, lane: Lane) -> int:
+        """Send bare text without markup or keyboard, for what could not be shown otherwise; its message id."""
+
+        async def attempt() -> int:
+            message = await self._bot.send_message(
+                chat_id, text[:TEXT_LIMIT], parse_mode=None, link_preview_options=_NO_PREVIEW
+            )
+            return message.message_id
+
+        return await self._call(chat_id, lane, attempt)
+
     async def send_photo(self, chat_id: int, photo: bytes, caption: Html, keyboard: Keyboard, lane: Lane) -> int:
         """Send a PNG with a caption and return its message id."""
 
@@ -123,11 +134,11 @@ class Courier:
             return Edited.GONE
 
     async def answer(self, query_id: str, toast: str, *, alert: bool = False) -> bool:
-        """Answer a press. False if Telegram says that it is too old."""
+        """Answer a press. False if Telegram says that it is too old, or cannot be asked."""
         try:
             await _sorted(lambda: self._bot.answer_callback_query(query_id, toast[:200] or None, show_alert=alert))
-        except BadRequest as error:
-            _log.info("press not answered", reason=error.message)
+        except (BadRequest, ChannelDown, ChannelRefused) as error:
+            _log.info("press not answered", reason=str(error))
             return False
         return True
 
@@ -183,8 +194,10 @@ async def _sorted(attempt: Callable[[], Awaitable[T]]) -> T:
         return await attempt()
     except RetryAfter as error:
         raise ChannelDown("Telegram asks to wait", _seconds(error)) from error
-    except (Forbidden, ChatMigrated, InvalidToken) as error:
+    except (Forbidden, ChatMigrated) as error:
         raise ChannelRefused(error.message) from error
+    except InvalidToken as error:  # 401 and 404: somebody mends it, and then nothing must be missing
+        raise ChannelDown(f"the bot token is refused: {error.message}") from error
     except BadRequest as error:
         if "chat not found" in error.message.lower() or "deactivated" in error.message.lower():
             raise ChannelRefused(error.message) from error

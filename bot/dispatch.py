@@ -7,7 +7,7 @@ ask before what is dangerous, and turn every error into an answer.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -85,6 +85,7 @@ class Dispatcher:
         self._clock = clock
         self._ids = Ids(clock)
         self._strangers = Strangers(audit)
+        self._username = ""
 
     async def identify(self, incoming: Incoming) -> Caller | None:
         """Who this is; None for a stranger, who gets no answer and leaves an audit line."""
@@ -95,6 +96,15 @@ class Dispatcher:
             await self._strangers.note(incoming.user_id, reason)
         return caller
 
+    def call_me(self, username: str) -> None:
+        """Our own username: from now on commands that are meant for another bot are not run."""
+        self._username = username.lower()
+
+    def is_for_another(self, text: str) -> bool:
+        """Whether a line of text names another bot: `/halt@other_bot`."""
+        addressee = _addressee(text)
+        return bool(addressee and self._username) and addressee != self._username
+
     def named(self, text: str) -> Command | None:
         """The command that a line of text names, if it does."""
         return self._registry.find(_name_and_args(text)[0])
@@ -102,32 +112,60 @@ class Dispatcher:
     def is_urgent(self, text: str) -> bool:
         """Whether a line of text must overtake everything that waits."""
         command = self.named(text)
-        return command is not None and command.urgent
+        return command is not None and command.urgent and not self.is_for_another(text)
+
+    def look(self, text: str) -> str:
+        """What tells questions apart that change nothing, whatever they are called by; empty for all else."""
+        command, args = self.named(text), _name_and_args(text)[1]
+        return "" if command is None or command.changes else " ".join((command.name, *args))
+
+    def has_expired(self, text: str, sent_at: datetime) -> bool:
+        """Whether a command was written too long ago to be run."""
+        command = self.named(text)
+        return command is not None and self._clock.now() - sent_at > timedelta(seconds=command.stale_after)
 
     async def line(
-        self, caller: Caller, text: str, *, message_id: int, sent_at: datetime, interrupted: bool = False
+        self,
+        caller: Caller,
+        text: str,
+        *,
+        message_id: int,
+        sent_at: datetime,
+        interrupted_at: datetime | None = None,
+        times: int = 1,
     ) -> Answer:
-        """Run what someone typed. `interrupted`: it had begun before the program died."""
-        name, args = _name_and_args(text)
-        command = self._registry.find(name)
+        """Run what someone typed, so many `times`. `interrupted_at`: when it came, if we died while it ran."""
+        command, args = self.named(text), _name_and_args(text)[1]
+        refusal = self._refusal(caller, text)
+        if refusal is not None or command is None:
+            return Answer.of(refusal or notices.no_command(), Outcome.REFUSED)
+        if interrupted_at and command.changes and not command.urgent:
+            return await self._interrupted(caller, command, args, interrupted_at)
+        if self.has_expired(text, sent_at) and not interrupted_at:
+            return await self._expired(caller, command, args, self._clock.now() - sent_at)
+        answer = await self._run(caller, command, args, message_id=message_id, origin=Origin.MESSAGE)
+        return (
+            answer
+            if times == 1 or answer.screen is None
+            else replace(answer, screen=notices.once(answer.screen, times))
+        )
+
+    def _refusal(self, caller: Caller, text: str) -> Screen | None:
+        """Why a line of text is no command for us."""
+        name, command = _name_and_args(text)[0], self.named(text)
         if not name:
-            return Answer.of(notices.no_command(), Outcome.REFUSED)
+            return notices.no_command()
+        if self.is_for_another(text):
+            return notices.for_another(_addressee(text), self._username)
         if command is None:
-            return Answer.of(notices.unknown(name, self._registry.near(name, caller.actor)), Outcome.REFUSED)
-        if len(text) > LONGEST_LINE and not command.urgent:
-            return Answer.of(notices.too_long(len(text)), Outcome.REFUSED)
-        if interrupted and command.changes and not command.urgent:
-            return await self._interrupted(caller, command)
-        age = self._clock.now() - sent_at
-        if age > timedelta(seconds=command.stale_after) and not interrupted:
-            return await self._expired(caller, command, args, age)
-        return await self._run(caller, command, args, message_id=message_id, origin=Origin.MESSAGE)
+            return notices.unknown(name, self._registry.near(name, caller.actor))
+        return notices.too_long(len(text)) if len(text) > LONGEST_LINE and not command.urgent else None
 
     async def press(self, caller: Caller, data: str, *, message_id: int) -> Answer:
         """Run what a pressed button stands for."""
         meant = read_data(data)
         if isinstance(meant, Spend):
-            return await self._spend(caller, meant.nonce, message_id)
+            return await self._spend(caller, meant, message_id)
         command = self._registry.find(meant.command) if meant else None
         if meant is None or command is None or command.changes:
             return Answer(Outcome.REFUSED, toast="This button is outdated. Send /menu for a new one.", alert=True)
@@ -139,19 +177,42 @@ class Dispatcher:
         await self._audit.record(caller.actor, "press", f"{what} came too late", Outcome.EXPIRED)
         return Answer.of(notices.late_press(), Outcome.EXPIRED)
 
-    async def interrupted_press(self, caller: Caller) -> Answer:
-        """Answer a press that had begun before the program died."""
+    async def interrupted_press(self, caller: Caller, data: str, received_at: datetime) -> Answer:
+        """Answer a press that had begun before the program died: with what became of it, if that is known."""
+        meant = read_data(data)
+        found = await self._tickets.look(meant.nonce) if isinstance(meant, Spend) else None
+        if found is not None and not found[1]:
+            return Answer.of(notices.interrupted_before(), Outcome.INTERRUPTED)
+        if found is not None and (command := self._registry.find(found[0].action)):
+            ticket = found[0]
+            return await self._interrupted(caller, command, ticket_args(ticket.args)[0], received_at)
         await self._audit.record(caller.actor, "press", "interrupted by a restart", Outcome.INTERRUPTED)
         return Answer.of(notices.interrupted_press(), Outcome.INTERRUPTED)
 
-    async def _spend(self, caller: Caller, nonce: str, message_id: int) -> Answer:
+    async def expired_together(self, caller: Caller, lines: Sequence[tuple[str, datetime]]) -> Answer:
+        """Answer commands that were all written too long ago, in one breath."""
+        now = self._clock.now()
+        parsed = [(self.named(text), _name_and_args(text)[1], now - sent_at) for text, sent_at in lines]
+        known = [(command, args, age) for command, args, age in parsed if command is not None]
+        names = ", ".join(dict.fromkeys(f"/{command.name}" for command, _, _ in known))
+        await self._audit.record(caller.actor, "commands", f"{len(known)} sent too long ago: {names}", Outcome.EXPIRED)
+        return Answer.of(notices.expired_together(known), Outcome.EXPIRED)
+
+    async def _spend(self, caller: Caller, meant: Spend, message_id: int) -> Answer:
         try:
             ticket = await self._tickets.take(
-                nonce, user_id=caller.user_id, chat_id=caller.chat_id, message_id=message_id
+                meant.nonce, user_id=caller.user_id, chat_id=caller.chat_id, message_id=message_id
             )
         except TicketRefused as refused:
-            return await self._ticket_refused(caller, refused.problem)
-        return await self._run_ticket(caller, ticket, message_id)
+            if not (meant.urgent and refused.problem is TicketProblem.UNKNOWN):
+                return await self._ticket_refused(caller, refused.problem)
+        except Exception:
+            if not meant.urgent:
+                raise
+            _log.exception("the ticket of an urgent button cannot be taken: it is obeyed without")
+        else:
+            return await self._run_ticket(caller, ticket, message_id)
+        return await self._run(caller, self._registry.urgent, (), message_id=message_id, origin=Origin.PRESS)
 
     async def _run_ticket(self, caller: Caller, ticket: Ticket, message_id: int) -> Answer:
         args, fresh = ticket_args(ticket.args)
@@ -173,9 +234,14 @@ class Dispatcher:
         await self._audit.record(caller.actor, f"/{command.name}", f"sent {age} ago, not run", Outcome.EXPIRED)
         return Answer.of(notices.expired(command, args, age), Outcome.EXPIRED)
 
-    async def _interrupted(self, caller: Caller, command: Command) -> Answer:
+    async def _interrupted(
+        self, caller: Caller, command: Command, args: Sequence[str], received_at: datetime
+    ) -> Answer:
+        """What the trail says of a command that had begun when we died; what it does not say we do not know."""
+        traces = await self._service.traces(caller.actor, received_at)
+        found = [line for line in traces if line.action in command.trace and (not args or args[0] in line.detail)]
         await self._audit.record(caller.actor, f"/{command.name}", "interrupted by a restart", Outcome.INTERRUPTED)
-        return Answer.of(notices.interrupted(command), Outcome.INTERRUPTED)
+        return Answer.of(notices.interrupted(command, found), Outcome.INTERRUPTED)
 
     async def _run(
         self,
@@ -233,6 +299,11 @@ def _name_and_args(text: str) -> tuple[str, tuple[str, ...]]:
         return "", ()
     name = words[0][1:].partition("@")[0].lower()
     return name or "?", tuple(words[1:])
+
+
+def _addressee(text: str) -> str:
+    """`our_bot` of `/halt@our_bot`."""
+    return next(iter(text.split()), "").partition("@")[2].lower() if text.lstrip().startswith("/") else ""
 
 
 def _fresh(answer: Answer, *, fresh: bool) -> Answer:

@@ -103,9 +103,9 @@ def clock_time(moment: datetime, zone: tzinfo) -> str:
     return f"{moment.astimezone(zone):%H:%M:%S}"
 
 
-def day_time(moment: datetime | None, zone: tzinfo) -> str:
-    """`2000-09-29 16:00` in the reader's zone."""
-    return "never" if moment is None else f"{moment.astimezone(zone):%Y-%m-%d %H:%M}"
+def second_time(moment: datetime, zone: tzinfo) -> str:
+    """`2000-09-29 16:00:05` in the reader's zone, for what happens every few seconds."""
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S}"
 
 
 def market_day(moment: datetime, zone: tzinfo) -> str:

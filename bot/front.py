@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import structlog
 
 from bot import notices
 from bot.dispatch import Answer, Dispatcher, Outcome
@@ -17,6 +20,8 @@ from core.clock import Clock
 
 PRESS_STALE = timedelta(seconds=30)
 _PATIENCE = 1.5  # seconds until a press is answered without waiting for its screen
+_EXPIRED = " expired"  # no command is called so
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +62,24 @@ class Front:
             return Place(incoming.chat_id, self._dispatcher.is_urgent(incoming.text), 2 if old else 1)
         return Place(incoming.chat_id, urgent=False, rank=2)
 
-    async def handle(self, job: Job) -> Outcome:
-        """Answer one update and say how it ended."""
+    def only_looks(self, job: Job) -> bool:
+        """Whether it changes nothing, so that it does not matter if it is done twice."""
+        incoming = read(job.raw)
+        if isinstance(incoming, Typed):
+            return bool(self._dispatcher.look(incoming.text))
+        return isinstance(incoming, Ignored) or isinstance(read_data(incoming.data), Look)
+
+    def key(self, job: Job) -> str:
+        """What jobs have in common that one answer serves: the same question, or expired; empty for all else."""
+        incoming = read(job.raw)
+        if not isinstance(incoming, Typed) or job.interrupted:
+            return ""
+        if self._dispatcher.has_expired(incoming.text, incoming.sent_at):
+            return _EXPIRED
+        return self._dispatcher.look(incoming.text)
+
+    async def handle(self, job: Job, others: Sequence[Job] = ()) -> Outcome:
+        """Answer one update, and with it others with the same `key`; say how it ended."""
         incoming = read(job.raw)
         caller = await self._dispatcher.identify(incoming)
         if caller is None:
@@ -66,7 +87,8 @@ class Front:
         if isinstance(incoming, Ignored):
             return await self._ignored(caller, incoming)
         if isinstance(incoming, Typed):
-            return await self._typed(caller, incoming, job)
+            more = [each for each in (read(other.raw) for other in others) if isinstance(each, Typed)]
+            return await self._typed(caller, [incoming, *more], job)
         return await self._pressed(caller, incoming, job)
 
     async def apologise(self, job: Job, incident: str) -> None:
@@ -80,14 +102,19 @@ class Front:
         await self._surface.reply(caller, Answer.of(notice(ignored.tell), Outcome.REFUSED))
         return Outcome.REFUSED
 
-    async def _typed(self, caller: Caller, typed: Typed, job: Job) -> Outcome:
-        answer = await self._dispatcher.line(
-            caller,
-            typed.text,
-            message_id=typed.message_id,
-            sent_at=typed.sent_at,
-            interrupted=job.interrupted,
-        )
+    async def _typed(self, caller: Caller, lines: Sequence[Typed], job: Job) -> Outcome:
+        newest = max(lines, key=lambda one: one.message_id)
+        if len(lines) > 1 and self.key(job) == _EXPIRED:
+            answer = await self._dispatcher.expired_together(caller, [(one.text, one.sent_at) for one in lines])
+        else:
+            answer = await self._dispatcher.line(
+                caller,
+                newest.text,
+                message_id=newest.message_id,
+                sent_at=newest.sent_at,
+                interrupted_at=job.received_at if job.interrupted else None,
+                times=len(lines),
+            )
         await self._surface.reply(caller, answer)
         return answer.outcome
 
@@ -95,17 +122,34 @@ class Front:
         urgent = pressed.data.startswith(URGENT_PREFIX)  # a halt is never too late: it is the safe direction
         if not isinstance(read_data(pressed.data), Look):
             if job.interrupted and not urgent:
-                return await self._show(caller, pressed, await self._dispatcher.interrupted_press(caller))
+                answer = await self._dispatcher.interrupted_press(caller, pressed.data, job.received_at)
+                return await self._show(caller, pressed, answer)
             if not urgent and await self._is_late(pressed, job):
                 return await self._show(caller, pressed, await self._dispatcher.late(caller, "button"))
+        answer, told = await self._work(caller, pressed)
+        if told or (job.doubtful and not urgent):  # the press was answered already, perhaps to learn whether it is old
+            return await self._follow_up(caller, pressed, answer)
+        return await self._show(caller, pressed, answer)
+
+    async def _work(self, caller: Caller, pressed: Pressed) -> tuple[Answer, bool]:
+        """Do what a press asks for; whether that took so long that the press was answered before."""
         work = asyncio.ensure_future(self._dispatcher.press(caller, pressed.data, message_id=pressed.message_id))
-        done, _ = await asyncio.wait({work}, timeout=_PATIENCE)
-        if not done:
+        try:
+            done, _ = await asyncio.wait({work}, timeout=_PATIENCE)
+            if not done:
+                await self._confirm(pressed)
+            return await work, not done
+        finally:  # whatever happens here, the work is not left behind alone
+            if not work.done():
+                work.cancel()
+                await asyncio.gather(work, return_exceptions=True)
+
+    async def _confirm(self, pressed: Pressed) -> None:
+        """Answer a press in time; if that cannot be done, what it asked for is done all the same."""
+        try:
             await self._surface.confirm(pressed)
-            return await self._follow_up(caller, pressed, await work)
-        if job.doubtful and not urgent:  # the press was answered already, to learn whether it is old
-            return await self._follow_up(caller, pressed, work.result())
-        return await self._show(caller, pressed, work.result())
+        except Exception:  # noqa: BLE001 - what was pressed for is more important
+            _log.exception("press not answered")
 
     async def _follow_up(self, caller: Caller, pressed: Pressed, answer: Answer) -> Outcome:
         """Show an answer to a press that has had its toast: what a toast would say becomes a message."""

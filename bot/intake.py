@@ -23,6 +23,8 @@ ALLOWED = ["message", "callback_query"]
 DOUBTFUL_AFTER = 30.0  # seconds without a poll, after which a press may be old: Telegram gives presses no time
 _LONGEST_PAUSE = 30.0
 _CONFLICT_PAUSE = 5.0
+_TOKEN_PAUSE = 60.0
+_STORE_PAUSE = 1.0
 _log = structlog.get_logger(__name__)
 
 Raise = Callable[[str, str], Awaitable[None]]
@@ -39,6 +41,10 @@ class Receiver(Protocol):
         """Updates have been stored."""
         ...
 
+    def not_stored(self, updates: Sequence[tuple[int, str]]) -> None:
+        """These updates could not be stored: a halt among them is run all the same. They will come again."""
+        ...
+
 
 class PollingBot(Bot):
     """A bot that hands out updates as Telegram wrote them: parsing one must never lose the others."""
@@ -48,6 +54,10 @@ class PollingBot(Bot):
         data = {"offset": offset, "timeout": timeout, "allowed_updates": ALLOWED}
         result: list[Mapping[str, Any]] = await self._post("getUpdates", data, read_timeout=timeout + 10)
         return result
+
+
+class NotStored(Exception):
+    """The inbox could not store what came; Telegram keeps it until it can."""
 
 
 class Intake:
@@ -62,6 +72,7 @@ class Intake:
         poll_seconds: int,
         receiver: Receiver,
         alert: Raise,
+        named: Callable[[str], None] = lambda _: None,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._bot = bot
@@ -70,6 +81,7 @@ class Intake:
         self._poll_seconds = poll_seconds
         self._receiver = receiver
         self._alert = alert
+        self._named = named
         self._sleep = sleep
         self._offset: int | None = None
         self._failures = 0
@@ -83,14 +95,19 @@ class Intake:
         return self._trouble
 
     async def run(self) -> None:
-        """Poll until cancelled, or until Telegram says that the token is wrong.
+        """Poll until cancelled.
 
         The first poll names no offset: it brings all that Telegram still holds, stored or not, and the inbox
         ignores what it has. Ids start anew at random after a quiet week; an old offset could then lose some.
         """
+        await self._until_it_works(self._introduce)
         await self._until_it_works(lambda: self._bot.delete_webhook(drop_pending_updates=False))
-        while self._trouble != "token":
+        while True:
             await self._until_it_works(self.poll_once)
+
+    async def _introduce(self) -> None:
+        """Learn our own name: a command that is meant for another bot is not for us."""
+        self._named((await self._bot.get_me()).username or "")
 
     async def poll_once(self) -> None:
         """One poll: what it brings is committed before this returns."""
@@ -103,17 +120,25 @@ class Intake:
             ids = [int(update["update_id"]) for update in updates]
             if doubtful:
                 self._receiver.doubt(ids)
-            await self._inbox.append([(number, json.dumps(raw)) for number, raw in zip(ids, updates, strict=True)])
+            await self._store([(number, json.dumps(raw)) for number, raw in zip(ids, updates, strict=True)])
             self._offset = max(ids) + 1
             self._receiver.received()
+
+    async def _store(self, updates: Sequence[tuple[int, str]]) -> None:
+        try:
+            await self._inbox.append(updates)
+        except Exception as error:
+            self._receiver.not_stored(updates)
+            raise NotStored(f"{type(error).__name__}: {error}") from error
 
     async def _until_it_works(self, attempt: Callable[[], Awaitable[Any]]) -> None:
         while True:
             try:
                 await attempt()
+            except NotStored as error:
+                await self._full(error)
             except InvalidToken:
                 await self._wrong_token()
-                return
             except Conflict as error:
                 await self._conflict(error)
             except TelegramError as error:
@@ -123,9 +148,19 @@ class Intake:
                 return
 
     async def _wrong_token(self) -> None:
-        self._trouble = "token"
-        _log.critical("Telegram refuses the bot token: put the right one into the settings and start again")
-        await self._alert("telegram token refused", "Telegram refuses the bot token. Nobody can command by chat.")
+        """It may be us, but Telegram and what is in between have answered so by mistake as well: go on asking."""
+        if self._trouble != "token":
+            self._trouble = "token"
+            _log.critical("Telegram refuses the bot token: put the right one into the settings and start again")
+            await self._alert("telegram token refused", "Telegram refuses the bot token. Nobody can command by chat.")
+        await self._sleep(_TOKEN_PAUSE)
+
+    async def _full(self, error: NotStored) -> None:
+        if self._trouble != "storage":
+            self._trouble = "storage"
+            _log.critical("commands cannot be stored: only a halt is obeyed", reason=str(error))
+            await self._alert("commands cannot be stored", f"{error}. Of what comes by chat only a halt is obeyed.")
+        await self._sleep(_STORE_PAUSE)
 
     async def _conflict(self, error: Conflict) -> None:
         if self._trouble != "conflict":

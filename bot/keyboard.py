@@ -46,9 +46,10 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Spend:
-    """Data that spends a ticket."""
+    """Data that spends a ticket; `urgent` is that of a halt, which needs none if it cannot be had."""
 
     nonce: str
+    urgent: bool = False
 
 
 def read_data(data: str) -> Look | Spend | None:
@@ -57,7 +58,8 @@ def read_data(data: str) -> Look | Spend | None:
     if version in (_LOOK, _LOOK_FRESH) and rest:
         command, *args = rest.split("|")
         return Look(command, tuple(args), version == _LOOK_FRESH)
-    return Spend(rest) if version in (_ACT, URGENT_PREFIX[:-1]) and rest else None
+    urgent = version == URGENT_PREFIX[:-1]
+    return Spend(rest, urgent) if rest and (urgent or version == _ACT) else None
 
 
 class Keyboards:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from contextlib import AsyncExitStack
 
 import structlog
 
@@ -11,14 +12,19 @@ from bot.app import ChatApp
 from bot.console import ConsoleSession
 from bot.console_server import ConsoleServer
 from bot.pacing import Budget
+from core.access.roles import CONSOLE
 from core.alerts.channel import Severity
 from core.alerts.outbox import Alert
 from core.engine import Engine
 from core.service import Quarterdeck
 from core.settings import Settings
 from core.store.instance_lock import InstanceLock
+from core.trading.switch import GLOBAL
 
 log = structlog.get_logger(__name__)
+
+_FLAG_SECONDS = 1.0
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Program:
@@ -38,6 +44,7 @@ class Program:
             memory=self.engine.memory,
             events=self.engine.events,
             clock=self.engine.clock,
+            supervisor=self.engine.supervisor,
             alert=self._alert,
             budget=budget,
         )
@@ -48,19 +55,27 @@ class Program:
         self._lock.take()
         try:
             await self.engine.start()
+            self.engine.supervisor.run("halt flag", self._watch_flag)
             self.engine.outbox.use(self.chat.channel)
             await self.chat.start()
             await self._console.start()
         except BaseException:
-            await self.stop()
+            try:
+                await self.stop()
+            except Exception:  # what kept it from starting is what counts
+                log.exception("a part did not stop after a failed start")
             raise
 
     async def stop(self) -> None:
-        """Stop in good order: no more commands, then no more trading, then the books are closed."""
-        await self._console.stop()
-        await self.chat.stop()
-        await self.engine.stop()
-        self._lock.release()
+        """Stop in good order: no more commands, then no more trading, then the books are closed.
+
+        A part that fails to stop keeps none of the others from it; its error is raised at the end.
+        """
+        async with AsyncExitStack() as last_to_first:
+            last_to_first.callback(self._lock.release)
+            last_to_first.push_async_callback(self.engine.stop)
+            last_to_first.push_async_callback(self.chat.stop)
+            last_to_first.push_async_callback(self._console.stop)
 
     async def run(self) -> None:
         """Start, run until SIGINT or SIGTERM, stop."""
@@ -71,13 +86,29 @@ class Program:
             await self.stop()
 
     async def until_told(self) -> None:
-        """Return at SIGINT or SIGTERM."""
+        """Return at SIGINT or SIGTERM; the next of them ends the program at once, should it not stop by itself."""
         loop = asyncio.get_running_loop()
         told = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _SIGNALS:
             loop.add_signal_handler(number, told.set)
-        await told.wait()
+        try:
+            await told.wait()
+        finally:
+            for number in _SIGNALS:
+                loop.remove_signal_handler(number)
         log.info("stopping")
+
+    async def _watch_flag(self) -> None:
+        """Obey the file HALT while the program runs: one that was left during the start, or by hand."""
+        engine, flag = self.engine, self.engine.halt_flag
+        while True:
+            if (reason := flag.news()) is not None:
+                log.critical("the halt flag was found", reason=reason)
+                await self.service.halt(CONSOLE, reason)
+                flag.obeyed()
+            if engine.switch.is_saved(GLOBAL):
+                flag.clear()
+            await asyncio.sleep(_FLAG_SECONDS)
 
     def _session(self) -> ConsoleSession:
         return self.chat.console_session()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bot import html
 from bot.html import Html
+from brokers.order import Side
 from core.views import Overview, StrategyStatus
 from risk.view import TradingState
 
@@ -13,6 +14,7 @@ STRATEGY = {
     StrategyStatus.STOPPED: "⏹",
     StrategyStatus.FAILED: "🔴",
 }
+SIDES = {Side.BUY: "🔵 Buy", Side.SELL: "🟠 Sell"}
 TRADING = {TradingState.ACTIVE: "🟢", TradingState.REDUCING: "🟡", TradingState.HALTED: "🔴"}
 WORDS = {
     TradingState.ACTIVE: "Trading",

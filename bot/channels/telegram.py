@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from telegram.error import BadRequest
-
 from bot import html
 from bot.commands.results import report_file, report_picture
 from bot.courier import Courier
@@ -21,11 +19,15 @@ from core.views import ReportView
 
 _SIGNS = {Severity.INFO: "🔹", Severity.WARNING: "🟡", Severity.CRITICAL: "🔴"}
 _MOST_LINES = 30
+_LONGEST_BARE = 2_000
 
 _RISK = Nav("🛡 Risk", "risk", fresh=True)
 _POSITIONS = Nav("📦 Positions", "positions", fresh=True)
+_DOUBTS = Nav("❓ Orders in doubt", "orders", ("doubt",), fresh=True)
 _STATUS = Nav("📊 Status", "status", fresh=True)
 _FILLS = Nav("✅ Fills", "fills", fresh=True)
+_RESUME = Act("▶️ Resume trading…", "resume", fresh=True)
+_FLATTEN = Act("🧹 Flatten all…", "flatten", fresh=True)
 _HALT = Act("🛑 Halt everything", "halt", ("alert",), fresh=True, urgent=True)
 
 Report = Callable[[str], Awaitable[ReportView]]
@@ -43,14 +45,17 @@ class TelegramChannel:
         self._service = service
 
     async def deliver(self, recipient: str, message: Message) -> None:
-        """Return once Telegram has accepted it. Raises `ChannelDown` or `ChannelRefused`."""
+        """Return once Telegram has accepted it. Raises `ChannelDown` or `ChannelRefused`.
+
+        Any other error is about this one message: the outbox tries it again, at last as plain text.
+        """
         caller = self._caller(recipient)
+        if message.plain:
+            await self._courier.send_plain(caller.chat_id, bare(message), _lane(message))
+            return
         rows = buttons(message, caller)
         keyboard = await self._keyboards.build(rows, user_id=caller.user_id, chat_id=caller.chat_id, message_id=None)
-        try:
-            message_id = await self._send(caller.chat_id, message, keyboard)
-        except BadRequest as error:
-            raise ChannelRefused(error.message) from error
+        message_id = await self._send(caller.chat_id, message, keyboard)
         await self._keyboards.bind(keyboard, message_id)
 
     def _caller(self, recipient: str) -> Caller:
@@ -63,7 +68,7 @@ class TelegramChannel:
         return caller
 
     async def _send(self, chat_id: int, message: Message, keyboard: Keyboard) -> int:
-        lane = Lane.CRITICAL if message.severity is Severity.CRITICAL else Lane.PUSH
+        lane = _lane(message)
         silent = message.severity is Severity.INFO
         text = render(message)
         if not message.attachment:
@@ -84,12 +89,29 @@ def render(message: Message) -> Html:
     return html.lines(head, _body(message), numbers)
 
 
+def bare(message: Message) -> str:
+    """The same as plain text that nothing can refuse: no markup, and only what can be encoded."""
+    text = "\n".join((f"{_SIGNS[message.severity]} {message.title[:200]}", *message.lines, _numbers(message.ids)))
+    return text.encode("utf-8", "replace").decode("utf-8")[:_LONGEST_BARE]
+
+
 def buttons(message: Message, caller: Caller) -> Rows:
-    """What one wants to do next; a halt is one press away from every critical alert."""
+    """What one wants to do next: after a halt to flatten or go on, after anything else critical to halt."""
+    if message.kind == "doubt":
+        return tuple(row for row in ((_DOUBTS,), _acts(message, caller)) if row)
     if message.severity is Severity.CRITICAL:
-        halt = (_HALT,) if caller.actor.may(Permission.HALT) else ()
-        return tuple(row for row in ((_RISK, _POSITIONS), halt) if row)
+        return tuple(row for row in ((_RISK, _POSITIONS), _acts(message, caller)) if row)
     return ((_FILLS, _POSITIONS),) if message.kind == "fill" else ((_STATUS,),)
+
+
+def _acts(message: Message, caller: Caller) -> tuple[Act, ...]:
+    halted = message.kind == "halt" and "INCOMPLETE" not in message.title  # then halting again is what helps
+    acts = ((_RESUME, Permission.ADMINISTER), (_FLATTEN, Permission.OPERATE)) if halted else ((_HALT, Permission.HALT),)
+    return tuple(act for act, permission in acts if caller.actor.may(permission))
+
+
+def _lane(message: Message) -> Lane:
+    return Lane.CRITICAL if message.severity is Severity.CRITICAL else Lane.PUSH
 
 
 def _body(message: Message) -> Html:

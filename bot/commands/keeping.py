@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from bot import html
 from bot.arguments import name, page_number
 from bot.command import Call, Command, command
-from bot.figures import day_time, number_of, when
+from bot.figures import number_of, second_time, when
 from bot.framing import entries, framed, grid, pager
 from bot.html import Html
 from bot.outcomes import outcome
@@ -47,6 +48,7 @@ async def schedule(call: Call) -> Screen:
     permission=Permission.ADMINISTER,
     usage="NAME run|pause|resume",
     takes=2,
+    trace=("run job", "paused job", "resumed job"),
 )
 async def job(call: Call) -> Screen:
     """Act on one job."""
@@ -118,7 +120,7 @@ def render_jobs(rows: Sequence[JobRow], call: Call) -> Html:
 
 
 def _job(row: JobRow, call: Call) -> Html:
-    coming = f"next {day_time(row.next_at, call.time_zone)}" if row.enabled and row.next_at else "paused"
+    coming = f"next {second_time(row.next_at, call.time_zone)}" if row.enabled and row.next_at else "paused"
     return html.lines(
         html.text("🟢 " if row.enabled else "⏸ ", html.bold(row.title), " ", html.code(row.name)),
         html.text(row.schedule, f" · {coming}"),
@@ -148,13 +150,19 @@ def render_audit(page: Page[AuditRow], call: Call) -> Html:
         return html.text("Nothing has been recorded yet.")
     if not page.rows:
         return html.text(f"There is no page {page.number}; the last one is {page.pages}.")
-    return entries([_line(row, call) for row in page.rows], "\n")
+    alike = groupby(page.rows, lambda row: (row.actor, row.action, row.detail, row.outcome))
+    return entries([_line(list(group), call) for _, group in alike], "\n")
 
 
-def _line(row: AuditRow, call: Call) -> Html:
+def _line(rows: Sequence[AuditRow], call: Call) -> Html:
+    """Lines that say the same, newest first, in one."""
+    row, first = rows[0], rows[-1]
     when = f"{row.at.astimezone(call.time_zone):%m-%d %H:%M:%S}"
     detail = f": {row.detail[:150]}" if row.detail else ""
-    return html.text(html.code(when), " ", html.bold(row.actor[:40]), " ", row.action, detail, " → ", row.outcome)
+    repeated = f" x{len(rows)} since {first.at.astimezone(call.time_zone):%m-%d %H:%M:%S}" if len(rows) > 1 else ""
+    return html.text(
+        html.code(when), " ", html.bold(row.actor[:40]), " ", row.action, detail, " → ", row.outcome, repeated
+    )
 
 
 def render_health(rows: Sequence[HealthRow]) -> Html:

@@ -111,7 +111,7 @@ def _overview(view: Overview, caller: Caller) -> Html:
     rows = (
         ("Cash", money(view.cash, view.currency)),
         ("Invested", percent(view.gross_fraction)),
-        ("Below peak", percent(view.drawdown_fraction)),
+        ("Below peak since resume" if view.measured_since else "Below peak", percent(view.drawdown_fraction)),
         ("Positions", str(view.positions)),
         ("Open orders", str(view.open_orders)),
     )

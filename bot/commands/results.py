@@ -77,9 +77,11 @@ def render_pnl(view: PnlView) -> Html:
     """Today first, then each strategy, then the total."""
     rows = [(row.strategy, signed_money(row.net, view.currency)) for row in view.strategies[:_MOST_STRATEGIES]]
     total = view.total
+    income = () if total.income == 0 else (("Income", signed_money(total.income, view.currency)),)
     parts = (
         ("Realised", signed_money(total.realised, view.currency)),
         ("Unrealised", signed_money(total.unrealised, view.currency)),
+        *income,
         ("Fees", money(total.fees, view.currency)),
         ("Net", signed_money(total.net, view.currency)),
     )
@@ -143,8 +145,8 @@ def render_report(view: ReportView, call: Call) -> Html:
     )
     total = view.pnl.total
     rows = (
-        ("P&L since start", signed_money(total.net, view.pnl.currency)),
-        ("Fees since start", money(total.fees, view.pnl.currency)),
+        ("P&L", signed_money(total.net, view.pnl.currency)),
+        ("Fees", money(total.fees, view.pnl.currency)),
         ("Deepest drawdown", percent(view.performance.performance.max_drawdown)),
         ("Sharpe", ratio(view.performance.performance.sharpe)),
     )
@@ -185,7 +187,7 @@ async def report_picture(view: ReportView) -> bytes | None:
     return await asyncio.to_thread(
         charts.report_chart,
         shown.series,
-        {row.strategy: row.net for row in view.pnl.strategies},
+        {row.strategy: row.net for row in view.pnl.strategies if row.net is not None},
         title=view.title,
         currency=shown.currency,
         simulated=shown.simulated,

@@ -66,7 +66,7 @@ async def _ask_resume(call: Call) -> Question | None:
     return Question(text, "▶️ Yes, resume")
 
 
-@command("resume", "Trade again after a halt", permission=Permission.ADMINISTER, ask=_ask_resume)
+@command("resume", "Trade again after a halt", permission=Permission.ADMINISTER, ask=_ask_resume, trace=("resume",))
 async def resume(call: Call) -> Screen:
     """Lift the halt."""
     if (await call.service.risk()).state is TradingState.ACTIVE:
@@ -80,13 +80,16 @@ def render_risk(view: RiskScreenView, call: Call) -> Html:
     baselines = (
         ("Equity", money(view.equity, view.currency)),
         ("Day began", money(view.day_start_equity, view.currency)),
-        ("Peak", money(view.peak_equity, view.currency)),
+        ("Peak since resume" if view.measured_since else "Peak", money(view.peak_equity, view.currency)),
     )
     used = [f"{bar(row.fraction)} {percent(row.fraction, 0):>4} {clip(row.title, 20)}" for row in rows[:20]]
     return html.lines(
         states.trading_line(view.state, ""),
         _scopes(view, call),
         table(baselines),
+        html.italic(f"Losses are measured since the resume, {when(view.measured_since, call.now, call.time_zone)}.")
+        if view.measured_since
+        else html.EMPTY,
         html.bold("Limits in use") if used else html.EMPTY,
         html.pre(used) if used else html.text("No limit has anything to measure yet."),
     )

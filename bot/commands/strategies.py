@@ -12,6 +12,7 @@ from bot.outcomes import outcome
 from bot.screen import Act, Button, Nav, Screen
 from core.access.roles import Actor, Permission
 from core.views import FlattenPreview, StrategyCard, StrategyRow, StrategyStatus
+from risk.view import TradingState
 
 _BACK = Nav("Strategies", "strategies")
 _VERBS = {
@@ -27,7 +28,9 @@ _LABELS = {"run": "▶️ Start", "pause": "⏸ Pause", "stop": "⏹ Stop", "fla
 async def strategies(call: Call) -> Screen:
     """The list, each strategy a button."""
     rows = await call.service.strategies()
-    return framed(call, ("Strategies",), _list(rows), here=("strategies",), buttons=_choose(rows, "strategy"))
+    view = await call.service.risk()
+    head = () if view.state is TradingState.ACTIVE else (states.trading_line(view.state, ""), "")
+    return framed(call, ("Strategies",), *head, _list(rows), here=("strategies",), buttons=_choose(rows, "strategy"))
 
 
 @command("strategy", "All about one strategy", permission=Permission.VIEW, usage="NAME", takes=1)
@@ -55,6 +58,7 @@ async def parameters(call: Call) -> Screen:
     usage="NAME",
     takes=1,
     aliases=("resume_strategy",),
+    trace=("start strategy",),
 )
 async def run(call: Call) -> Screen:
     """Start a strategy, or go on after a pause."""
@@ -63,7 +67,14 @@ async def run(call: Call) -> Screen:
     return outcome(await call.service.start_strategy(name(call), call.actor), _to_card(name(call)))
 
 
-@command("pause", "Open nothing new, keep positions", permission=Permission.OPERATE, usage="NAME", takes=1)
+@command(
+    "pause",
+    "Open nothing new, keep positions",
+    permission=Permission.OPERATE,
+    usage="NAME",
+    takes=1,
+    trace=("pause strategy",),
+)
 async def pause(call: Call) -> Screen:
     """Pause a strategy."""
     if not name(call):
@@ -87,7 +98,15 @@ async def _ask_stop(call: Call) -> Question | None:
     return Question(text, "⏹ Yes, stop it")
 
 
-@command("stop", "Stop a strategy", permission=Permission.OPERATE, usage="NAME", takes=1, ask=_ask_stop)
+@command(
+    "stop",
+    "Stop a strategy",
+    permission=Permission.OPERATE,
+    usage="NAME",
+    takes=1,
+    ask=_ask_stop,
+    trace=("stop strategy",),
+)
 async def stop(call: Call) -> Screen:
     """Stop a strategy."""
     if not name(call):
@@ -118,6 +137,7 @@ async def _ask_flatten(call: Call) -> Question | None:
     takes=1,
     aliases=("closeall",),
     ask=_ask_flatten,
+    trace=("flatten",),
 )
 async def flatten(call: Call) -> Screen:
     """Close all positions, or those of one strategy."""
@@ -188,7 +208,7 @@ def _control(card: StrategyCard, actor: Actor) -> tuple[Button, ...]:
 
 def _facts(call: Call, card: StrategyCard) -> Html:
     row = card.row
-    net = card.realised + card.unrealised - card.fees
+    net = row.pnl
     figures = (
         ("Realised", signed_money(card.realised, row.currency)),
         ("Unrealised", signed_money(card.unrealised, row.currency)),

@@ -1,20 +1,24 @@
-"""Positions, orders, fills and balances; cancelling an order."""
+"""Positions, fills and balances."""
 
 from __future__ import annotations
 
 from bot import html
-from bot.arguments import choice, name, page_number
+from bot.arguments import page_and_name
 from bot.command import Call, command
-from bot.figures import clip, money, number_of, price, quantity, signed_money, table, when
-from bot.framing import entries, framed, grid, pager
+from bot.figures import money, number_of, price, quantity, signed_money, table
+from bot.framing import entries, framed, pager
 from bot.html import Html
-from bot.outcomes import outcome
-from bot.screen import Act, Button, Nav, Screen
-from brokers.order import Side
-from core.access.roles import Actor, Permission
-from core.views import BalanceRow, FillRow, OrderRow, Page, PositionRow
+from bot.screen import Act, Screen
+from bot.states import SIDES
+from core.access.roles import Permission
+from core.views import BalanceRow, ExitRow, FillRow, Page, PositionRow
 
-_SIDES = {Side.BUY: "🔵 Buy", Side.SELL: "🟠 Sell"}
+_HOLDERS = {
+    "venue": "at the venue",
+    "engine": "by our engine",
+    "both": "venue and engine",
+    "nobody": "⚠️ not while halted",
+}
 
 
 @command("positions", "What we hold", permission=Permission.VIEW, aliases=("pos", "p"))
@@ -26,48 +30,18 @@ async def positions(call: Call) -> Screen:
 
 
 @command(
-    "orders",
-    "Orders, open or all",
-    permission=Permission.VIEW,
-    usage="[open|all] [PAGE] [STRATEGY]",
-    takes=3,
-    aliases=("o",),
-)
-async def orders(call: Call) -> Screen:
-    """Orders by page; each open one can be cancelled."""
-    which = choice(call, ("open", "all"), "open")
-    page = await call.service.orders(page=page_number(call, 1), open_only=which == "open", strategy=name(call, 2))
-    other = "all" if which == "open" else "open"
-    scope = (name(call, 2),) if name(call, 2) else ()
-    buttons = (
-        *grid(_cancels(page, call.actor)),
-        *pager("orders", page.number, page.pages, before=(which,), after=scope),
-        (Nav(f"Show {other} orders", "orders", (other, "1", *scope)),),
-    )
-    here = ("orders", which, str(page.number), *scope)
-    return framed(call, ("Orders", *scope, which), render_orders(page, call, which), here=here, buttons=buttons)
-
-
-@command("cancel", "Cancel an open order", permission=Permission.OPERATE, usage="ORDER", takes=1)
-async def cancel(call: Call) -> Screen:
-    """Cancel one order by its id."""
-    if not name(call):
-        raise call.wrong("Which order? /orders lists the open ones, each with a cancel button.")
-    return outcome(await call.service.cancel_order(name(call), call.actor), Nav("🧾 Orders", "orders"))
-
-
-@command(
     "fills",
     "Executions, newest first",
     permission=Permission.VIEW,
-    usage="[PAGE] [SYMBOL]",
+    usage="[SYMBOL] [PAGE]",
     takes=2,
     aliases=("trades",),
 )
 async def fills(call: Call) -> Screen:
     """Fills by page."""
-    symbol = name(call, 1).upper()
-    page = await call.service.fills(page=page_number(call), symbol=symbol)
+    number, symbol = page_and_name(call)
+    symbol = symbol.upper()
+    page = await call.service.fills(page=number, symbol=symbol)
     scope = (symbol,) if symbol else ()
     buttons = pager("fills", page.number, page.pages, after=scope)
     here = ("fills", str(page.number), *scope)
@@ -96,49 +70,15 @@ def _position(row: PositionRow) -> Html:
             f" = {money(row.value, row.currency)}",
         ),
         html.italic(owners) if owners else html.EMPTY,
+        *(_exits(each) for each in row.exits[:6]),
     )
 
 
-def render_orders(page: Page[OrderRow], call: Call, which: str) -> Html:
-    """One page of orders."""
-    if not page.total:
-        return html.text("No open orders." if which == "open" else "No orders yet. They appear once a strategy trades.")
-    if not page.rows:
-        return html.text(f"There is no page {page.number}; the last one is {page.pages}.")
-    head = html.text(html.bold(number_of(page.total, "order")), f" · page {page.number} of {page.pages}")
-    return entries([head, *(_order(number, row, call) for number, row in enumerate(page.rows, 1))])
-
-
-def _order(number: int, row: OrderRow, call: Call) -> Html:
-    filled = f", {quantity(row.filled)} filled" if row.filled and row.is_open else ""
-    owners = ", ".join(row.strategies)
-    return html.lines(
-        html.text(
-            f"{number}. {_SIDES[row.side]} ", html.bold(f"{quantity(row.quantity)} {row.symbol}"), " ", _terms(row)
-        ),
-        html.text(
-            html.bold(row.state.replace("_", " ")), filled, f" · {when(row.at, call.now, call.time_zone)} · {owners}"
-        ),
-        html.italic(row.reason[:200]) if row.reason else html.EMPTY,
-        html.code(row.client_order_id),
-    )
-
-
-def _terms(row: OrderRow) -> str:
-    """`market`, `limit 25.50`, `stop 24.00 limit 23.90`."""
-    stop = [f"stop {price(row.stop_price)}"] if row.type.has_stop else []
-    limit = [f"limit {price(row.limit_price)}"] if row.type.has_limit else []
-    return " ".join((*stop, *limit)) or row.type.value
-
-
-def _cancels(page: Page[OrderRow], actor: Actor) -> list[Button]:
-    if not actor.may(Permission.OPERATE):
-        return []
-    return [
-        Act(f"✖ Cancel {number}: {clip(row.symbol, 12)}", "cancel", (row.client_order_id,))
-        for number, row in enumerate(page.rows, 1)
-        if row.is_open
-    ]
+def _exits(row: ExitRow) -> Html:
+    """`🛡 trend-aapl: stop 98 · target 106 · at the venue`."""
+    prices = [f"{name} {price(at)}" for name, at in (("stop", row.stop), ("target", row.target)) if at is not None]
+    who = "closing now" if row.closing else _HOLDERS[row.holder]
+    return html.text(f"🛡 {row.strategy}: ", " · ".join([*(prices or [row.wanted]), who]))
 
 
 def render_fills(page: Page[FillRow], call: Call) -> Html:
@@ -155,7 +95,7 @@ def _fill(row: FillRow, call: Call) -> Html:
     fee = "fee not known yet" if row.fee is None else f"fee {money(row.fee, row.currency)}"
     return html.lines(
         html.text(
-            _SIDES[row.side],
+            SIDES[row.side],
             " ",
             html.bold(f"{quantity(row.quantity)} {row.symbol}"),
             f" @ {price(row.price)}",

@@ -34,6 +34,13 @@ def sandbox_settings(data_dir: Path, server: SandboxServer, over: dict[str, Any]
     return parse_settings(merge(raw, over))
 
 
+def stored_settings(data_dir: Path) -> Settings:
+    """The settings of a sandbox that does not run, to look at what it has stored. Raises `SettingsError`."""
+    if not data_dir.is_dir():
+        raise SettingsError([f"{data_dir}: there is no such data directory"])
+    return sandbox_settings(data_dir, SandboxServer(data_dir=data_dir), {})
+
+
 async def run_sandbox(
     *, port: int, data_dir: Path, speed: float | None, browser: bool, say: Callable[[str], None]
 ) -> None:

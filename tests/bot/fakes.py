@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from brokers.order import OrderType, Side
+from core.access.audit import who
 from core.access.roles import Actor
 from core.access.tickets import Ticket, TicketProblem, TicketRefused, TicketRequest
 from core.analytics.summary import performance
@@ -28,7 +29,10 @@ from core.views import (
     HealthRow,
     JobRow,
     LimitRow,
+    OrderCard,
+    OrderFill,
     OrderRow,
+    OrderStep,
     Overview,
     Page,
     PerformanceView,
@@ -134,6 +138,7 @@ class FakeService(Quarterdeck):
         self.calls: list[tuple[str, ...]] = []
         self.gate: asyncio.Event | None = None
         self.fault: Exception | None = None
+        self.measured_since: datetime | None = None
         self.health_rows: tuple[HealthRow, ...] = (
             HealthRow("database", True, "12 MB"),
             HealthRow("broker", False, "reconnecting <1 min>"),
@@ -162,6 +167,7 @@ class FakeService(Quarterdeck):
             failed=by.count(StrategyStatus.FAILED), positions=len(w.positions),
             open_orders=sum(row.is_open for row in w.orders), uncertain_orders=0, pending_alerts=0,
             market_time=MARKET, wall_time=NOW, connected=True, feed="replaying 2000-09-29 at 4 bars/s",
+            measured_since=self.measured_since,
         )  # fmt: skip
 
     async def strategies(self) -> tuple[StrategyRow, ...]:
@@ -182,16 +188,44 @@ class FakeService(Quarterdeck):
     async def positions(self) -> tuple[PositionRow, ...]:
         return tuple((await self._wait()).positions)
 
-    async def orders(
-        self, *, page: int = 1, size: int = 8, open_only: bool = False, strategy: str = ""
-    ) -> Page[OrderRow]:
+    async def orders(self, *, page: int = 1, size: int = 8, which: str = "all", strategy: str = "") -> Page[OrderRow]:
         w = await self._wait()
         if strategy:
             self._row(strategy)
-        return _page([row for row in w.orders if row.is_open or not open_only], page, size)
+        rows = [row for row in w.orders if row.is_open or which == "all"]
+        return _page([row for row in rows if which != "doubt" or row.state == "uncertain"], page, size)
+
+    async def order(self, client_order_id: str) -> OrderCard:
+        w = await self._wait()
+        known = {row.client_order_id: row for row in w.orders}
+        if client_order_id not in known:
+            raise UnknownName("order", client_order_id, known)
+        row = known[client_order_id]
+        doubt = row.state == "uncertain"
+        steps = (
+            OrderStep("intended", "submitting", row.reason, NOW),
+            OrderStep("submitting", row.state, "the line <broke> & nobody knows" if doubt else "", NOW),
+        )
+        fills = (OrderFill(row.filled, D("101.5"), None, "booked", NOW),) if row.filled else ()
+        next_step = "The venue is asked again and again; so far not found 1 time." if doubt else ""
+        return OrderCard(row, "v-1", "", "strategy", "", doubt, next_step, None, steps, fills)
+
+    async def protect(self, strategy: str, symbol: str, spec: object, actor: Actor) -> ActionResult:
+        return self._act("protect", strategy, symbol, actor.name, said=f"{strategy} in {symbol}: {spec}.")
+
+    async def look_again(self, client_order_id: str, actor: Actor) -> ActionResult:
+        return self._act(
+            "look_again", client_order_id, actor.name, said="Not found this time: it still counts in full."
+        )
+
+    async def decide_order(self, client_order_id: str, *, placed: bool, actor: Actor) -> ActionResult:
+        return self._act("decide_order", client_order_id, str(placed), actor.name, said="It no longer counts.")
 
     async def fills(self, *, page: int = 1, size: int = 8, symbol: str = "") -> Page[FillRow]:
-        rows = [row for row in (await self._wait()).fills if symbol in ("", row.symbol)]
+        known = {row.symbol for row in (await self._wait()).fills}
+        if symbol and symbol not in known:
+            raise UnknownName("symbol", symbol, known)
+        rows = [row for row in self.world.fills if symbol in ("", row.symbol)]
         return _page(rows, page, size)
 
     async def balances(self) -> tuple[BalanceRow, ...]:
@@ -224,7 +258,10 @@ class FakeService(Quarterdeck):
         )
         limits = {"daily loss halts at": "5%", "largest order": "$10,000.00"}
         rules = {"ORDER_VALUE": "no order above the largest value <all strategies>", "COLLAR": "prices near the market"}
-        return RiskScreenView(w.state, scopes, D("101234.5"), D("101354.9"), D("102000"), "USD", usage, limits, rules)
+        return RiskScreenView(
+            w.state, scopes, D("101234.5"), D("101354.9"), D("102000"), "USD", usage, limits, rules,
+            self.measured_since,
+        )  # fmt: skip
 
     async def alerts(self, *, page: int = 1, size: int = 8) -> Page[AlertRow]:
         return _page((await self._wait()).alerts, page, size)
@@ -234,6 +271,10 @@ class FakeService(Quarterdeck):
 
     async def audit(self, *, page: int = 1, size: int = 10) -> Page[AuditRow]:
         return _page((await self._wait()).audit, page, size)
+
+    async def traces(self, actor: Actor, since: datetime) -> tuple[AuditRow, ...]:
+        rows = (await self._wait()).audit
+        return tuple(row for row in rows if row.actor == who(actor) and row.at >= since)
 
     async def health(self) -> tuple[HealthRow, ...]:
         await self._wait()
@@ -319,8 +360,8 @@ class FakeInbox:
     async def begin(self, update_id: int) -> None:
         self.items[update_id] = replace(self.items[update_id], begun=True)
 
-    async def finish(self, update_id: int, outcome: str) -> None:
-        self.outcomes[update_id] = outcome
+    async def finish(self, outcome: str, *update_ids: int) -> None:
+        self.outcomes.update(dict.fromkeys(update_ids, outcome))
 
     async def next_offset(self) -> int | None:
         return max(self.items) + 1 if self.items else None
@@ -358,6 +399,13 @@ class FakeTickets:
         stored.used = True
         request = stored.request
         return Ticket(request.action, request.args, request.confirms, stored.minted_at)
+
+    async def look(self, nonce: str) -> tuple[Ticket, bool] | None:
+        stored = self.stored.get(nonce)
+        if stored is None:
+            return None
+        request = stored.request
+        return Ticket(request.action, request.args, request.confirms, stored.minted_at), stored.used
 
     def _problem(self, stored: _Stored | None, user_id: int, chat_id: int, message_id: int) -> TicketProblem | None:
         if stored is None or stored.request.chat_id != chat_id:

@@ -18,6 +18,7 @@ from core.access.roles import Role
 from core.clock import SystemClock
 from core.events import Events
 from core.settings import TelegramSettings, UserSettings
+from core.supervision import Supervisor
 from tests.bot.fakes import FakeAudit, FakeInbox, FakeMemory, FakeService, FakeTickets, busy_world
 
 FAST = Budget(1000, 1000, 0, 1000, 1000, 0)
@@ -85,7 +86,11 @@ class Stage:
         self.audit, self.memory, self.events = FakeAudit(), FakeMemory(), Events()
         self.troubles: list[str] = []
         self.chat = Chat(server, http)
+        self.supervisor = Supervisor(self.failed, lambda: "ABC", first_pause=0.02)
         self.app: ChatApp | None = None
+
+    async def failed(self, part: str, incident: str, error: BaseException) -> None:
+        self.troubles.append(part)
 
     async def alert(self, title: str, body: str) -> None:
         self.troubles.append(title)
@@ -94,6 +99,7 @@ class Stage:
         self.app = ChatApp(
             settings=self.settings, service=self.service, inbox=self.inbox, tickets=self.tickets,
             audit=self.audit, memory=self.memory, events=self.events, clock=self.clock, alert=self.alert, budget=FAST,
+            supervisor=self.supervisor,
         )  # fmt: skip
         await self.app.start()
         return self.app
@@ -263,11 +269,73 @@ async def test_an_update_is_stored_before_it_is_acknowledged(stage: Stage) -> No
         raise OSError("disk full")
 
     stage.inbox.append = broken  # type: ignore[method-assign]
-    await stage.chat.say("/halt now")
+    await stage.chat.say("/pause trend-aapl")
     await wait_until(lambda: failures > 0)
     assert stage.service.calls == []
     await stage.stop()
     stage.inbox.append = append  # type: ignore[method-assign]
     await stage.start()
     await stage.chat.next()
+    assert [call[0] for call in stage.service.calls] == ["pause"]
+
+
+async def test_a_halt_works_while_nothing_can_be_stored(stage: Stage) -> None:
+    """Neither the inbox nor the audit trail nor a ticket; it runs once, also when Telegram brings it again and again."""
+    menu = await stage.chat.ask("/menu")
+    append = stage.inbox.append
+
+    async def broken(*_: Any, **__: Any) -> None:
+        raise OSError("disk full")
+
+    for owner, name in (
+        (stage.inbox, "append"),
+        (stage.inbox, "begin"),
+        (stage.audit, "record"),
+        (stage.tickets, "take"),
+    ):
+        setattr(owner, name, broken)
+    await stage.chat.say("/halt now")
+    assert "Halted" in (await stage.chat.next())["text"]
+    await stage.chat.press(menu, "Halt everything")
+    await wait_until(lambda: len(stage.service.calls) == 2)
+    stage.inbox.append = append  # type: ignore[method-assign]
+    await stage.chat.say("/status")
+    await wait_until(lambda: len(stage.inbox.outcomes) == 4)
+    assert [call[0] for call in stage.service.calls] == ["halt", "halt"]
+
+
+async def test_the_chat_hears_again_after_its_database_failed(stage: Stage) -> None:
+    """Not even the failure can be recorded: the parts start again all the same, and are among those that are watched."""
+    healthy = stage.inbox.pending, stage.audit.record
+
+    async def broken(*_: Any) -> Any:
+        raise OSError("disk full")
+
+    stage.inbox.pending = stage.audit.record = broken  # type: ignore[method-assign,assignment]
+    await stage.chat.say("/status")
+    await wait_until(lambda: stage.supervisor.failures.get("chat worker", 0) >= 3)
+    stage.inbox.pending, stage.audit.record = healthy  # type: ignore[method-assign]
+    assert "Status" in (await stage.chat.next())["text"]
+    assert stage.supervisor.is_well("chat worker")
+    assert stage.supervisor.is_running("chat polling")
+
+
+async def test_a_refused_token_is_told_once_and_asked_again(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A single 404, from whatever stands in between, must not make the chat deaf for good."""
+    monkeypatch.setattr("bot.intake._TOKEN_PAUSE", 0.05)
+    for _ in range(3):
+        stage.server.faults.fail("getUpdates", status=404, description="Not Found")
+    await stage.chat.say("/status")
+    await stage.chat.next(wait=8)
+    assert stage.troubles == ["telegram token refused"]
+
+
+async def test_a_command_for_another_bot_is_not_run(stage: Stage) -> None:
+    """Whatever it is; our own name, in any case, is ours."""
+    assert "I did nothing" in (await stage.chat.ask("/halt@other_bot"))["text"]
+    assert stage.service.calls == []
+    assert stage.app
+    own = (await stage.app._bot.get_me()).username
+    assert own
+    await stage.chat.ask(f"/halt@{own.upper()} now")
     assert [call[0] for call in stage.service.calls] == ["halt"]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from syrupy.assertion import SnapshotAssertion
 from telegram.constants import ParseMode
-from telegram.error import BadRequest, Forbidden, NetworkError, RetryAfter, TimedOut
+from telegram.error import BadRequest, Forbidden, InvalidToken, NetworkError, RetryAfter, TimedOut
 
 from bot.channels.telegram import TelegramChannel, buttons, render
 from bot.courier import Courier, Edited
@@ -56,12 +56,24 @@ def test_rendering(name: str, snapshot: SnapshotAssertion) -> None:
         assert markup == snapshot
 
 
-def test_a_halt_is_one_press_away_for_those_who_may() -> None:
-    """A viewer gets no such button."""
-    stage = Stage()
-    for role in Role:
-        acts = [button for row in buttons(message(), stage.caller(role)) for button in row if isinstance(button, Act)]
-        assert bool(acts) == (role >= Role.TRADER)
+def acts(role: Role, **changes: Any) -> list[str]:
+    rows = buttons(message(**changes), Stage().caller(role))
+    return [button.command for row in rows for button in row if isinstance(button, Act)]
+
+
+def test_what_is_one_press_away_from_a_critical_alert() -> None:
+    """To halt; once halted, to go on or to get out; to halt again if orders may still be open. By role."""
+    assert [acts(role, kind="breach") for role in Role] == [[], ["halt"], ["halt"]]
+    assert [acts(role) for role in Role] == [[], ["flatten"], ["resume", "flatten"]]
+    assert [acts(role, title="HALT INCOMPLETE: orders may still be open") for role in Role] == [[], ["halt"], ["halt"]]
+
+
+async def test_plain_text_needs_nothing_that_can_be_refused() -> None:
+    """No markup, no keyboard, no half characters."""
+    stage, bot, _, channel = build()
+    await channel.deliver("1", message(plain=True, lines=("a \ud800 <b>",)))
+    assert bot.sent == [("🔴 Halted <now>\na ? <b>\n#7", None)]
+    assert stage.tickets.stored == {}
 
 
 class FakeBot:
@@ -95,7 +107,7 @@ def build(*errors: Exception) -> tuple[Stage, FakeBot, Courier, TelegramChannel]
 async def test_delivery_binds_its_buttons() -> None:
     """The halt button of an alert works once, in a new message."""
     stage, bot, _, channel = build()
-    await channel.deliver("1", message())
+    await channel.deliver("1", message(kind="breach"))
     assert "Halted &lt;now&gt;" in bot.sent[0][0]
     nonce = next(iter(stage.tickets.stored))
     answer = await stage.press(f"h1|{nonce}", 5)
@@ -119,7 +131,9 @@ async def test_markup_that_telegram_refuses_goes_as_plain_text() -> None:
         (NetworkError("Bad Gateway"), ChannelDown, None),
         (Forbidden("Forbidden: bot was blocked by the user"), ChannelRefused, None),
         (BadRequest("Chat not found"), ChannelRefused, None),
-        (BadRequest("Message_too_long"), ChannelRefused, None),
+        (InvalidToken("Not Found"), ChannelDown, None),
+        (InvalidToken("Unauthorized"), ChannelDown, None),
+        (BadRequest("Message_too_long"), BadRequest, None),
     ],
 )
 async def test_errors_are_told_apart(error: Exception, kind: type[Exception], wait: float | None) -> None:
@@ -156,3 +170,15 @@ async def test_edits() -> None:
     )
     outcomes = [await courier.edit(1, 5, Html("x"), Keyboard(), Lane.REPLY) for _ in range(3)]
     assert outcomes == [Edited.SAME, Edited.GONE, Edited.GONE]
+
+
+@pytest.mark.parametrize("error", [TimedOut(), RetryAfter(3), Forbidden("blocked"), BadRequest("query is too old")])
+async def test_an_answer_to_a_press_never_raises(error: Exception) -> None:
+    """Whatever Telegram says to it, what was pressed for is more important."""
+    _, bot, courier, _ = build()
+
+    async def answer(*_: Any, **__: Any) -> None:
+        raise error
+
+    bot.answer_callback_query = answer  # type: ignore[attr-defined]
+    assert not await courier.answer("q1", "done")

@@ -12,11 +12,12 @@ from core.access.roles import Actor, Permission, Role
 from tests.bot.stage import Stage
 
 ARGS = {"strategy": "trend-aapl", "run": "trend-aapl", "pause": "trend-aapl", "stop": "trend-aapl", "parameters": "trend-aapl",
-        "flatten": "trend-aapl", "cancel": f"qd01HZX{1:019d}", "job": "daily-report run", "performance": "trend-aapl"}  # fmt: skip
+        "flatten": "trend-aapl", "cancel": f"qd01HZX{1:019d}", "order": f"qd01HZX{1:019d}",
+        "look": f"qd01HZX{1:019d}", "decide": f"qd01HZX{1:019d} absent", "job": "daily-report run", "performance": "trend-aapl"}  # fmt: skip
 ALL = list(REGISTRY)
 EXPECTED = {
-    "alerts", "audit", "balance", "cancel", "fills", "flatten", "halt", "health", "help", "job", "limits", "live",
-    "menu", "orders", "parameters", "pause", "performance", "pnl", "positions", "report", "resume", "risk", "run",
+    "alerts", "audit", "balance", "cancel", "decide", "fills", "flatten", "halt", "health", "help", "job", "limits", "live",
+    "look", "menu", "order", "orders", "parameters", "pause", "performance", "pnl", "positions", "report", "resume", "risk", "run",
     "schedule", "start", "status", "stop", "strategies", "strategy",
 }  # fmt: skip
 
@@ -103,7 +104,7 @@ def test_only_halt_is_urgent_and_never_asks() -> None:
 
 def test_what_asks() -> None:
     """The dangerous ones."""
-    assert {one.name for one in ALL if one.ask} == {"resume", "flatten", "stop"}
+    assert {one.name for one in ALL if one.ask} == {"resume", "flatten", "stop", "decide"}
 
 
 async def _nothing(call: object) -> Screen:

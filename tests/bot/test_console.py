@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from bot.console import ConsoleSession
-from bot.console_server import HALT_FLAG, ConsoleClient, ConsoleServer, NotRunning, halt, send_line, socket_path
+from bot.console_server import ConsoleClient, ConsoleServer, NotRunning, halt, send_line, socket_path
+from core.halt_flag import HALT_FLAG
 from tests.bot.stage import Stage
 
 

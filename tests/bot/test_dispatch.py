@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from bot.dispatch import Answer, Outcome
+from bot.figures import table
 from bot.keyboard import read_data
 from core.access.roles import Role
 from core.errors import UserError
+from core.rows import limit_title, limit_value
+from risk.limits import RiskLimits
 from tests.bot.fakes import World
 from tests.bot.stage import Stage, key_data, labels, users
 
@@ -216,3 +220,95 @@ def test_reading_data() -> None:
     assert read_data("n1|orders|open|2") == read_data("n1|orders|open|2")
     assert read_data("n2|orders") is None
     assert read_data("n1") is None
+
+
+@pytest.mark.parametrize("line", ["/fills AAPL", "/fills aapl 1", "/fills 1 AAPL", "/fills 1", "/fills"])
+async def test_fills_take_symbol_and_page_in_any_order(line: str) -> None:
+    """Each at most once, and none of them needed."""
+    shown = text(await Stage().say(line))
+    assert "page 1 of" in shown
+    assert ("Fills ▸ AAPL" in shown) == ("AAPL" in line.upper())
+
+
+@pytest.mark.parametrize("words", ["all trend-aapl 1", "1 trend-aapl all", "trend-aapl ALL", "all 1 trend-aapl"])
+async def test_orders_take_their_words_in_any_order(words: str) -> None:
+    """The buttons' own order among them."""
+    assert "Orders ▸ trend-aapl ▸ all" in text(await Stage().say(f"/orders {words}"))
+
+
+@pytest.mark.parametrize(
+    "line", ["/orders nope", "/orders all nope", "/fills ZZZ", "/orders all trend-aapl nope", "/fills 1 2"]
+)
+async def test_unknown_names_are_told_with_those_that_exist(line: str) -> None:
+    """And never shown as an empty list, which looks like an answer."""
+    answer = await Stage().say(line)
+    assert answer.outcome is Outcome.REFUSED
+    assert any(hint in text(answer) for hint in ("trend-aapl", "AAPL", "Use it like this"))
+
+
+async def test_only_a_halt_is_obeyed_without_its_ticket() -> None:
+    """The disk is full, or the button is older than what is kept: halting is safe, anything else is not."""
+    stage = Stage()
+    menu, card = await stage.say("/menu"), await stage.say("/strategy trend-aapl")
+    assert menu.screen
+    assert card.screen
+    message_id, keyboard = await stage.show(menu.screen)
+    stage.tickets.stored.clear()
+    assert (await stage.press(key_data(keyboard, "Halt"), message_id)).outcome is Outcome.DONE
+    assert (await stage.press("h1|anything", 5, Role.VIEWER)).outcome is Outcome.REFUSED
+    assert (await stage.press("a1|anything", 5)).outcome is Outcome.REFUSED
+    assert [call[0] for call in stage.service.calls] == ["halt"]
+
+    async def broken(*_: object, **__: object) -> None:
+        raise OSError("disk full")
+
+    message_id, keyboard = await stage.show(card.screen)
+    stage.tickets.take = broken  # type: ignore[method-assign,assignment]
+    with pytest.raises(OSError, match="disk full"):
+        await stage.press(key_data(keyboard, "Pause"), message_id)
+    assert (await stage.press("h1|anything", 5, Role.TRADER)).outcome is Outcome.DONE
+    assert [call[0] for call in stage.service.calls] == ["halt", "halt"]
+
+
+async def test_a_command_for_another_bot_is_not_ours() -> None:
+    """Neither run nor urgent, whatever it is, once we know our own name."""
+    stage = Stage()
+    stage.dispatcher.call_me("Our_Bot")
+    for line in ("/halt@other_bot", "/Status@other", "/nonsense@other_bot"):
+        answer = await stage.say(line)
+        assert answer.outcome is Outcome.REFUSED
+        assert "I did nothing" in text(answer)
+        assert not stage.dispatcher.is_urgent(line)
+    assert stage.service.calls == []
+    assert stage.dispatcher.is_urgent("/halt@our_BOT mail me@home")
+    assert (await stage.say("/halt@our_BOT mail me@home")).outcome is Outcome.DONE
+    assert stage.service.calls[0][1] == "mail me@home"
+
+
+async def test_after_a_resume_the_figures_say_since_when_they_are_measured() -> None:
+    """A drawdown from a new peak must not pass for one from the old."""
+    stage = Stage()
+    assert "since resume" not in text(await stage.say("/risk")) + text(await stage.say("/status"))
+    stage.service.measured_since = stage.clock.now() - timedelta(minutes=3)
+    assert "Peak since resume" in text(await stage.say("/risk"))
+    assert "since the resume, 3 min ago" in text(await stage.say("/risk"))
+    assert "Below peak since resume" in text(await stage.say("/status"))
+
+
+def test_limits_can_be_told_apart_on_a_phone() -> None:
+    """As they are really called, beside the widest value; money has its currency."""
+    names = list(RiskLimits.model_fields)
+    rows = [(limit_title(name), limit_value(name, getattr(RiskLimits(), name), "USD")) for name in names]
+    assert "…" not in table([*rows, ("x", "not checked")]).plain
+    assert len({title for title, _ in rows}) == len(names)
+    assert ("Order value", "10,000 USD") in rows
+
+
+async def test_lines_of_the_trail_that_say_the_same_are_one() -> None:
+    """With how often, and since when."""
+    stage = Stage()
+    row = stage.service.world.audit[0]
+    stage.service.world.audit = [row, replace(row, at=row.at - timedelta(minutes=5)), replace(row, action="resume")]
+    shown = text(await stage.say("/audit"))
+    assert shown.count("halt: too risky") == 1
+    assert "x2 since 03-02 13:58:22" in shown

@@ -53,6 +53,13 @@ def losing() -> World:
     return world
 
 
+def doubtful() -> World:
+    """An order of which the venue has not said whether it has it."""
+    world = busy_world(1)
+    world.orders = [order(state="uncertain", filled=Decimal(0), reason="the line broke after it was sent")]
+    return world
+
+
 def crowded() -> World:
     """Far more than fits one message, with the longest of texts."""
     world = busy_world(60)
@@ -77,12 +84,14 @@ WORLDS = {
     "halted": halted,
     "hostile": hostile,
     "losing": losing,
+    "doubtful": doubtful,
 }
 ALL_WORLDS = {**WORLDS, "crowded": crowded}
 NAMED = {"strategy", "parameters", "run", "pause", "stop", "performance"}
 LINES = [f"/{one.name}" for one in REGISTRY if not one.changes]
 ASKING = ["/flatten", "/resume", "/run"]
-MORE = ["/live off", "/orders all 1", "/orders all 99", "/fills 99", "/report day", "/help halt", "/nonsense"]
+MORE = ["/live off", "/orders all 1", "/orders all 99", "/orders doubt", "/fills 99", "/report day", "/help halt", "/nonsense",
+        f"/order qd01HZX{1:019d}"]  # fmt: skip
 
 
 async def screens(stage: Stage, line: str) -> Screen:

@@ -10,6 +10,8 @@ import pytest
 
 from bot.front import Front
 from bot.worker import Worker
+from core.alerts.channel import ChannelDown
+from core.views import AuditRow
 from tests.bot.fakes import NOW
 from tests.bot.stage import FakeSurface, Stage, key_data, pressed, typed
 
@@ -218,3 +220,142 @@ async def test_a_halt_runs_even_when_the_inbox_cannot_write(yard: Yard) -> None:
     yard.stage.inbox.begin = broken  # type: ignore[method-assign]
     await yard.put(typed("/halt"))
     assert yard.actions == ["halt"]
+
+
+async def test_a_halt_in_a_burst_goes_first_and_the_same_question_is_answered_once(yard: Yard) -> None:
+    """A hundred commands come at once while the chat is slow."""
+    gate = yard.stage.service.gate = asyncio.Event()
+    burst = [typed(("/status", "/s", "/positions")[n % 3], number=n) for n in range(100)]
+    burst[0] = typed("/risk", number=0)
+    burst[50] = typed("/halt now", number=50)
+    burst[60] = typed("/pause trend-aapl", number=60)
+    await yard.put(*burst)
+    assert yard.actions == ["halt"]
+    assert len(yard.surface.shown) == 1
+    gate.set()
+    await yard.settle()
+    assert len(yard.outcomes) == 100
+    assert yard.actions == ["halt", "pause"]
+    texts = yard.surface.texts()
+    assert len(texts) == 5
+    assert "paused" in texts[2], "the questions are answered in their last place, and so show what was done"
+    assert "Asked 65 times" in texts[3] + texts[4]
+    assert "Asked 32 times" in texts[3] + texts[4]
+
+
+async def test_the_newest_of_the_same_questions_counts(yard: Yard) -> None:
+    """It is fresh although the first is too old: the old ones are told together."""
+    gate = yard.stage.service.gate = asyncio.Event()
+    old = NOW - timedelta(minutes=5)
+    lines = [typed("/risk", at=old, number=n) for n in range(1, 9)] + [typed("/pause trend-aapl", at=old, number=9)]
+    await yard.put(typed("/positions"), *lines, typed("/risk", number=20))
+    gate.set()
+    await yard.settle()
+    texts = yard.surface.texts()
+    assert len(texts) == 3
+    assert "9 commands reached me too late; none was run" in texts[2]
+    assert texts[2].count("Expired, not run") == 2
+    assert yard.actions == []
+    assert list(yard.outcomes.values()).count("expired") == 9
+
+
+async def test_what_expires_while_it_waits_is_told_at_once(yard: Yard) -> None:
+    """Fresh when it came, too old when its turn comes."""
+    gate = yard.stage.service.gate = asyncio.Event()
+    await yard.put(typed("/positions"), *(typed(f"/orders all {n}", number=n) for n in range(2, 40)))
+    yard.stage.clock.advance(31)
+    gate.set()
+    await yard.settle()
+    assert len(yard.surface.shown) == 2
+    assert "… and 23 earlier ones" in yard.surface.texts()[1]
+    assert yard.actions == []
+
+
+@pytest.mark.parametrize("fails", ["begin", "finish"])
+async def test_a_chat_goes_on_when_the_inbox_cannot_write(yard: Yard, fails: str) -> None:
+    """Looking works; what changes something is not done without its beginning being stored; nothing is done twice."""
+    inbox, healthy = yard.stage.inbox, getattr(yard.stage.inbox, fails)
+
+    async def broken(*_: object) -> None:
+        raise OSError("disk full")
+
+    setattr(inbox, fails, broken)
+    await yard.put(typed("/status"), typed("/pause trend-aapl"), typed("/risk"))
+    texts = yard.surface.texts()
+    assert len(texts) == 3
+    assert yard.actions == ([] if fails == "begin" else ["pause"])
+    setattr(inbox, fails, healthy)
+    await yard.put(typed("/status"), first=9)
+    assert set(yard.outcomes) == {1, 2, 3, 9}
+    assert yard.actions == ([] if fails == "begin" else ["pause"])
+
+
+@pytest.mark.parametrize("error", [ChannelDown("away"), RuntimeError("bug")])
+async def test_a_slow_press_is_done_even_if_it_cannot_be_answered_in_time(
+    yard: Yard, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is left behind with work whose end nobody sees."""
+    monkeypatch.setattr("bot.front._PATIENCE", 0.0)
+
+    async def confirm(_: object) -> bool:
+        raise error
+
+    yard.surface.confirm = confirm  # type: ignore[method-assign]
+    gate = yard.stage.service.gate = asyncio.Event()
+    await yard.put(pressed("n1|risk"))
+    gate.set()
+    await yard.settle()
+    assert yard.outcomes == {1: "done"}
+    assert "Risk" in yard.surface.texts()[0]
+
+
+@pytest.mark.parametrize("patience", [0.0, 1.5])
+async def test_a_stop_takes_the_work_of_a_slow_press_along(
+    yard: Yard, patience: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is cancelled with its press, and not left to run into a closed database."""
+    monkeypatch.setattr("bot.front._PATIENCE", patience)
+    yard.stage.service.gate = asyncio.Event()
+    before = asyncio.all_tasks()
+    await yard.put(pressed("n1|risk"))
+    for task in tuple(yard.worker._tasks):
+        task.cancel()
+    await yard.settle()
+    assert asyncio.all_tasks() == before
+
+
+async def test_after_a_crash_the_audit_trail_says_what_was_done(yard: Yard) -> None:
+    """Not "I do not know" when it is known; and a press whose ticket is unused has done nothing."""
+    asked = await yard.stage.say("/flatten trend-aapl")
+    assert asked.screen
+    message_id, keyboard = await yard.stage.show(asked.screen)
+    data = key_data(keyboard, "Yes")
+    row = AuditRow(1, NOW, "Ada (1)", "flatten", "trend-aapl: Sell 120 AAPL: sent", "ok")
+    for number, used, trail in ((1, True, [row]), (2, True, []), (3, False, [])):
+        yard.stage.service.world.audit = trail
+        yard.stage.tickets.stored[data.partition("|")[2]].used = used
+        await yard.stage.inbox.append([(number, pressed(data, message_id=message_id))])
+        await yard.stage.inbox.begin(number)
+        await yard.crash()
+    known, unknown, unused = yard.surface.texts()
+    assert "Sell 120 AAPL: sent" in known
+    assert "I do not know" not in known
+    assert "I do not know" in unknown
+    assert "before anything was done" in unused
+    assert yard.actions == []
+    assert set(yard.outcomes.values()) == {"interrupted"}
+
+
+async def test_a_typed_command_too(yard: Yard) -> None:
+    """By its name and argument, and not by another of the same name."""
+    yard.stage.service.world.audit = [
+        AuditRow(1, NOW, "Ada (1)", "pause strategy", "trend-aapl", "ok"),
+        AuditRow(2, NOW, "Ada (1)", "start strategy", "other", "ok"),
+    ]
+    await yard.stage.inbox.append([(1, typed("/pause trend-aapl")), (2, typed("/run trend-aapl"))])
+    await yard.stage.inbox.begin(1)
+    await yard.stage.inbox.begin(2)
+    await yard.crash()
+    known, unknown = yard.surface.texts()
+    assert "pause strategy: trend-aapl" in known
+    assert "I do not know" in unknown

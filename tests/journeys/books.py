@@ -48,6 +48,8 @@ class Books:
         """Put the clock or the world forward in a stopped database: never the books."""
         with closing(sqlite3.connect(self._ours)) as db, db:
             db.execute(statement, values)
+        # Closing has worked the write-ahead log into the file and taken it away: the next start need not look for it.
+        self._ours.with_name(f"{self._ours.name}-open").unlink(missing_ok=True)
 
     # --- figures -----------------------------------------------------------------------------------
 

@@ -36,9 +36,8 @@ def prepare(relaxed: bool = False, over: dict | None = None, kinds: bool = False
 
 
 def die_at_commit(number: int) -> None:
-    import aiosqlite
-
     from brokers.simulation.journal import Journal
+    from core.store.commits import Commits
 
     count = 0
 
@@ -55,14 +54,14 @@ def die_at_commit(number: int) -> None:
         whole(self, draft)
 
     Journal._write = write
-    commit = aiosqlite.Connection.commit
+    commit = Commits._commit
 
-    async def commit_and_count(self: aiosqlite.Connection) -> None:
+    async def commit_and_count(self: Commits, group: object) -> None:
         counted()  # before ours
-        await commit(self)
+        await commit(self, group)
         counted()  # and after it
 
-    aiosqlite.Connection.commit = commit_and_count
+    Commits._commit = commit_and_count
 
 
 if __name__ == "__main__":

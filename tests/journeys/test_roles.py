@@ -149,8 +149,8 @@ def test_a_refused_press_after_a_restart_is_not_silent(own_calm):
     admin.say("/halt")
     push = admin.wait_for_push("Trading is HALTED")
     time.sleep(0.3)
-    data = find(push, "Halt everything")["data"]
-    assert "already" in said(admin.press_data(push, data))
+    data = find(push, "Flatten all")["data"]
+    assert "Flatten all positions?" in said(admin.press_data(push, data))
     assert "Already used" in admin.raw_press(push["message_id"], data)["text"]
     own_calm.stop()
     own_calm.start()

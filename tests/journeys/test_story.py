@@ -45,7 +45,7 @@ def test_the_story(tmp_path):
             push = person.wait_for_push("RISK BREACH", patience=30)
             assert "HALTED" in said(push)
             assert "2000-09-29" in said(push)
-            assert [label for label in labels(push) if "Halt" in label] == (
+            assert [label for label in labels(push) if "Flatten" in label] == (
                 [] if person.id == 1002 else labels(push)[-1:]
             )
         admin = sandbox.admin

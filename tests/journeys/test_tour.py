@@ -12,14 +12,16 @@ from tests.journeys.person import FAULTS, Message, Person, buttons, find, is_pus
 
 ARGUMENTS = {
     "cancel": "qd0000", "job": "equity run", "parameters": "trend-aapl", "pause": "trend-msft", "run": "trend-msft",
-    "stop": "breakout-ibm", "strategy": "trend-aapl", "help": "halt", "live": "off",
+    "stop": "breakout-ibm", "strategy": "trend-aapl", "help": "halt", "live": "off", "order": "qd0000", "look": "qd0000",
+    "decide": "qd0000 absent",
 }  # fmt: skip
 EXPECTED = {
     "alerts": "fill|Bought|Sold", "audit": "start", "balance": r"Ledger +Venue", "cancel": "not open",
+    "decide": "There is no order", "look": "There is no order", "order": "There is no order",
     "fills": r"\d+ fills", "flatten": "Flatten all positions", "halt": "HALTED", "health": "connected",
     "help": "/halt", "job": "equity", "limits": "MAX_ORDER_VALUE", "live": "rests", "menu": "Menu",
     "orders": "No open orders", "parameters": "fast = 15", "pause": "trend-msft", "performance": "total return",
-    "pnl": "By strategy", "positions": "AAPL", "report": "P&L since start", "resume": "Resume trading",
+    "pnl": "By strategy", "positions": "AAPL", "report": "P&L", "resume": "Resume trading",
     "risk": "Limits in use", "run": "trend-msft", "schedule": "risk-sweep", "status": "Cash", "stop": "breakout-ibm",
     "strategies": "reversion-ibm", "strategy": "Trend following",
 }  # fmt: skip
