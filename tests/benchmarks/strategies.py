@@ -8,6 +8,7 @@ from typing import Any
 from core.engine import Engine
 from core.market.archive import bundled_archive
 from core.market.history import History
+from core.store.along import store
 from core.strategy.host import Call, ThreadHost
 from core.strategy.registry import build_strategy
 from tests.benchmarks.support.disk import fdatasync_ms
@@ -69,7 +70,7 @@ async def storing() -> list[Figure]:
     return [
         figure(
             "1,000 strategies, one bar, all states stored", "ms", taken, percent=100,
-            reference=f"fdatasync {told(sync)}", note="StrategyManager.decide: one transaction, 1,000 upserts",
+            reference=f"fdatasync {told(sync)}", note="StrategyManager.decide and write: one transaction, 1,000 upserts",
         )
     ]  # fmt: skip
 
@@ -86,5 +87,6 @@ async def decisions(made: Engine, count: int) -> Sequence[float]:
         made.strategies.observe(new.values())
         begin = time.perf_counter()
         await made.strategies.decide(new)
+        await store(made.strategies)
         taken.append((time.perf_counter() - begin) * 1000)
     return taken
