@@ -219,8 +219,9 @@ class OrderReport:
     """The venue's word on one order: its state now, the total filled, and the fills new in this report.
 
     A report from a query carries every fill that the venue still remembers; the receiver dedupes by fill id.
-    `busted` are the ids of fills that the venue has declared void. `stop_price` of a trailing stop is its trigger
-    now. `client_order_id` is empty for an order that was placed without one of ours.
+    `busted` are the ids of fills that the venue has declared void; for a fill that had corrected another they name
+    the whole chain (`x.02` and `x.01`), or whoever missed the correction could keep what it replaced. `stop_price` of
+    a trailing stop is its trigger now. `client_order_id` is empty for an order that was placed without one of ours.
     """
 
     client_order_id: ClientOrderId

@@ -103,6 +103,11 @@ class Questions:
             connected=desk.broker.is_connected,
             feed=engine.rounds.status,
             measured_since=await get_cursor(MEASURED),
+            restricted=tuple(
+                scope.removeprefix(f"instrument:{desk.account}/")
+                for scope, state in sorted(engine.switch.states.items())
+                if scope.startswith(f"instrument:{desk.account}/") and state is not TradingState.ACTIVE
+            ),
         )
 
     def _gross_fraction(self) -> float | None:

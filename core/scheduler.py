@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -58,13 +59,14 @@ class Scheduler:
         self._outcomes: dict[str, tuple[datetime, str]] = {}
         self._busy: set[str] = set()
         self._told: set[str] = set()
+        self._stopped = False
 
     async def start(self) -> None:
         """Begin to tick, as people have left it. After a sleep of the machine a job that is late runs once."""
         paused = {name for name, row in (await job_rows()).items() if not row.enabled}
         for job in self._jobs.values():
             self._ticker.add_job(
-                self.run_now,
+                self._tick,
                 job.trigger,
                 args=[job.name],
                 id=job.name,
@@ -77,9 +79,17 @@ class Scheduler:
         self._ticker.start()
 
     def stop(self) -> None:
-        """Stop ticking."""
+        """Stop ticking; jobs at work are cut off."""
+        self._stopped = True
         if self._ticker.running:
             self._ticker.shutdown(wait=False)
+
+    async def _tick(self, name: str) -> None:
+        try:
+            await self.run_now(name)
+        except asyncio.CancelledError:
+            if not self._stopped:
+                raise
 
     async def run_now(self, name: str) -> str:
         """Run a job and return its outcome: "ok", or what went wrong, which is an alert as well.

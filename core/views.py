@@ -278,6 +278,7 @@ class Overview:
     connected: bool
     feed: str  # a sentence: "replaying 2000-09-29 at 4 bars/s"
     measured_since: datetime | None = None  # losses are measured from the last resume, if there was one
+    restricted: tuple[str, ...] = ()  # instruments that may only be reduced
 
 
 @dataclass(frozen=True, slots=True)

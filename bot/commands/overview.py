@@ -89,6 +89,7 @@ def _menu(call: Call, view: Overview, hello: Html) -> Screen:
         hello,
         states.label(view),
         states.trading_line(view.state, view.state_reason),
+        _only_reducing(view),
         "",
         _money_line(view),
     )
@@ -118,6 +119,7 @@ def _overview(view: Overview, caller: Caller) -> Html:
     return html.lines(
         states.label(view),
         states.trading_line(view.state, view.state_reason),
+        _only_reducing(view),
         "",
         _money_line(view),
         table(rows),
@@ -139,7 +141,12 @@ def _worries(view: Overview) -> Html:
     if not view.connected:
         worries.append("⚠️ The broker is not connected.")
     if view.uncertain_orders:
-        worries.append(f"⚠️ {number_of(view.uncertain_orders, 'order')} of unknown outcome; being asked about.")
+        worries.append(f"⚠️ {number_of(view.uncertain_orders, 'order')} of unknown outcome: /orders doubt")
     if view.pending_alerts:
         worries.append(f"🔔 {number_of(view.pending_alerts, 'alert')} not delivered yet.")
     return html.lines(*worries) if worries else html.EMPTY
+
+
+def _only_reducing(view: Overview) -> Html:
+    """Instruments on which books and venue disagree, or that were overfilled."""
+    return html.text("🟡 Only reducing: ", ", ".join(view.restricted)) if view.restricted else html.EMPTY

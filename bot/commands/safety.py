@@ -55,7 +55,7 @@ async def halt(call: Call) -> Screen:
 
 async def _ask_resume(call: Call) -> Question | None:
     view = await call.service.risk()
-    if view.state is TradingState.ACTIVE:
+    if not _restricted(view):
         return None
     text = html.lines(
         html.text("▶️ ", html.bold("Resume trading?")),
@@ -69,7 +69,7 @@ async def _ask_resume(call: Call) -> Question | None:
 @command("resume", "Trade again after a halt", permission=Permission.ADMINISTER, ask=_ask_resume, trace=("resume",))
 async def resume(call: Call) -> Screen:
     """Lift the halt."""
-    if (await call.service.risk()).state is TradingState.ACTIVE:
+    if not _restricted(await call.service.risk()):
         return notice("Trading is not halted: there is nothing to resume.", _AFTER, toast="Not halted")
     return outcome(await call.service.resume(call.actor), *_AFTER)
 
@@ -95,8 +95,13 @@ def render_risk(view: RiskScreenView, call: Call) -> Html:
     )
 
 
+def _restricted(view: RiskScreenView) -> list[ScopeState]:
+    """Whatever may not trade freely: the house, the account, a strategy, an instrument."""
+    return [scope for scope in view.scopes if scope.state is not TradingState.ACTIVE]
+
+
 def _scopes(view: RiskScreenView, call: Call) -> Html:
-    grave = [scope for scope in view.scopes if scope.state is not TradingState.ACTIVE]
+    grave = _restricted(view)
     return html.lines(*(_scope(scope, call) for scope in grave[:10])) if grave else html.EMPTY
 
 

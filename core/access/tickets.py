@@ -10,6 +10,7 @@ from enum import StrEnum
 from core.clock import Clock, Ids
 from core.store.database import transaction
 from core.store.models import TicketRow
+from core.store.rows import put
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class Tickets:
         """Store the tickets of one message in one commit; returns their nonces in order."""
         now = self._clock.now()
         rows = [self._row(request, message_id, now) for request in requests]
-        await TicketRow.bulk_create(rows)
+        await put(rows)
         return [row.nonce for row in rows]
 
     def _row(self, request: TicketRequest, message_id: int | None, now: datetime) -> TicketRow:

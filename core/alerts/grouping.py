@@ -8,7 +8,7 @@ from core.alerts.channel import Message, Severity
 from core.store.alerts import Pending
 
 # Alerts of these kinds that wait together become one message, under this title; the channel adds how many.
-GROUPED = {"fill": "Fills", "denied": "Orders denied by risk", "order": "Orders refused"}
+GROUPED = {"fill": "Fills", "denied": "Orders denied by risk", "order": "News of orders"}
 LARGEST_GROUP = 12
 
 

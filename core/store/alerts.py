@@ -11,6 +11,7 @@ from tortoise.expressions import F
 from core.alerts.channel import Severity
 from core.store.database import transaction
 from core.store.models import AlertRow, DeliveryRow
+from core.store.rows import put
 
 # More than this is not looked at before each message, so that a long outage costs neither time nor memory.
 _ROUND = 50
@@ -55,7 +56,7 @@ async def add_alert(
             at=at,
         )
         pairs = [each.split(":", 1) for each in recipients]
-        await DeliveryRow.bulk_create(
+        await put(
             DeliveryRow(alert_id=row.id, rank=severity.rank, channel=channel, recipient=recipient, status="waiting")
             for channel, recipient in pairs
         )

@@ -10,6 +10,7 @@ from datetime import datetime
 from itertools import groupby
 
 from core.store.models import AllocationRow
+from core.store.rows import put as put_rows
 from core.trading.ledger import FillFacts
 
 _BATCH = 200
@@ -54,7 +55,7 @@ async def replace(old_ref: str, by: str) -> None:
 
 async def put(facts: FillFacts, at: datetime, place: int | None = None) -> None:
     """Who got which part of a fill. Written twice, the second counts."""
-    await AllocationRow.bulk_create(
+    await put_rows(
         [
             AllocationRow(
                 fill_ref=facts.ref,
@@ -72,6 +73,6 @@ async def put(facts: FillFacts, at: datetime, place: int | None = None) -> None:
             )
             for part in facts.allocations
         ],
-        on_conflict=["fill_ref", "strategy"],
-        update_fields=["quantity", "price", "fee", "at", "multiplier", "fee_currency", "place"],
+        replacing=("fill_ref", "strategy"),
+        keeping=("replaced_by",),
     )

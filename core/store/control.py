@@ -7,6 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from core.store.models import BaselineRow, Cursor, EquityRow, JobRow, StrategyRow, TradingStateRow
+from core.store.rows import put
 from risk.baselines import Baselines
 
 
@@ -17,7 +18,7 @@ async def trading_states() -> list[TradingStateRow]:
 
 async def put_trading_state(scope: str, state: int, reason: str, by: str, at: datetime) -> None:
     """Remember a scope's state."""
-    await TradingStateRow.update_or_create(scope=scope, defaults={"state": state, "reason": reason, "by": by, "at": at})
+    await put([TradingStateRow(scope=scope, state=state, reason=reason, by=by, at=at)], replacing=("scope",))
 
 
 async def get_baselines(account: str) -> Baselines | None:
@@ -30,15 +31,14 @@ async def get_baselines(account: str) -> Baselines | None:
 
 async def put_baselines(account: str, baselines: Baselines) -> None:
     """Remember an account's baselines."""
-    await BaselineRow.update_or_create(
+    row = BaselineRow(
         account=account,
-        defaults={
-            "day": baselines.day.isoformat(),
-            "day_start_equity": baselines.day_start_equity,
-            "peak_equity": baselines.peak_equity,
-            "last_equity": baselines.last_equity,
-        },
+        day=baselines.day.isoformat(),
+        day_start_equity=baselines.day_start_equity,
+        peak_equity=baselines.peak_equity,
+        last_equity=baselines.last_equity,
     )
+    await put([row], replacing=("account",))
 
 
 async def strategy_rows() -> dict[str, StrategyRow]:
@@ -54,16 +54,13 @@ async def get_cursor(name: str) -> datetime | None:
 
 async def put_cursor(name: str, at: datetime) -> None:
     """Remember how far."""
-    await Cursor.update_or_create(name=name, defaults={"at": at})
+    await put([Cursor(name=name, at=at)], replacing=("name",))
 
 
 async def add_equity(values: Mapping[str, Decimal], at: datetime) -> None:
     """Equity of "account" and net P&L by strategy at `at`; a second time for one moment replaces the first."""
-    await EquityRow.bulk_create(
-        [EquityRow(subject=subject, value=value, at=at) for subject, value in values.items()],
-        on_conflict=["subject", "at"],
-        update_fields=["value"],
-    )
+    rows = [EquityRow(subject=subject, value=value, at=at) for subject, value in values.items()]
+    await put(rows, replacing=("subject", "at"))
 
 
 async def equity_series(subject: str, since: datetime | None = None, *, most: int) -> list[tuple[datetime, Decimal]]:

@@ -90,6 +90,8 @@ class Database:
         if self._is_open and self._mark is not None:
             await self._tidy(self._mark)
         await self._disconnect()
+        if self._mark is not None:
+            self._mark.remove_if_log_is_gone()
 
     async def _disconnect(self) -> None:
         self._is_open = False
@@ -108,6 +110,7 @@ class Database:
         mark.refuse_if_log_is_missing()
         with closing(connect(self.place)) as looked:
             looked.execute("PRAGMA schema_version")
+            mark.remove()  # closing may move the log into the main file and delete it: that is no loss
 
     async def _connect(self) -> None:
         if self._mark is not None:

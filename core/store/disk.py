@@ -48,6 +48,11 @@ class OpenMark:
         """Everything is in the main file."""
         self._mark.unlink(missing_ok=True)
 
+    def remove_if_log_is_gone(self) -> None:
+        """SQLite has closed, and left no log: everything is in the main file."""
+        if not self._log.exists():
+            self.remove()
+
     def refuse_if_log_is_missing(self) -> None:
         """Raises `SettingsError` if the program did not end in good order and the newest commits are gone."""
         if self._mark.exists() and self._path.exists() and not self._log.exists():

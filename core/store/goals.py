@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.store.models import GoalRow
-
-_KEY = ("account", "strategy", "symbol")
-_VALUES = ("quantity", "exposure", "reason", "barred")
+from core.store.rows import put
 
 
 async def load_goals(account: str) -> list[GoalRow]:
@@ -19,4 +17,4 @@ async def load_goals(account: str) -> list[GoalRow]:
 async def put_goals(account: str, goals: Mapping[tuple[str, str], Mapping[str, Any]]) -> None:
     """Store these goals, by strategy and symbol; the others stay as they are."""
     rows = [GoalRow(account=account, strategy=name, symbol=symbol, **goal) for (name, symbol), goal in goals.items()]
-    await GoalRow.bulk_create(rows, on_conflict=_KEY, update_fields=_VALUES)
+    await put(rows, replacing=("account", "strategy", "symbol"))

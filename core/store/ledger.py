@@ -9,6 +9,7 @@ from decimal import Decimal, localcontext
 from tortoise.queryset import QuerySet
 
 from core.store.models import LedgerBalance, LedgerEntry, LedgerTransaction
+from core.store.rows import put
 from core.trading.ledger import EXACT, Posting, carried
 
 
@@ -28,16 +29,13 @@ async def post(
 ) -> None:
     """Add a posting; `balances` are the sums before it. A second one with the same ref raises."""
     row = await LedgerTransaction.create(ref=posting.ref, kind=posting.kind, at=at, recorded_at=wall, corrects=corrects)
-    await LedgerEntry.bulk_create(
+    await put(
         LedgerEntry(transaction_id=row.id, account=entry.account, unit=entry.unit, amount=entry.amount)
         for entry in posting.entries
     )
-    changed = carried(balances, posting.entries)
-    await LedgerBalance.bulk_create(
-        [LedgerBalance(account=account, unit=unit, amount=amount) for (account, unit), amount in changed.items()],
-        on_conflict=["account", "unit"],
-        update_fields=["amount"],
-    )
+    changed = carried(balances, posting.entries).items()
+    rows = [LedgerBalance(account=account, unit=unit, amount=amount) for (account, unit), amount in changed]
+    await put(rows, replacing=("account", "unit"))
 
 
 async def load_balances() -> dict[tuple[str, str], Decimal]:

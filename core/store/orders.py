@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from brokers.order import Fill
 from core.store.models import AllocationRow, Cursor, FillRow, OrderEvent, OrderRow, OrderStrategyRow
+from core.store.rows import change, put
 from core.trading.belief import Belief
 from core.trading.ledger import FillFacts
 from core.trading.live_order import LiveOrder
@@ -58,8 +59,8 @@ async def insert_order(order: LiveOrder, account: str, stamp: Stamp) -> None:
         give_up_at=order.give_up_at,
     )
     links = [OrderStrategyRow(client_order_id=order.id, strategy=name, at=stamp.market) for name in sorted(allocations)]
-    await OrderRow.bulk_create([row])  # in bulk even if it is one: rows whose ids nobody needs are stored in one step
-    await OrderStrategyRow.bulk_create(links)
+    await put([row])
+    await put(links)
     await add_event(order.id, OrderState.INTENDED, order.state, order.reason, stamp)
 
 
@@ -73,7 +74,7 @@ async def add_event(order: str, before: OrderState, after: OrderState, note: str
         at=stamp.market,
         recorded_at=stamp.wall,
     )
-    await OrderEvent.bulk_create([step])
+    await put([step])
 
 
 async def update_order(order: LiveOrder, belief: Belief, note: str) -> None:
@@ -92,7 +93,7 @@ async def update_order(order: LiveOrder, belief: Belief, note: str) -> None:
         changes["limit_price"] = belief.request.limit_price
         changes["stop_price"] = belief.request.stop_price
         changes["allocations"] = _as_text(belief.allocations)
-    await OrderRow.filter(client_order_id=order.id).update(**changes)
+    await change(OrderRow, "client_order_id", order.id, changes)
 
 
 async def instance_name(fresh: str) -> str:
@@ -180,6 +181,23 @@ async def void_fill(account: str, symbol: str, stored_as: str, replaced_by: str 
     await row.update(status=status, replaced_by=replaced_by)
 
 
+async def stored_fills(account: str, fills: Collection[Fill]) -> dict[tuple[str, str], FillRow]:
+    """The rows of these fills, by (symbol, the venue's id), in one query for all that fit into one."""
+    symbols, wanted = sorted({fill.symbol for fill in fills}), sorted({fill.fill_id for fill in fills})
+    rows: dict[tuple[str, str], FillRow] = {}
+    for start in range(0, len(wanted), _AT_ONCE):
+        some = wanted[start : start + _AT_ONCE]
+        for row in await FillRow.filter(account=account, symbol__in=symbols, fill_id__in=some):
+            rows[row.symbol, row.fill_id] = row
+    return rows
+
+
+async def fills_at_venue(account: str, symbol: str, strategy: str, venue_orders: Iterable[str]) -> list[FillRow]:
+    """The fills that count, of these orders of the venue, that are `strategy`'s alone, oldest first."""
+    rows = FillRow.filter(account=account, symbol=symbol, strategies=_listed([strategy]), status="booked")
+    return await rows.filter(venue_order_id__in=sorted(venue_orders)).order_by("id")
+
+
 async def fill_family(account: str, symbol: str, names: Iterable[str]) -> list[FillRow]:
     """The rows of the venue's fill ids in a symbol, and of what was recorded in their place, oldest first."""
     rows: dict[int, FillRow] = {}
@@ -198,7 +216,7 @@ async def insert_fill(
     account: str, fill: Fill, facts: FillFacts, stamp: Stamp, *, stored_as: str = "", corrects: str = ""
 ) -> None:
     """One execution. Its parts are stored with its posting."""
-    await FillRow.create(
+    row = FillRow(
         account=account,
         fill_id=stored_as or fill.fill_id,
         corrects=corrects,
@@ -216,6 +234,7 @@ async def insert_fill(
         at=fill.at,
         recorded_at=stamp.wall,
     )
+    await put([row])
 
 
 async def page_of_orders(

@@ -6,13 +6,15 @@ step in its history. Reports may come twice, late, in any order, and before the 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
 
 import structlog
 
-from brokers.order import Fill, OrderReport, VenueOrderState
+from brokers.errors import BrokerError
+from brokers.order import ClientOrderId, Fill, OrderReport, VenueOrderState
 from core.alerts.outbox import Alert, Alerts
 from core.clock import Clock
 from core.events import Events, FillRecorded, OrderChanged
@@ -23,8 +25,8 @@ from core.trading.belief import Belief
 from core.trading.books import Books, Page
 from core.trading.fees import with_known_fees
 from core.trading.fill_books import FillBooks
-from core.trading.fill_news import FillNews, KnownFill, news_of
-from core.trading.fills import alert_of_answer, parts_of, surprises
+from core.trading.fill_news import FillNews, KnownFill, Trust, is_complete, is_whole, news_of
+from core.trading.fills import alert_of_answer, alert_of_held, parts_of, surprises
 from core.trading.ledger import EXACT
 from core.trading.live_order import LiveOrder
 from core.trading.open_orders import OpenOrders
@@ -34,10 +36,19 @@ from core.trading.terms_news import told_terms
 log = structlog.get_logger(__name__)
 
 Overfilled = Callable[[str, str], Awaitable[None]]
+Find = Callable[[ClientOrderId], Awaitable[OrderReport | None]]
+
+# How often an order is asked for again when something comes between question and answer.
+_QUESTIONS = 3
+# How long a booked fill must be missing from the venue's list before it counts as void without a word of it.
+_PATIENCE = timedelta(seconds=20)
 
 
 class Beliefs:
-    """The only one who changes an order of ours. `overfilled(symbol, reason)` is called after an overfill."""
+    """The only one who changes an order of ours. `overfilled(symbol, reason)` is called after an overfill.
+
+    `find` asks the venue for an order, where it can be asked: a correction may name a fill that we never heard of.
+    """
 
     def __init__(
         self,
@@ -49,6 +60,7 @@ class Beliefs:
         alerts: Alerts,
         events: Events,
         overfilled: Overfilled,
+        find: Find,
     ) -> None:
         self._open = open_orders
         self._books = books
@@ -57,6 +69,9 @@ class Beliefs:
         self._alerts = alerts
         self._events = events
         self._overfilled = overfilled
+        self._find = find
+        self._told_held: set[str] = set()
+        self._gone: dict[str, tuple[frozenset[str], datetime]] = {}
         self._fills = FillBooks(open_orders.account, alerts)
 
     @property
@@ -73,24 +88,48 @@ class Beliefs:
         the order's; a report of the stream may be older than what we know, and its terms say nothing new.
         """
         report = with_known_fees(report)
+        heard = await self._hear(report, asked)
+        if heard is None:
+            log.warning("a report for an order that is not ours", order=report.client_order_id)
+            return
+        order, news = heard
+        if news.is_broken:
+            await self._clear_up(order, report, asked, news)
+        elif asked is not None:
+            self._gone.pop(order.id, None)
+
+    async def _hear(
+        self,
+        report: OrderReport,
+        asked: int | None,
+        trust: Trust = Trust.CAREFUL,
+        when_asked: Mapping[str, KnownFill] | None = None,
+    ) -> tuple[LiveOrder, FillNews] | None:
+        """Take over what is certain: the order, and the news with what is not; None for an order that is not ours.
+
+        A WHOLE list is one only if the fills are still those of the moment `when_asked`.
+        """
         async with self._books.lock:
             order = await self._open.known(report.client_order_id)
             if order is None:
-                log.warning("a report for an order that is not ours", order=report.client_order_id)
-                return
+                return None
+            if trust is Trust.WHOLE and order.fills != when_asked:
+                trust = Trust.CAREFUL
+            news = news_of(order.fills, order.void, report, fresh_figures=asked is not None, trust=trust)
+            if trust is Trust.WHOLE:
+                news = self._patient(order, news)
             before = Belief.of(order)
-            fresh = asked == order.asked
-            told = await self._take(order, report, fresh_terms=fresh, fresh_figures=asked is not None)
+            told = await self._take(order, report, news, fresh_terms=asked == order.asked)
         for event in told:
             await self._events.publish(event)
         await self._tell_changed(order, before)
         if told and order.filled > order.request.quantity:
             await self._overfilled(order.symbol, f"{order.what} was overfilled: {order.filled.normalize():f}")
+        return order, news
 
     async def _take(
-        self, order: LiveOrder, report: OrderReport, *, fresh_terms: bool, fresh_figures: bool
+        self, order: LiveOrder, report: OrderReport, news: FillNews, *, fresh_terms: bool
     ) -> Sequence[FillRecorded]:
-        news = news_of(order.fills, order.void, report, fresh_figures=fresh_figures)
         fills = _fills_after(order, news)
         filled = order.filled_by(fills.values())
         state = after_report(order.state, report.state, complete=filled >= _units_told(report))
@@ -110,6 +149,50 @@ class Beliefs:
         order.fills, order.void = fills, order.void | news.void
         self._believe(order, belief)
         return told_fills
+
+    # --- broken chains -----------------------------------------------------------------------------
+
+    async def _clear_up(self, order: LiveOrder, report: OrderReport, asked: int | None, news: FillNews) -> None:
+        """The venue's list of the order's fills decides, if it can be had; else what is in doubt is held back."""
+        trust = Trust.ALONE
+        for _ in range(_QUESTIONS):
+            fills, question = order.fills, order.asked
+            answer = await self._ask(order)
+            if answer is None:
+                break
+            is_list = is_whole(fills, order.void, answer, news)
+            heard = await self._hear(answer, question, Trust.WHOLE if is_list else Trust.CAREFUL, fills)
+            if heard is not None and heard[1].is_whole:
+                return
+            trust = Trust.CAREFUL if is_complete(answer) else Trust.ALONE
+            if not is_list:
+                break
+        left = await self._hear(report, asked, trust)
+        for fill in left[1].held if left else ():
+            await self._tell_held(order, fill)
+
+    async def _ask(self, order: LiveOrder) -> OrderReport | None:
+        try:
+            answer = await self._find(order.id)
+        except BrokerError as error:
+            log.warning("a broken chain of corrections cannot be asked for", order=order.id, error=str(error))
+            return None
+        return answer and with_known_fees(answer)
+
+    def _patient(self, order: LiveOrder, news: FillNews) -> FillNews:
+        """What is missing without a reason is taken out if it stays missing: an answer may be older than a fill."""
+        now = self._clock.now()
+        absent, since = self._gone.pop(order.id, (frozenset[str](), now))
+        if not news.absent or (news.absent == absent and now - since >= _PATIENCE):
+            return news
+        self._gone[order.id] = (news.absent, since if news.absent == absent else now)
+        return replace(news, busted=tuple(each for each in news.busted if each not in news.absent))
+
+    async def _tell_held(self, order: LiveOrder, fill: Fill) -> None:
+        key = f"{order.id}|{fill.fill_id}"
+        if fill.corrects and key not in self._told_held:
+            await self._alerts.add(alert_of_held(order.what, fill))
+            self._told_held.add(key)
 
     # --- fills -------------------------------------------------------------------------------------
 

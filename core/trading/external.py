@@ -23,12 +23,15 @@ from core.clock import Clock
 from core.events import Events, FillRecorded
 from core.store import orders as order_store
 from core.store.control import get_cursor, put_cursor
+from core.store.models import FillRow
 from core.store.orders import Stamp
 from core.trading.books import Books, Page
 from core.trading.fees import with_known_fee
 from core.trading.fill_books import FillBooks
-from core.trading.fill_news import FillNews, KnownFill, known_fills, news_of
+from core.trading.fill_news import BOOKED, FillNews, KnownFill, Trust, known_fills, news_of
+from core.trading.fills import alert_of_held
 from core.trading.ledger import EXTERNAL
+from core.trading.live_order import LiveOrder
 from core.trading.order_manager import OrderManager
 from core.trading.order_search import report_of_fills
 from core.trading.risk_watch import RiskWatch
@@ -82,7 +85,7 @@ class ExternalTrades:
         since = max(floor, seen - LOOKBACK)
         fills = [with_known_fee(fill) for fill in await self._broker.get_fills(since) if fill.at > floor]
         flows = await self._flows(since, floor)
-        waiting = await self._take_fills(fills)
+        waiting = await self._take_fills(fills, since)
         await self._take_flows(flows)
         newest = max([seen, *(fill.at for fill in fills), *(flow.at for flow in flows)])
         oldest_waiting = min((fill.at for fill in waiting), default=newest)
@@ -95,8 +98,14 @@ class ExternalTrades:
 
     # --- executions --------------------------------------------------------------------------------
 
-    async def _take_fills(self, fills: Sequence[Fill]) -> list[Fill]:
-        """Record what is not recorded; those that may still turn out ours wait, and are returned."""
+    async def _take_fills(self, fills: Sequence[Fill], since: datetime) -> list[Fill]:
+        """Record what is not recorded; those that may still turn out ours wait, and are returned.
+
+        Nearly always everything is recorded, and one query says so.
+        """
+        stored = await order_store.stored_fills(self._orders.account, fills)
+        if all(says_it_all(stored.get((fill.symbol, fill.fill_id)), fill) for fill in fills):
+            return []
         owners = await self._owners(fills)
         mine: dict[str, list[Fill]] = defaultdict(list)
         others: dict[str, list[Fill]] = defaultdict(list)
@@ -109,9 +118,10 @@ class ExternalTrades:
             else:
                 others[fill.symbol].append(fill)
         for order_id, each in mine.items():
-            await self._take_ours(order_id, each)
+            if not all(says_it_all(stored.get((fill.symbol, fill.fill_id)), fill) for fill in each):
+                await self._take_ours(order_id, each)
         for symbol, theirs in others.items():
-            await self._take_theirs(symbol, theirs)
+            await self._take_theirs(symbol, theirs, since)
         return waiting
 
     async def _owners(self, fills: Sequence[Fill]) -> dict[str, str]:
@@ -140,18 +150,18 @@ class ExternalTrades:
         if order is None:
             return
         asked, told = order.asked, report_of_fills(order, fills)
-        if not news_of(order.fills, order.void, told):
+        if not _is_news(order, told):
             return
         report = None
         if self._broker.capabilities.find_by_client_id:
             report = await self._broker.find_order(order.id)
         if report is not None:
             await self._orders.apply(report, asked=asked)
-        if news_of(order.fills, order.void, told):
+        if _is_news(order, told):
             log.warning("executions were not told with their order", order=order_id)
             await self._orders.apply(told, asked=asked)
 
-    async def _take_theirs(self, symbol: str, fills: Sequence[Fill]) -> None:
+    async def _take_theirs(self, symbol: str, fills: Sequence[Fill], since: datetime) -> None:
         if symbol not in self._books.portfolio.instruments:
             title = f"Traded at the venue in {symbol}, which is not in our market"
             body = "It cannot be valued and is not in the books. Put the symbol into market.symbols, then restart."
@@ -160,11 +170,30 @@ class ExternalTrades:
         async with self._books.lock:
             names = {name for fill in fills for name in (fill.fill_id, fill.corrects) if name}
             rows = await order_store.fill_family(self._orders.account, symbol, names)
-            known, void = known_fills(rows)
-            news = news_of(known, void, _report(symbol, fills))
+            earlier = await self._earlier_links(symbol, fills, rows)
+            known, void = known_fills([*rows, *earlier])
+            names |= {row.fill_id for row in earlier}
+            known = {name: fill for name, fill in known.items() if name in names}
+            told = _report(symbol, fills)
+            news = news_of(known, void, told, trust=Trust.ALONE)
+            if 0 < len(earlier) <= len(news.held) and all(row.at >= since for row in earlier):  # they would be told
+                news = news_of(known, void, told, trust=Trust.WHOLE)
             events = await self._record(symbol, news, known) if news else []
         for event in events:
             await self._events.publish(event)
+        for fill in news.held:
+            await self._telling.once(f"held:{_name(fill)}", alert_of_held(f"external {symbol}", fill))
+
+    async def _earlier_links(self, symbol: str, fills: Sequence[Fill], rows: Sequence[FillRow]) -> list[FillRow]:
+        """What a correction of a fill that we never heard of may take the place of: booked, and not told any more."""
+        told = {fill.fill_id for fill in fills}
+        known = {row.fill_id for row in rows}
+        orphans = [fill for fill in fills if fill.corrects and not {fill.fill_id, fill.corrects} & known]
+        venue_orders = {fill.venue_order_id for fill in orphans if fill.corrects not in told}
+        if not venue_orders:
+            return []
+        booked = await order_store.fills_at_venue(self._orders.account, symbol, EXTERNAL, venue_orders)
+        return [row for row in booked if row.fill_id not in known]
 
     async def _record(self, symbol: str, news: FillNews, known: dict[str, KnownFill]) -> list[FillRecorded]:
         instrument = self._books.portfolio.instrument(symbol)
@@ -195,6 +224,21 @@ class ExternalTrades:
                     is_new = await page.post_flow(flow, flow.at)
                     moved = await self._watch.store_paid_in(flow) if is_new else None
                 self._watch.believe(moved)
+
+
+def says_it_all(row: FillRow | None, fill: Fill) -> bool:
+    """Whether all that the venue tells of a fill is in the books, as far as its own row shows."""
+    if row is None or row.replaced_by.startswith(f"{fill.fill_id}~"):
+        return False
+    if row.status != BOOKED:
+        return True
+    is_paid = row.fee is not None or fill.fee is None
+    return is_paid and (row.quantity, row.price) == (fill.quantity, fill.price)
+
+
+def _is_news(order: LiveOrder, told: OrderReport) -> bool:
+    news = news_of(order.fills, order.void, told)
+    return bool(news or news.held)
 
 
 def _name(fill: Fill) -> str:

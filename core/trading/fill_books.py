@@ -67,8 +67,9 @@ class FillBooks:
         new_ref = self._ref(symbol, correction.stored_as)
         facts = corrected_facts(instrument, fill, await self._parts(old_ref), self._account, new_ref)
         await order_store.void_fill(self._account, symbol, old.stored_as, correction.stored_as)
+        corrects = correction.old if correction.is_silent else fill.corrects  # it may name a link that we missed
         await order_store.insert_fill(
-            self._account, fill, facts, stamp, stored_as=correction.stored_as, corrects=correction.old
+            self._account, fill, facts, stamp, stored_as=correction.stored_as, corrects=corrects
         )
         await page.replace_trade(old_ref, facts, fill.at)
         await self._alerts.add(alert_of_correction(what, old, correction))

@@ -101,6 +101,16 @@ def alert_of_bust(what: str, old: KnownFill) -> Alert:
     return Alert("correction", Severity.CRITICAL, f"Fill declared void by the venue: {what}", body)
 
 
+def alert_of_held(what: str, fill: Fill) -> Alert:
+    """A correction that may take the place of a booked fill, and nobody can say of which."""
+    body = (
+        f"The venue says that {_figures(fill.quantity, fill.price)} ({fill.fill_id}) takes the place of "
+        f"{fill.corrects}, which we never heard of. It is not in the books, or it might count twice. We ask again when "
+        "we reconcile; until then compare with the venue's statement."
+    )
+    return Alert("correction", Severity.CRITICAL, f"A correction is held back: {what}", body)
+
+
 def _figures(quantity: Decimal, price: Decimal) -> str:
     return f"{quantity.normalize():,f} at {price.normalize():,f}"
 

@@ -15,6 +15,7 @@ from core.store import orders as order_store
 from core.store.models import FillRow, OrderRow
 from core.trading.live_order import LiveOrder
 from core.trading.portfolio import Portfolio
+from core.trading.states import OrderState
 from risk.view import Submission
 
 # How many recent submissions are kept for the rate and duplicate rules.
@@ -63,7 +64,8 @@ class OpenOrders:
 
     def doubtful(self, strategy: str, symbol: str) -> Decimal:
         """Of what is `pending`, the part that may never have reached the venue."""
-        doubts = (each for each in self._open.values() if each.symbol == symbol and each.state.is_in_doubt)
+        unsure = (OrderState.SUBMITTING, OrderState.UNCERTAIN)
+        doubts = (each for each in self._open.values() if each.symbol == symbol and each.state in unsure)
         return sum((order.pending_part(strategy) for order in doubts if not order.is_resting_exit), ZERO)
 
     # --- changing ----------------------------------------------------------------------------------

@@ -82,6 +82,7 @@ class OrderManager:
             alerts=alerts,
             events=events,
             overfilled=overfilled,
+            find=self._find,
         )
         self._refusals = Refusals()
         self._used: deque[Approved] = deque(maxlen=_REMEMBERED)
@@ -269,6 +270,9 @@ class OrderManager:
     async def settle_as(self, order: LiveOrder, state: OrderState, note: str, alert: Alert | None = None) -> None:
         """The order's state is known without a report: see `Beliefs.settle_as`."""
         await self.beliefs.settle_as(order, state, note, alert)
+
+    async def _find(self, order_id: ClientOrderId) -> OrderReport | None:
+        return await self._broker.find_order(order_id) if self._broker.capabilities.find_by_client_id else None
 
     def _stamp(self) -> Stamp:
         return Stamp(self._trading_clock.now(), self._clock.now())

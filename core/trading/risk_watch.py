@@ -148,9 +148,8 @@ class RiskWatch:
         if state is TradingState.HALTED:
             await self.halt_for("RISK BREACH", reason)
             return
-        await self._switch.set(self.scope, state, reason, "risk monitor")
-        await self._alerts.add(Alert("breach", Severity.WARNING, "Risk breach: only exits may trade", reason))
-        await self._publish(state, reason)
+        alert = Alert("breach", Severity.WARNING, "Risk breach: only exits may trade", reason)
+        await self._set(state, reason, alert)
 
     # --- halting -----------------------------------------------------------------------------------
 
@@ -167,13 +166,20 @@ class RiskWatch:
 
     async def _switch_off(self, what: str, reason: str) -> None:
         body = f"{reason}\nNothing trades until an admin resumes. Open orders are being cancelled."
+        await self._set(
+            TradingState.HALTED, reason, Alert("halt", Severity.CRITICAL, f"{what}: trading is HALTED", body)
+        )
+
+    async def _set(self, state: TradingState, reason: str, alert: Alert) -> None:
+        """State and alert are one commit; while that fails the state counts all the same, and both are stored later."""
+
+        async def tell() -> None:
+            await self._alerts.add(alert)
+
         try:
-            await self._switch.set(self.scope, TradingState.HALTED, reason, "risk monitor")
+            await self._switch.set(self.scope, state, reason, "risk monitor", tell)
         finally:
-            try:
-                await self._alerts.add(Alert("halt", Severity.CRITICAL, f"{what}: trading is HALTED", body))
-            finally:
-                await self._publish(TradingState.HALTED, reason)
+            await self._publish(state, reason)
 
     async def _cancel(self, reason: str, *, spare: Collection[str] = ()) -> None:
         lines = await self._cancel_everything(reason, spare=spare)

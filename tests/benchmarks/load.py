@@ -1,7 +1,7 @@
-"""How many orders a second are stored, sent and accepted, one after the other and many at once.
+"""How many orders a second are stored, sent, accepted and cancelled again, one after the other and many at once.
 
-Limit orders far from the market go through the risk gate, the durable write-ahead commit, the paper venue (durable
-too), and the commit of the acceptance. Many at once share commits; one after the other they cannot.
+Limit orders far from the market go through the risk gate, the durable write-ahead commit, the paper venue, and the
+commit of the acceptance; cancelling is two commits more. Many at once share commits; one after the other they cannot.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from tests.benchmarks.support.rig import NEVER_HALTED, NEVER_IN_THE_WAY, STILL, 
 
 AT_ONCE = (1, 10, 50)
 FAR = Decimal("0.5")
-SETTINGS = over(STILL, {**NEVER_IN_THE_WAY, **NEVER_HALTED, "max_open_orders": 1_000_000})
+SETTINGS = over(STILL, {**NEVER_IN_THE_WAY, **NEVER_HALTED, "max_open_orders": 100_000})
 
 
 async def run() -> list[Figure]:
@@ -31,9 +31,9 @@ async def run() -> list[Figure]:
         label = "one after the other" if together == 1 else f"{together} at once"
         figures.append(
             Figure(
-                f"orders accepted a second, {label}", "1/s", count / took,
+                f"orders placed and cancelled a second, {label}", "1/s", count / took,
                 reference=f"fdatasync {told(sync)}: at most {1000 / percentile(sync, 50):.0f} commits/s",
-                note=f"{count} orders; two durable commits each, and the venue's own",
+                note=f"{count} orders; four commits each, and the venue's own",
             )
         )  # fmt: skip
     return figures
@@ -51,7 +51,8 @@ async def sent(made: Engine, count: int, together: int) -> float:
 
     async def sender() -> None:
         for _ in left:
-            await send(made, intent(made, "AAPL", 1, limit=FAR))
+            order = await send(made, intent(made, "AAPL", 1, limit=FAR))
+            await made.desk.orders.cancel(order.id, "benchmark")
 
     begin = time.perf_counter()
     await asyncio.gather(*(sender() for _ in range(together)))

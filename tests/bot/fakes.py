@@ -64,6 +64,7 @@ class World:
     errors: dict[str, str] = field(default_factory=dict)
     positions: list[PositionRow] = field(default_factory=list)
     orders: list[OrderRow] = field(default_factory=list)
+    restricted: tuple[str, ...] = ()
     fills: list[FillRow] = field(default_factory=list)
     alerts: list[AlertRow] = field(default_factory=list)
     jobs: dict[str, JobRow] = field(default_factory=dict)
@@ -165,9 +166,9 @@ class FakeService(Quarterdeck):
             drawdown_fraction=0.012, gross_fraction=0.312, running=by.count(StrategyStatus.RUNNING),
             paused=by.count(StrategyStatus.PAUSED), stopped=by.count(StrategyStatus.STOPPED),
             failed=by.count(StrategyStatus.FAILED), positions=len(w.positions),
-            open_orders=sum(row.is_open for row in w.orders), uncertain_orders=0, pending_alerts=0,
+            open_orders=sum(row.is_open for row in w.orders), uncertain_orders=sum(row.state == "uncertain" for row in w.orders), pending_alerts=0,
             market_time=MARKET, wall_time=NOW, connected=True, feed="replaying 2000-09-29 at 4 bars/s",
-            measured_since=self.measured_since,
+            measured_since=self.measured_since, restricted=w.restricted,
         )  # fmt: skip
 
     async def strategies(self) -> tuple[StrategyRow, ...]:
@@ -250,7 +251,11 @@ class FakeService(Quarterdeck):
 
     async def risk(self) -> RiskScreenView:
         w = await self._wait()
-        scopes = (ScopeState("global", w.state, w.reason or "start", "Ada", NOW - timedelta(minutes=3)),)
+        scopes = (
+            ScopeState("global", w.state, w.reason or "start", "Ada", NOW - timedelta(minutes=3)),
+            *(ScopeState(f"instrument:paper/{each}", TradingState.REDUCING, "drift", "reconciliation", NOW)
+              for each in w.restricted),
+        )  # fmt: skip
         usage = (
             LimitRow("DAILY_LOSS", "Daily loss", "0.1%", "5%", 0.024),
             LimitRow("GROSS_EXPOSURE", "Gross exposure", "31.2%", "100%", 0.312),

@@ -285,6 +285,16 @@ async def test_a_command_for_another_bot_is_not_ours() -> None:
     assert stage.service.calls[0][1] == "mail me@home"
 
 
+async def test_an_instrument_that_only_reduces_is_shown_and_can_be_resumed() -> None:
+    """The account trades, one instrument of it does not: that is no reason to say that there is nothing to resume."""
+    stage = Stage()
+    stage.service.world.restricted = ("ACME",)
+    assert "Only reducing: ACME" in text(await stage.say("/status"))
+    asked = await stage.say("/resume")
+    assert "Resume trading?" in text(asked)
+    assert "instrument:paper/ACME" in text(asked)
+
+
 async def test_after_a_resume_the_figures_say_since_when_they_are_measured() -> None:
     """A drawdown from a new peak must not pass for one from the old."""
     stage = Stage()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -80,6 +81,8 @@ class Rig:
         self.venue = Venue(self.terms, MARKET, self.journal)
         self.now = START
         self.count = 0
+        if journal is None:  # in memory, and ours: closed with the last use of it
+            weakref.finalize(self, self.journal.close)
 
     def place(self, quantity: object, **more: Any) -> OrderReport:
         self.count += 1

@@ -297,7 +297,7 @@ class VenueMachine(RuleBasedStateMachine):
                 cash[flow.currency] += flow.amount
             holding = rig.venue.state.holdings.get("ACME")
             if instrument.settlement is Settlement.MARGINED and holding is not None:
-                cash["USD"] += holding.open_cost * instrument.multiplier
+                cash["USD"] += holding.open_cost
             assert rig.venue.state.cash == dict(cash)
         self.position = sum((fill.signed_quantity for fill in fills), D(0))
         assert rig.position() == self.position

@@ -196,6 +196,25 @@ def test_decisions_are_numbered_and_have_their_parts():
         assert 19 <= len(text.splitlines()) <= 40, page.name
 
 
+@pytest.mark.parametrize(
+    ("room", "heading"),
+    [
+        ("core/trading", "The rooms of `core/trading`"),
+        ("core/trading/protection", "The rooms of `core/trading`"),
+        ("core/store", "Storage and durability"),
+    ],
+)
+def test_every_room_is_explained(room, heading):
+    """Each file of the two largest folders has its line, and no line is about a file that is gone."""
+    named = {
+        name for row in cells(section(DOCS / "architecture.md", heading)) for name in re.findall(r"`(\w+\.py)`", row[0])
+    }
+    files_of_room = {path.name for path in (ROOT / room).glob("*.py")} - {"__init__.py"}
+    inner = {path.name for path in (ROOT / room).rglob("*.py")}
+    assert files_of_room <= named
+    assert room == "core/trading/protection" or named <= inner
+
+
 def test_broad_excepts_are_in_the_places_that_the_architecture_names():
     """Nowhere else."""
     allowed = {row[0] for row in cells(section(DOCS / "architecture.md", "Where broad `except`s are"))}

@@ -12,7 +12,8 @@ from pages import DOCS, ENV_EXAMPLE, cells, read, section
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from brokers.adapters.paper import FeeSettings, PaperSettings, SlippageSettings
+from brokers.adapters.paper import PaperSettings
+from brokers.registry import AdapterSettings
 from core.checking import check_deeply
 from core.settings import (
     AccountSettings,
@@ -28,7 +29,8 @@ from core.settings import (
     read_yaml,
 )
 from core.settings.reading import PREFIX, read_environment
-from core.strategy.registry import strategy_kinds
+from core.strategy.registry import strategy_classes, strategy_kinds
+from core.trading.protection.spec import ExitSpec
 from risk.limits import RiskLimits
 from risk.sizer import all_sizers
 
@@ -45,6 +47,7 @@ SECTIONS = {
     "The paper broker": PaperSettings,
     "Limits": RiskLimits,
     "Strategies": StrategySettings,
+    "Exits": ExitSpec,
     "Reports": ReportSettings,
 }
 
@@ -75,13 +78,23 @@ def test_every_setting_is_explained_with_its_default(heading):
         assert rows[name][2], name
 
 
-@pytest.mark.parametrize(("prefix", "model"), [("slippage", SlippageSettings), ("fees", FeeSettings)])
-def test_the_parts_of_the_paper_broker_are_explained(prefix, model):
-    """Nested settings, with a dot."""
+PARTS = {
+    name: field.default
+    for name, field in PaperSettings.model_fields.items()
+    if isinstance(field.default, AdapterSettings)
+}
+
+
+@pytest.mark.parametrize("prefix", PARTS)
+def test_the_parts_of_the_paper_broker_are_explained(prefix):
+    """Nested settings, with a dot; a default of no entries is shown as such, or in words."""
     rows = {row[0].strip("`"): row[1] for row in cells(section(PAGE, "The paper broker"))}
-    assert {name: _shown(field.default) for name, field in model.model_fields.items()} == {
-        name.partition(".")[2]: default for name, default in rows.items() if name.startswith(prefix + ".")
-    }
+    told = {name.partition(".")[2]: shown for name, shown in rows.items() if name.startswith(prefix + ".")}
+    fields = type(PARTS[prefix]).model_fields
+    assert set(told) == set(fields)
+    for name, field in fields.items():
+        default = "`[]`" if field.default == () else _default(field)
+        assert default is None or told[name] == default, name
 
 
 def test_every_sizer_is_explained():
@@ -98,7 +111,9 @@ def test_every_sizer_is_explained():
 def test_every_parameter_of_every_strategy_is_explained():
     """Kind, parameter and default."""
     rows = [row[:3] for row in cells(section(PAGE, "Strategies")) if len(row) == 5][1:]
-    wanted = [[f"`{k.kind}`", f"`{p.name}`", f"`{p.default}`"] for k in strategy_kinds() for p in k.parameters]
+    own = {kind for kind, each in strategy_classes().items() if each.__module__.startswith("core.")}
+    kinds = [kind for kind in strategy_kinds() if kind.kind in own]
+    wanted = [[f"`{k.kind}`", f"`{p.name}`", f"`{p.default}`"] for k in kinds for p in k.parameters]
     assert rows == wanted
 
 

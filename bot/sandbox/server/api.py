@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from starlette.datastructures import UploadFile
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from bot.sandbox.server.errors import ApiError, bad_request
@@ -53,6 +53,8 @@ class BotApi:
             return await self._run(request, request.path_params["method"].lower())
         except ApiError as error:
             return failure(error)
+        except ClientDisconnect:  # the bot went away in the middle of its request: there is nobody to answer
+            return Response(status_code=400)
 
     async def _run(self, request: Request, name: str) -> Response:
         if name not in METHODS:

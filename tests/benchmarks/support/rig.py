@@ -14,6 +14,7 @@ from bot.sandbox.server.limits import Limits
 from brokers.order import OrderType, Side, TimeInForce
 from core.engine import Engine
 from core.settings import merge
+from core.trading.live_order import LiveOrder
 from risk.intent import OrderIntent, Origin
 from risk.verdict import Approved
 from tests.benchmarks.support.relaxed import UNPACED
@@ -102,7 +103,7 @@ def intent(
     )
 
 
-async def send(made: Engine, wish: OrderIntent) -> None:
+async def send(made: Engine, wish: OrderIntent) -> LiveOrder:
     """Through the gate to the venue, as the pipeline does it. Raises if the gate denies or the venue refuses."""
     verdict = made.desk.gate.review(wish, made.desk.view())
     if not isinstance(verdict, Approved):
@@ -110,3 +111,4 @@ async def send(made: Engine, wish: OrderIntent) -> None:
     order = await made.desk.orders.submit(verdict)
     if not order.venue_order_id:
         raise RuntimeError(f"not accepted: {order.state}")
+    return order

@@ -43,7 +43,7 @@ def test_a_group_reads_as_a_plural_without_a_count() -> None:
     message = message_of(fills)
     assert (message.title, message.lines, message.ids) == ("Fills", ("Bought 1 AAPL at 5 · trend",) * 2, (1, 2))
     refused = [pending(n, "order", Severity.WARNING, f"Order refused: BUY {n} IBM", "trend: no cash") for n in (3, 4)]
-    assert message_of(refused).title == "Orders refused"
+    assert message_of(refused).title == "News of orders"
     assert message_of(refused).lines[0] == "Order refused: BUY 3 IBM · trend: no cash"
     assert message_of([pending(1, "denied"), pending(2, "denied")]).title == "Orders denied by risk"
 

@@ -19,7 +19,7 @@ from tortoise.exceptions import OperationalError
 
 from core.errors import SettingsError
 from core.store.database import Database, read_rows, sqlite_url, transaction
-from core.store.disk import refuse_network_disk
+from core.store.disk import OpenMark, refuse_network_disk
 from core.store.models import ChatMemoryRow, JobRow
 from tests.core.store.conftest import client
 from tests.databases import sqlite_file
@@ -315,3 +315,15 @@ async def test_every_connection_is_checked_also_a_later_one(store: Database) -> 
     client().pragmas["synchronous"] = "FULL"
     await put("mended")
     assert await stored() == {"again", "mended"}
+
+
+async def test_a_kill_during_the_next_start_is_no_lost_log(path: Path) -> None:
+    """Looking at the file moves SQLite's log into it and deletes the log; a death right then must not be held against it."""
+    assert run(CRASH, path).returncode == -9
+    url = sqlite_url(path)
+    Database(url)._look(OpenMark(path))
+    assert not path.with_name("q.sqlite3-wal").exists()
+    database = Database(url)
+    await database.open()
+    assert await stored() == {"committed"}
+    await database.close()

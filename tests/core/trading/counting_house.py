@@ -11,7 +11,7 @@ from brokers.account import CashFlow, FlowKind
 from brokers.instrument import AssetClass, Instrument, Settlement
 from core.clock import ManualClock
 from core.store import allocations
-from core.store.database import Database, sqlite_url
+from core.store.database import Database
 from core.store.history import extent, postings
 from core.store.ledger import load_balances, sums_of_entries
 from core.trading.allocation import fee_shares
@@ -20,6 +20,7 @@ from core.trading.history import order_lines, replayed, solid_balances, state_ha
 from core.trading.invariants import Violation, check_books, check_posting, check_same
 from core.trading.ledger import Allocation, FillFacts, deposit, fee_posting
 from core.trading.portfolio import Portfolio
+from tests.databases import database_url
 
 START = datetime(2024, 3, 4, 15, 0, tzinfo=UTC)
 STOCK = Instrument("ACME", "USD")
@@ -39,7 +40,7 @@ class CountingHouse:
     """One account in USD. `at` counts seconds from the start."""
 
     def __init__(self, folder: Path) -> None:
-        self.database = Database(sqlite_url(folder / "q.sqlite3", durable=False), require_durable=False)
+        self.database = Database(database_url(folder / "q.sqlite3"), require_durable=False)
         self.clock = ManualClock(START)
         self.facts: dict[str, FillFacts] = {}
         self._build()

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from brokers.account import CashFlow, FlowKind
 from brokers.errors import Unavailable
 from brokers.order import ClientOrderId, Fill, OrderRequest, Side
+from core.store import orders as order_store
 from core.trading.ledger import EXTERNAL
 from core.trading.states import OrderState
 from risk.view import TradingState
@@ -189,3 +191,92 @@ async def test_paying_out_is_no_loss_and_paying_in_no_profit(stage: Stage) -> No
     assert after.peak_equity == before.peak_equity - 50_000
     assert after.day_start_equity == before.day_start_equity - 50_000
     assert (await stage.desk.sweep()).state is TradingState.ACTIVE
+
+
+async def told_are(stage: Stage, *fills: Fill) -> None:
+    """From now on the venue lists these executions."""
+
+    async def listed(since: object) -> tuple[Fill, ...]:
+        return tuple(fill for fill in fills if fill.at >= since)
+
+    stage.paper.get_fills = listed
+    await stage.desk.reconcile()
+
+
+async def test_a_persons_correction_whose_middle_link_was_missed_does_not_double(stage: Stage) -> None:
+    fill = await _a_fill(stage)
+    other = replace(fill, fill_id="other", quantity=dec(1))
+    third = replace(fill, fill_id=f"{fill.fill_id}.03", quantity=dec(4), corrects=f"{fill.fill_id}.02")
+    await told_are(stage, fill, other)
+    for _ in range(2):
+        await told_are(stage, third, other)
+    assert stage.held(EXTERNAL) == 5
+    assert sorted(row.status for row in await stage.fills()) == ["booked", "booked", "replaced"]
+
+
+async def test_what_a_list_leaves_out_is_kept_unless_something_takes_its_place(stage: Stage) -> None:
+    fill = await _a_fill(stage)
+    lost = replace(fill, fill_id="lost", quantity=dec(1))
+    third = replace(fill, fill_id="z.03", quantity=dec(4), corrects="z.02")
+    await told_are(stage, fill, lost)
+    await told_are(stage, third)
+    assert stage.held(EXTERNAL) == 6
+    assert (await stage.told("correction")) == ["A correction is held back: external ACME"]
+
+
+async def test_a_list_that_still_shows_what_was_corrected_changes_nothing(stage: Stage) -> None:
+    fill = await _a_fill(stage)
+    await told_are(stage, fill, replace(fill, fill_id="new", quantity=dec(4), corrects=fill.fill_id))
+    await told_are(stage, fill, replace(fill, fill_id="more", quantity=dec(1)))
+    assert stage.held(EXTERNAL) == 5
+
+
+async def test_what_is_booked_already_costs_one_query_however_much_it_is(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(5):
+        await stage.submit(10)
+        await stage.tick(100)
+    await trade(stage)
+    await stage.desk.reconcile()
+    asked: list[str] = []
+    for name in ("stored_fills", "known_ids", "orders_at_venue", "get_order", "fills_of", "fill_family"):
+        monkeypatch.setattr(order_store, name, _counted(asked, name))
+    await stage.desk._recovery._external.catch_up()
+    assert asked == ["stored_fills"]
+    await stage.submit(10)
+    await stage.tick(100)
+    assert stage.held("alpha") == 60
+
+
+def _counted(asked: list[str], name: str) -> Any:
+    real = getattr(order_store, name)
+
+    def count(*args: Any) -> Any:
+        asked.append(name)
+        return real(*args)
+
+    return count
+
+
+async def test_figures_that_a_booked_execution_has_changed_are_seen(stage: Stage) -> None:
+    fill = await _a_fill(stage)
+    for price in (90, 95, 95):
+        await told_are(stage, replace(fill, price=dec(price)))
+    (booked,) = [row for row in await stage.fills() if row.status == "booked"]
+    assert (booked.price, stage.held(EXTERNAL)) == (95, 5)
+
+
+async def test_what_took_the_place_of_a_fill_is_no_earlier_link_of_another_chain(stage: Stage) -> None:
+    fill = await _a_fill(stage)
+    await told_are(stage, fill, replace(fill, fill_id="new", quantity=dec(4), corrects=fill.fill_id))
+    await told_are(stage, fill, replace(fill, fill_id="z.03", quantity=dec(1), corrects="z.02", venue_order_id="z"))
+    assert stage.held(EXTERNAL) == 5
+
+
+async def test_the_fee_of_a_booked_execution_is_taken_when_it_is_told(stage: Stage) -> None:
+    fill = await _a_fill(stage)
+    late = replace(fill, fill_id="late", fee=None)
+    await told_are(stage, fill, late)
+    await told_are(stage, fill, replace(late, fee=dec(1)))
+    assert {row.fill_id: row.fee for row in await stage.fills()}["late"] == 1

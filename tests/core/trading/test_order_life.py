@@ -15,7 +15,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from brokers.errors import BrokerError
 from brokers.order import VenueOrderState
@@ -130,6 +130,10 @@ class Life(RuleBasedStateMachine):
         self.run(self.stage.crash_and_restart())
         self.run(self.stage.tick(100))
 
+    @initialize(names_chains=st.booleans())
+    def venue_has_habits(self, names_chains: bool) -> None:
+        self.venue.names_chains = names_chains
+
     # --- what the venue does -----------------------------------------------------------------------
 
     @precondition(lambda self: self.venue.orders)
@@ -141,6 +145,25 @@ class Life(RuleBasedStateMachine):
     @rule(which=WHICH, units=UNITS, silent=st.booleans())
     def correct(self, which: int, units: int, silent: bool) -> None:
         self.venue.correct(self.order_at_venue(which), units, silent=silent)
+
+    @precondition(lambda self: self.venue.orders)
+    @rule(which=WHICH, units=st.lists(UNITS, min_size=2, max_size=4), late=st.booleans())
+    def miss_a_link(self, which: int, units: list[int], late: bool) -> None:
+        """We hear of a fill, and then only of the last of its corrections; or the other way round."""
+        order = self.order_at_venue(which)
+        self.venue.fill(order, units[0])
+        first = self.venue.newest(order)
+        for each in units:
+            self.venue.correct(order, each, silent=False)
+        said = [first, self.venue.newest(order)]
+        for each in reversed(said) if late else said:
+            self.run(self.stage.desk.orders.apply(each))
+        self.versions_count_once(order)
+
+    def versions_count_once(self, order: str) -> None:
+        known = self.run(self.stage.desk.orders.known(order))
+        stems = [name.partition(".")[0] for name, fill in known.fills.items() if fill.counts]
+        assert self.venue.is_down or len(stems) == len(set(stems))
 
     @precondition(lambda self: self.venue.orders)
     @rule(which=WHICH)

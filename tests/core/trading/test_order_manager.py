@@ -328,7 +328,9 @@ async def test_a_crossing_and_a_fill_at_once_lose_nothing_on_disk(stage: Stage) 
     """Both post to the same balances: the second must see the first."""
     await stage.submit(10)
     cross = replace(stage.intent(1), quantity=Decimal(0), allocations={"alpha": Decimal(5), "beta": Decimal(-5)})
-    await asyncio.gather(*(stage.desk.orders.cross(cross, Decimal(100)) for _ in range(5)), stage.tick(100))
+    await asyncio.gather(
+        *(stage.desk.orders.cross(cross, Decimal(100), stage.pipeline) for _ in range(5)), stage.tick(100)
+    )
     assert (stage.held("alpha"), stage.held("beta")) == (35, -25)
     await stage.check()
 

@@ -32,6 +32,7 @@ class Truth:
     state: VenueOrderState = V.WORKING
     fills: dict[str, Fill] = field(default_factory=dict)
     void: set[str] = field(default_factory=set)
+    busted: set[str] = field(default_factory=set)
 
     @property
     def filled(self) -> Decimal:
@@ -39,8 +40,6 @@ class Truth:
 
     def report(self) -> OrderReport:
         live = tuple(each for name, each in self.fills.items() if name not in self.void)
-        replaced = {each.corrects for each in live}
-        busted = tuple(sorted(self.void - replaced))
         request = self.request
         return OrderReport(
             request.client_order_id,
@@ -54,7 +53,7 @@ class Truth:
             live,
             request.type,
             request.limit_price,
-            busted=busted,
+            busted=tuple(sorted(self.busted)),
         )
 
 
@@ -72,6 +71,7 @@ class TruthVenue:
         self.sent: list[str] = []
         self.fault = "ok"
         self.is_down = False
+        self.names_chains = True  # whether a bust names what the busted fill had corrected, as the port asks for
         self._fills = 0
         self.read = asyncio.Event()
 
@@ -191,7 +191,11 @@ class TruthVenue:
     def bust(self, order: str) -> None:
         """The newest fill never was."""
         truth = self.orders[order]
-        truth.void.update([name for name in truth.fills if name not in truth.void][-1:])
+        gone = next((name for name in reversed(truth.fills) if name not in truth.void), "")
+        truth.void |= {gone} - {""}
+        while gone:
+            truth.busted.add(gone)
+            gone = truth.fills[gone].corrects if self.names_chains else ""
         self.say(truth)
 
     def end(self, order: str, state: VenueOrderState) -> None:
@@ -201,8 +205,17 @@ class TruthVenue:
             truth.state = state
             self.say(truth)
 
+    def newest(self, order: str) -> OrderReport:
+        """The stream's word of the newest fill, and of no other."""
+        report = self.orders[order].report()
+        return replace(report, fills=report.fills[-1:])
+
     def say(self, truth: Truth) -> None:
-        self.pool.append(truth.report())
+        """On the stream, once with everything and once with what is new only: venues do either."""
+        report = truth.report()
+        self.pool.append(report)
+        if len(report.fills) > 1:
+            self.pool.append(self.newest(truth.request.client_order_id))
 
     def _book(self, truth: Truth, name: str, units: Decimal, price: Decimal, corrects: str) -> None:
         request = truth.request
