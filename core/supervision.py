@@ -15,6 +15,7 @@ _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 60.0
 _STEADY_SECONDS = 60.0
 _STOP_SECONDS = 10.0
+_STOP_TRIES = 5
 _REPORT_SECONDS = 10.0
 
 Report = Callable[[str, str, BaseException], Awaitable[None]]
@@ -44,12 +45,14 @@ class Supervisor:
     async def stop(self, *names: str) -> None:
         """Cancel these parts, or all, and wait for their end."""
         tasks = [self._tasks.pop(name) for name in names or tuple(self._tasks) if name in self._tasks]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            _, stubborn = await asyncio.wait(tasks, timeout=_STOP_SECONDS)
-            for task in stubborn:
-                log.error("a part does not stop", part=task.get_name())
+        left = set(tasks)
+        for _ in range(_STOP_TRIES):  # a cancellation can get lost in what a part awaits
+            for task in left:
+                task.cancel()
+            if left:
+                _, left = await asyncio.wait(left, timeout=_STOP_SECONDS / _STOP_TRIES)
+        for task in left:
+            log.error("a part does not stop", part=task.get_name())
 
     def is_well(self, name: str) -> bool:
         """Whether a part is at work, or has done its work; not in the pause after a failure."""

@@ -88,7 +88,8 @@ class Outbox:
                     for recipient in await waiting_recipients(self._channel.name):
                         self._serve(group, recipient, self._channel)
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._alerts.waiting.wait(), _LOOK_SECONDS)
+                    async with asyncio.timeout(_LOOK_SECONDS):
+                        await self._alerts.waiting.wait()
 
     def _serve(self, group: asyncio.TaskGroup, recipient: str, channel: Channel) -> None:
         """See to it that somebody serves this recipient, and knows that there is more."""
@@ -105,7 +106,8 @@ class Outbox:
             news.clear()
             wait = await self._lane(recipient, channel).serve()
             with suppress(TimeoutError):
-                await asyncio.wait_for(news.wait(), wait or 0.0)
+                async with asyncio.timeout(wait or 0.0):
+                    await news.wait()
 
     def _lane(self, recipient: str, channel: Channel) -> Lane:
         if recipient not in self._lanes:

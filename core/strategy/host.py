@@ -131,7 +131,8 @@ class ThreadHost:
         try:
             while not batch.finished.is_set() and (left := batch.began + self._seconds - loop.time()) > 0:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(batch.finished.wait(), left)
+                    async with asyncio.timeout(left):  # wait_for may lose a cancellation (Python 3.11)
+                        await batch.finished.wait()
         finally:  # also when we are cancelled: nobody would read the rest
             late = None if batch.finished.is_set() else self._give_up(worker, batch)
         if late is None:

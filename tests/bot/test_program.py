@@ -24,6 +24,7 @@ from core.service import Quarterdeck
 from core.store.models import AlertRow, AuditLine, TradingStateRow
 from core.trading.switch import GLOBAL
 from risk.view import TradingState
+from tests.databases import sqlite_file
 
 ADA, TOM = Actor("1", "Ada", Role.ADMIN), Actor("2", "Tom", Role.TRADER)
 STILL = {"market": {"speed": 0.001}}
@@ -48,6 +49,7 @@ class Stage:
 
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    sqlite_file(tmp_path / "quarterdeck.sqlite3")  # migrated already
     engine = Engine(sandbox_settings(tmp_path, SandboxServer(data_dir=tmp_path), STILL), durable=False)
     await engine.start()
     yield Stage(engine)

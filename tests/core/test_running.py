@@ -1,6 +1,7 @@
 """What keeps the program running: supervision, jobs, events, clock and ids."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from itertools import pairwise
@@ -100,6 +101,25 @@ async def test_parts_do_not_disturb_each_other_and_stop_when_told(supervisor: Su
     await supervisor.stop()
     await supervisor.stop()
     assert not supervisor.is_running("a")
+
+
+async def test_a_part_that_loses_a_cancellation_is_told_again(supervisor: Supervisor, monkeypatch) -> None:
+    """What it awaits may swallow one: stopping must not go on while it still works."""
+    monkeypatch.setattr("core.supervision._STOP_SECONDS", 0.5)
+    ended = asyncio.Event()
+
+    async def deaf() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    supervisor.run("deaf", deaf)
+    await asyncio.sleep(0)
+    await supervisor.stop()
+    assert ended.is_set()
 
 
 async def test_some_parts_can_be_stopped_alone_and_their_word_is_true(supervisor: Supervisor, reports: Reports) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 import httpx
 
+from tests.databases import sqlite_file
 from tests.journeys.books import Books
 from tests.journeys.person import PATIENCE, Person, said
 
@@ -52,7 +53,8 @@ class Sandbox:
     `sandbox_with.py`) the same program starts through a small wrapper.
     """
 
-    def __init__(self, data_dir: Path, *, speed: float = 0, **extra: Any) -> None:
+    def __init__(self, data_dir: Path, *, speed: float = 0, first_start: bool = False, **extra: Any) -> None:
+        self.first_start = first_start
         self.data_dir = data_dir
         self.speed = speed
         self.extra = extra
@@ -67,6 +69,9 @@ class Sandbox:
         """Start without waiting."""
         if speed is not None:
             self.speed = speed
+        if not self.data_dir.exists() and not self.first_start:
+            self.data_dir.mkdir(parents=True)
+            sqlite_file(self.data_dir / "quarterdeck.sqlite3")  # migrated already: most journeys begin after that
         self.data_dir.mkdir(parents=True, exist_ok=True)
         program = [str(LAUNCHER)] if self.extra else ["-m", "bot"]
         options = ["--no-browser", "--port", "0", "--data-dir", str(self.data_dir), "--speed", str(self.speed)]

@@ -37,7 +37,7 @@ def wait_for(person: Person, text: str, words: str) -> str:
 @pytest.mark.timeout(100)
 def test_the_story(tmp_path):
     """From the breach of 2000-09-29 to trading again, with a kill in between; nothing is lost or doubled."""
-    with Sandbox(tmp_path / "data", relaxed=True) as sandbox:
+    with Sandbox(tmp_path / "data", first_start=True, relaxed=True) as sandbox:
         sandbox.start(speed=80)
 
         # The crash: everyone is told at once.
