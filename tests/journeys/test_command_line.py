@@ -101,3 +101,31 @@ def test_the_console_without_a_running_bot_says_so(tmp_path):
     assert done.returncode == 1
     assert "no running Quarterdeck" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_verify_finds_what_was_tampered_with(tmp_path):
+    """Books and audit trail are computed again from their history; one figure that was changed is named. Exit code 1."""
+    with Sandbox(tmp_path / "data", relaxed=True) as sandbox:
+        sandbox.start(speed=0)
+        sandbox.run_until("2000-06-01")
+        running = quarterdeck("verify", "--sandbox", str(sandbox.data_dir))
+        assert running.returncode == 2
+        assert "another instance" in running.stderr
+        sandbox.stop()
+        good = quarterdeck("verify", "--sandbox", str(sandbox.data_dir))
+        assert (good.returncode, good.stderr) == (0, "")
+        assert "Everything is what its history says." in good.stdout
+        sandbox.books().change("UPDATE ledger_balances SET amount = '1' WHERE account = 'cash/paper'")
+        sandbox.books().change("UPDATE audit SET detail = 'nothing' WHERE seq = 1")
+        bad = quarterdeck("verify", "--sandbox", str(sandbox.data_dir))
+        assert bad.returncode == 1
+        assert "cash/paper" in bad.stdout
+        assert "audit: line 1 is not as it was written" in bad.stdout
+        assert "Do not trade" in bad.stdout
+
+
+def test_verify_needs_a_data_directory(tmp_path):
+    """A clear word, no traceback."""
+    done = quarterdeck("verify", "--sandbox", str(tmp_path / "nothing"))
+    assert done.returncode == 2
+    assert "there is no such data directory" in done.stderr
