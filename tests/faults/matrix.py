@@ -61,9 +61,11 @@ async def _die_there(here: World, at: Point, number: int) -> list[str]:
     """Live until the point is reached."""
     if at.phase == "restart":
         await here.start()
+        here.server.quiet = True
         here.want(1.0)
         await here.until(lambda: bool(here.exchange.journal.of("received") or here.venue.script.met))
         await here.kill()
+        here.server.quiet = False
     await here.begin(point=at.name, armed=at.phase != "run", number=number)
     driving = asyncio.create_task(_drive(here, at))
     code = await here.ended()

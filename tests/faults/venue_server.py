@@ -14,11 +14,15 @@ from tests.faults.wire_broker import ANSWERS, REPORT, REQUESTS
 
 
 class VenueServer:
-    """Serves `venue` at `socket`. It lives in the test's process: the program that is killed is the other one."""
+    """Serves `venue` at `socket`. It lives in the test's process: the program that is killed is the other one.
+
+    While `quiet`, what became of an order is neither answered nor reported: the program is killed before it knows.
+    """
 
     def __init__(self, venue: FaultyVenue, socket: Path) -> None:
         self.venue = venue
         self.socket = socket
+        self.quiet = False
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -54,8 +58,15 @@ class VenueServer:
         if asked["method"] == "reports":
             await self._stream(reader, writer)
             return
-        writer.write(await self._answer(asked["method"], asked["argument"]))
+        answer = await self._answer(asked["method"], asked["argument"])
+        if asked["method"] == "place":
+            await self._noise()
+        writer.write(answer)
         await writer.drain()
+
+    async def _noise(self) -> None:
+        while self.quiet:
+            await asyncio.sleep(0.005)
 
     async def _answer(self, method: str, body: Any) -> bytes:
         argument = REQUESTS[method].validate_python(body)
@@ -78,6 +89,7 @@ class VenueServer:
                 if not news.done() or (report := news.result()) is None:
                     news.cancel()
                     return
+                await self._noise()
                 writer.write(REPORT.dump_json(report) + b"\n")
                 await writer.drain()
         finally:
