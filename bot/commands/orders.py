@@ -160,7 +160,9 @@ def render_order(card: OrderCard, call: Call) -> Html:
     """State first, then what happens next, then the history."""
     row = card.row
     steps = [
-        html.text(f"{second_time(step.at, call.time_zone)} ", html.bold(_state(step.after)), _noted(step.note))
+        html.text(
+            f"{second_time(step.at, call.time_zone)} ", html.bold(_state(step.after)), _noted(step.note, row.reason)
+        )
         for step in card.steps[-_MOST_STEPS:]
     ]
     fills = [
@@ -188,8 +190,8 @@ def render_order(card: OrderCard, call: Call) -> Html:
     )  # fmt: skip
 
 
-def _noted(note: str) -> str:
-    return f" · {note[:120]}" if note else ""
+def _noted(note: str, known: str) -> str:
+    return f" · {note[:120]}" if note and note != known else ""
 
 
 def _state(state: str) -> str:
