@@ -28,8 +28,13 @@ def until(rows: list, day: str) -> list:
 
 
 def placed(books: Books, day: str) -> list:
-    """Orders that reached the venue: one that died before that is written off, and made anew."""
-    return [order for order in until(books.orders(), day) if order[4] not in ("not_placed", "not_sent")]
+    """Orders that traded or might have: one that died before the venue had it is written off and made anew.
+
+    A stop or target that rested and was cancelled is looked after by the wall's clock, too: a run that was killed may
+    have placed it once more. What it would have done is in the fills.
+    """
+    gone = ("not_placed", "not_sent", "cancelled")
+    return [order for order in until(books.orders(), day) if order[4] not in gone]
 
 
 def bars(books: Books, day: str) -> dict:
