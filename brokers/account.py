@@ -47,6 +47,11 @@ class FlowKind(StrEnum):
     FEE = "fee"
     OTHER = "other"
 
+    @property
+    def is_capital(self) -> bool:
+        """Whether an owner pays in or takes out; everything else that comes and goes is a result."""
+        return self in (FlowKind.DEPOSIT, FlowKind.WITHDRAWAL)
+
 
 @dataclass(frozen=True, slots=True)
 class CashFlow:

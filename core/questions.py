@@ -8,13 +8,23 @@ from decimal import Decimal
 
 from brokers.errors import BrokerError
 from brokers.money import ZERO
-from brokers.order import Side
 from core.access.audit import who
 from core.access.roles import Actor
 from core.engine import Engine
 from core.errors import UnknownName
 from core.reporting import PERIODS, performance_view, report_view
-from core.rows import alert_row, entry_price, exit_row, limit_title, limit_value, order_card, order_row, pnl_row
+from core.rows import (
+    alert_row,
+    audit_row,
+    entry_price,
+    exit_row,
+    fill_row,
+    limit_title,
+    limit_value,
+    order_card,
+    order_row,
+    pnl_row,
+)
 from core.store import alerts as alert_store
 from core.store import audit as audit_store
 from core.store import orders as order_store
@@ -23,6 +33,7 @@ from core.strategy.manager import Instance
 from core.trading.periods import profits_since
 from core.trading.profit import Profit, profit_of, profits
 from core.trading.states import OrderState
+from core.trading.switch import instrument_scope
 from core.views import (
     AlertRow,
     AuditRow,
@@ -78,6 +89,7 @@ class Questions:
         counts = [each.status for each in engine.strategies.instances]
         orders = desk.orders.open_orders
         peak = view.peak_equity
+        instruments = instrument_scope(desk.account, "")
         return Overview(
             account=desk.account,
             simulated=desk.broker.capabilities.simulated,
@@ -104,9 +116,9 @@ class Questions:
             feed=engine.rounds.status,
             measured_since=await get_cursor(MEASURED),
             restricted=tuple(
-                scope.removeprefix(f"instrument:{desk.account}/")
+                scope.removeprefix(instruments)
                 for scope, state in sorted(engine.switch.states.items())
-                if scope.startswith(f"instrument:{desk.account}/") and state is not TradingState.ACTIVE
+                if scope.startswith(instruments) and state is not TradingState.ACTIVE
             ),
         )
 
@@ -305,20 +317,7 @@ class Questions:
         if symbol and symbol not in known:
             raise UnknownName("symbol", symbol, known)
         rows, total = await order_store.page_of_fills(page, size, symbol)
-        shown = tuple(
-            FillRow(
-                row.symbol,
-                Side(row.side),
-                row.quantity,
-                row.price,
-                row.fee,
-                row.currency,
-                order_store.listed(row.strategies),
-                row.at,
-            )
-            for row in rows
-        )
-        return Page(shown, page, size, total)
+        return Page(tuple(fill_row(row) for row in rows), page, size, total)
 
     async def balances(self) -> tuple[BalanceRow, ...]:
         """Cash by our ledger beside the venue's own word."""
@@ -327,8 +326,7 @@ class Questions:
             theirs = dict((await desk.broker.get_account_info()).balances)
         except BrokerError:
             theirs = {}
-        prefix = f"cash/{desk.account}"
-        ours = {unit: amount for (path, unit), amount in desk.portfolio.balances.items() if path == prefix}
+        ours = desk.portfolio.cash_by_currency
         rows = []
         for currency in sorted({*ours, *theirs}):
             venue = theirs.get(currency)
@@ -434,13 +432,12 @@ class Questions:
     async def audit(self, *, page: int = 1, size: int = 10) -> Page[AuditRow]:
         """The audit trail, newest first."""
         rows, total = await audit_store.page_of_audit(page, size)
-        shown = tuple(AuditRow(row.seq, row.at, row.actor, row.action, row.detail, row.outcome) for row in rows)
-        return Page(shown, page, size, total)
+        return Page(tuple(audit_row(row) for row in rows), page, size, total)
 
     async def traces(self, actor: Actor, since: datetime) -> tuple[AuditRow, ...]:
         """What one person has left in the audit trail since a moment, oldest first."""
         rows = await audit_store.lines_of(who(actor), since)
-        return tuple(AuditRow(row.seq, row.at, row.actor, row.action, row.detail, row.outcome) for row in rows)
+        return tuple(audit_row(row) for row in rows)
 
     async def flatten_preview(self, strategy: str = "") -> FlattenPreview:
         """What flattening a strategy, or everything, would trade."""

@@ -9,14 +9,14 @@ from brokers.money import ZERO
 from brokers.order import OrderType, Side
 from core.store import orders as order_store
 from core.store.models import AlertRow as StoredAlert
+from core.store.models import AuditLine, OrderEvent
 from core.store.models import FillRow as StoredFill
-from core.store.models import OrderEvent
 from core.store.models import OrderRow as StoredOrder
 from core.trading.portfolio import Lot
 from core.trading.profit import Profit
 from core.trading.protection.guard import Guard
 from core.trading.states import OrderState
-from core.views import AlertRow, ExitRow, OrderCard, OrderFill, OrderRow, OrderStep, PnlRow
+from core.views import AlertRow, AuditRow, ExitRow, FillRow, OrderCard, OrderFill, OrderRow, OrderStep, PnlRow
 
 _TITLES = {
     "max_orders_per_second_strategy": "Orders/s, strategy",
@@ -107,6 +107,25 @@ def order_row(row: StoredOrder) -> OrderRow:
         trail=row.trail,
         trail_percent=row.trail_percent,
     )
+
+
+def fill_row(row: StoredFill) -> FillRow:
+    """A stored fill."""
+    return FillRow(
+        row.symbol,
+        Side(row.side),
+        row.quantity,
+        row.price,
+        row.fee,
+        row.currency,
+        order_store.listed(row.strategies),
+        row.at,
+    )
+
+
+def audit_row(row: AuditLine) -> AuditRow:
+    """A line of the audit trail."""
+    return AuditRow(row.seq, row.at, row.actor, row.action, row.detail, row.outcome)
 
 
 def alert_row(row: StoredAlert, statuses: list[str]) -> AlertRow:

@@ -71,13 +71,6 @@ class Quarterdeck(Questions):
         text = f"{name} is stopped. Its positions stay; /flatten {name} closes them."
         return await self._done(actor, "stop strategy", name, changed, text, f"{name} is already stopped.", lines)
 
-    async def _cancel(self, order_id: ClientOrderId, reason: str) -> str:
-        try:
-            state = await self._engine.desk.orders.cancel(order_id, reason)
-        except BrokerError as error:
-            return f"🔴 {order_id}: {error}"
-        return f"{order_id}: {state}"
-
     # --- stop everything ---------------------------------------------------------------------------
 
     async def halt(self, actor: Actor, reason: str) -> ActionResult:
@@ -221,7 +214,7 @@ class Quarterdeck(Questions):
         known = {order.id: order for order in self._engine.desk.orders.open_orders}
         if client_order_id not in known:
             return await self._failed(actor, "cancel order", f"Order {client_order_id[:40]} is not open.")
-        line = await self._cancel(ClientOrderId(client_order_id), f"by {actor.name}")
+        line = await self._engine.desk.orders.cancel_told(ClientOrderId(client_order_id), f"by {actor.name}")
         await self._engine.audit.record(actor, "cancel order", line)
         return ActionResult(not line.startswith("🔴"), line)
 

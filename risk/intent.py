@@ -78,16 +78,16 @@ class OrderIntent:
 
     def resized(self, quantity: Decimal) -> OrderIntent:
         """The same wish for `quantity` (> 0, whole lots); allocations keep their shares to within a lot."""
-        allocations = _scaled(self.allocations, self.signed_quantity, quantity * self.side.sign, self.instrument)
+        allocations = scaled(self.allocations, self.signed_quantity, quantity * self.side.sign, self.instrument)
         return replace(self, quantity=quantity, allocations=allocations)
 
 
-def _scaled(parts: Mapping[str, Decimal], old: Decimal, new: Decimal, instrument: Instrument) -> dict[str, Decimal]:
+def scaled(parts: Mapping[str, Decimal], old: Decimal, new: Decimal, instrument: Instrument) -> dict[str, Decimal]:
     """`parts`, which sum to `old`, scaled to sum to exactly `new`: the running total is what gets rounded."""
-    scaled: dict[str, Decimal] = {}
+    found: dict[str, Decimal] = {}
     running = given = ZERO
     for name in sorted(parts):
         running += parts[name]
         target = new if running == old else instrument.floor_quantity(running * new / old)
-        scaled[name], given = target - given, target
-    return scaled
+        found[name], given = target - given, target
+    return found

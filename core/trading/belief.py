@@ -10,7 +10,8 @@ from decimal import Decimal
 from brokers.order import OrderRequest
 from core.trading.live_order import LiveOrder
 from core.trading.states import OrderState
-from core.trading.terms import Terms, scaled, with_terms
+from core.trading.terms import Terms, with_terms
+from risk.intent import scaled
 
 
 @dataclass(frozen=True, slots=True)

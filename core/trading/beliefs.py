@@ -31,6 +31,7 @@ from core.trading.ledger import EXACT
 from core.trading.live_order import LiveOrder
 from core.trading.open_orders import OpenOrders
 from core.trading.states import REOPENS, TRANSITIONS, OrderState, after_report, of_venue
+from core.trading.telling import Telling
 from core.trading.terms_news import told_terms
 
 log = structlog.get_logger(__name__)
@@ -70,7 +71,7 @@ class Beliefs:
         self._events = events
         self._overfilled = overfilled
         self._find = find
-        self._told_held: set[str] = set()
+        self._held = Telling(alerts)
         self._gone: dict[str, tuple[frozenset[str], datetime]] = {}
         self._fills = FillBooks(open_orders.account, alerts)
 
@@ -189,10 +190,8 @@ class Beliefs:
         return replace(news, busted=tuple(each for each in news.busted if each not in news.absent))
 
     async def _tell_held(self, order: LiveOrder, fill: Fill) -> None:
-        key = f"{order.id}|{fill.fill_id}"
-        if fill.corrects and key not in self._told_held:
-            await self._alerts.add(alert_of_held(order.what, fill))
-            self._told_held.add(key)
+        if fill.corrects:
+            await self._held.once(f"{order.id}|{fill.fill_id}", alert_of_held(order.what, fill))
 
     # --- fills -------------------------------------------------------------------------------------
 

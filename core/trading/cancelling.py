@@ -1,12 +1,12 @@
-"""Cancels: one order, the orders of a strategy, or everything at one venue: the last part of every halt.
+"""Cancels: one order, or everything at one venue: the last part of every halt.
 
-The sweeps never stop at a failure. A line that begins with 🔴 is something that is still open, or may be.
+The sweep never stops at a failure. A line that begins with 🔴 is something that is still open, or may be.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 import structlog
@@ -60,30 +60,6 @@ async def _back_to_work(beliefs: Beliefs, order: LiveOrder | None, found: OrderR
     await beliefs.apply(found)
     if order is not None and order.state is OrderState.CANCELLING:
         await beliefs.settle_as(order, of_venue(found.state), "the venue refused to cancel it")
-
-
-async def cancel_orders_of(orders: OrderManager, names: Collection[str], reason: str, *, alone: bool) -> list[str]:
-    """See `OrderManager.cancel_orders_of`."""
-    wanted = set(names)
-
-    def concerns(order: LiveOrder) -> bool:
-        theirs = set(order.allocations)
-        return bool(theirs) and theirs <= wanted if alone else not theirs or bool(theirs & wanted)
-
-    targets = [order for order in orders.open_orders if concerns(order)]
-    return await _all(_cancel_one(orders, order, reason) for order in targets)
-
-
-async def _all(work: Iterable[Awaitable[str]]) -> list[str]:
-    return list(await asyncio.gather(*work))
-
-
-async def _cancel_one(orders: OrderManager, order: LiveOrder, reason: str) -> str:
-    """Cancel an order wherever it is on its way. What never left, or is over by now, is no failure."""
-    line = await _cancel(orders, order.id, reason)
-    if line.startswith("🔴") and orders.is_in_flight(order.id) and not order.on_wire:
-        return f"not sent {order.id}"
-    return line if order.state.is_open else f"{order.state} {order.id}"
 
 
 async def cancel_everything(

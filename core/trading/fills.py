@@ -15,8 +15,7 @@ from core.trading.fill_news import Correction, KnownFill
 from core.trading.ledger import Allocation, FillFacts
 from core.trading.live_order import LiveOrder
 from core.trading.states import OrderState
-from core.trading.terms import scaled
-from risk.intent import OrderIntent
+from risk.intent import OrderIntent, scaled
 
 
 def fill_ref(account: str, symbol: str, stored_as: str) -> str:

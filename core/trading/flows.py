@@ -9,8 +9,6 @@ from brokers.account import CashFlow, FlowKind
 from brokers.money import ZERO, exact
 from core.trading.ledger import COST_STEP, EXACT, EXTERNAL, ROUNDING, Entry, Posting, solid
 
-# Flows of these kinds are paid in or out; every other kind is profit or loss.
-_CAPITAL = (FlowKind.DEPOSIT, FlowKind.WITHDRAWAL)
 INCOME = ("funding", "interest", "dividend", "other")
 
 
@@ -23,7 +21,7 @@ def flow_posting(account: str, flow: CashFlow, held: Mapping[str, Decimal]) -> P
     """The posting of `flow`. `held` are the signed units of its symbol that each strategy had when it happened."""
     amount = exact(flow.amount, f"flow {flow.flow_id}")
     entries = [Entry(f"cash/{account}", flow.currency, amount)]
-    if flow.kind in _CAPITAL:
+    if flow.kind.is_capital:
         entries.append(Entry(f"deposits/{account}", flow.currency, -amount))
     else:
         name = "fees" if flow.kind is FlowKind.FEE else flow.kind.value

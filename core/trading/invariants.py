@@ -13,7 +13,7 @@ from decimal import Decimal, localcontext
 
 from brokers.account import Balance
 from brokers.money import ZERO
-from core.trading.ledger import EXACT, Balances, Entry
+from core.trading.ledger import EXACT, Balances, Entry, sums_by_unit
 from core.trading.portfolio import Portfolio
 from core.trading.profit import profit_by_currency
 
@@ -132,12 +132,3 @@ def check_books(portfolio: Portfolio) -> Iterator[Violation]:
     """All that one portfolio can say of itself."""
     yield from check_balances(portfolio.balances)
     yield from check_profit(portfolio)
-
-
-def sums_by_unit(amounts: Iterable[tuple[str, Decimal]]) -> dict[str, Decimal]:
-    """The sum of amounts by unit, exactly."""
-    sums: dict[str, Decimal] = defaultdict(Decimal)
-    with localcontext(EXACT):
-        for unit, amount in amounts:
-            sums[unit] += amount
-    return sums

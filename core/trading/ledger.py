@@ -76,10 +76,7 @@ class Posting:
     entries: tuple[Entry, ...]
 
     def __post_init__(self) -> None:
-        sums: dict[str, Decimal] = defaultdict(Decimal)
-        with localcontext(EXACT):
-            for entry in self.entries:
-                sums[entry.unit] += entry.amount
+        sums = sums_by_unit((entry.unit, entry.amount) for entry in self.entries)
         if wrong := {unit: total for unit, total in sums.items() if total != 0}:
             raise Unbalanced(f"{self.ref}: {wrong}")
 
@@ -111,6 +108,15 @@ class FillFacts:
     def unit_price(self) -> Decimal:
         """The money of one unit."""
         return EXACT.multiply(self.price, self.multiplier)
+
+
+def sums_by_unit(amounts: Iterable[tuple[str, Decimal]]) -> dict[str, Decimal]:
+    """The sum of amounts by unit, exactly."""
+    sums: dict[str, Decimal] = defaultdict(Decimal)
+    with localcontext(EXACT):
+        for unit, amount in amounts:
+            sums[unit] += amount
+    return sums
 
 
 def carried(balances: Balances, entries: Iterable[Entry]) -> dict[tuple[str, str], Decimal]:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 
-from brokers.errors import Rejected, Unavailable, Uncertain
+from brokers.errors import BrokerError, Rejected, Unavailable, Uncertain
 from brokers.order import ClientOrderId, OrderReport
 from brokers.port import AbstractBroker
 from core.alerts.channel import Severity
@@ -27,7 +27,7 @@ from core.store.database import transaction
 from core.store.orders import Stamp
 from core.trading.beliefs import Beliefs
 from core.trading.books import Books
-from core.trading.cancelling import ask_to_cancel, cancel_orders_of
+from core.trading.cancelling import ask_to_cancel
 from core.trading.fills import cross_facts
 from core.trading.live_order import LiveOrder
 from core.trading.modifying import modify
@@ -249,13 +249,13 @@ class OrderManager:
             order.unwanted = reason
         return await ask_to_cancel(self._broker, self.beliefs, order, order_id, reason)
 
-    async def cancel_orders_of(self, names: Collection[str], reason: str, *, alone: bool = False) -> list[str]:
-        """Cancel the open orders of these strategies, those that are being sent at this moment too.
-
-        A line for each; one that begins with 🔴 may still be open. `alone`: only orders that are for nobody else.
-        Call it where no new order can be decided meanwhile (in the pipeline's turn).
-        """
-        return await cancel_orders_of(self, names, reason, alone=alone)
+    async def cancel_told(self, order_id: ClientOrderId, reason: str) -> str:
+        """Cancel, and say in a line what came of it; one that begins with 🔴 may still be open."""
+        try:
+            state = await self.cancel(order_id, reason)
+        except BrokerError as error:
+            return f"🔴 {order_id}: {error}"
+        return f"{order_id}: {state}"
 
     # --- believing ---------------------------------------------------------------------------------
 

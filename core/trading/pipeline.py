@@ -17,7 +17,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from brokers.errors import BrokerError
 from brokers.market import Bar
 from brokers.money import ZERO
 from brokers.order import Side, TimeInForce
@@ -167,20 +166,13 @@ class Pipeline:
             found = [each for each in self._desk.orders.open_orders if not each.parts.keys().isdisjoint(names)]
             wanted = [each for each in found if exits or not each.is_resting_exit]
             chosen = [each for each in wanted if not entries_only or self._opens(each, names)]
-            return Cancelled(tuple([await self._cancel(each, reason) for each in chosen]))
+            return Cancelled(tuple([await self._desk.orders.cancel_told(each.id, reason) for each in chosen]))
 
     def _opens(self, order: LiveOrder, names: Collection[str]) -> bool:
         """Whether an order would make a position of one of `names` larger."""
         parts = {name: order.pending_part(name) for name in order.parts if name in names}
         held = {name: self._desk.portfolio.lot(name, order.symbol).quantity for name in parts}
         return any(abs(held[name] + part) > abs(held[name]) for name, part in parts.items())
-
-    async def _cancel(self, order: LiveOrder, reason: str) -> str:
-        try:
-            state = await self._desk.orders.cancel(order.id, reason)
-        except BrokerError as error:
-            return f"🔴 {order.id}: {error}"
-        return f"{order.id}: {state}"
 
     # --- target → goal → intent --------------------------------------------------------------------
 

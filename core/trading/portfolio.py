@@ -93,6 +93,12 @@ class Portfolio:
         """Money in the account's currency."""
         return self.balances.get((f"cash/{self.account}", self.currency), ZERO)
 
+    @property
+    def cash_by_currency(self) -> dict[str, Decimal]:
+        """Money of every currency that the account ever had."""
+        path = f"cash/{self.account}"
+        return {unit: amount for (each, unit), amount in self.balances.items() if each == path}
+
     def instrument(self, symbol: str) -> Instrument:
         """The instrument; a symbol that the market has dropped since it was traded keeps its results."""
         return self.instruments.get(symbol) or Instrument(symbol, self.currency)

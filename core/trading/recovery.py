@@ -179,6 +179,4 @@ class Recovery:
 
     def _ours(self, *, fees_pending: bool) -> Ours:
         portfolio = self._books.portfolio
-        path = f"cash/{portfolio.account}"
-        cash = {unit: amount for (account, unit), amount in portfolio.balances.items() if account == path}
-        return Ours(portfolio.held(), cash, fees_pending=fees_pending)
+        return Ours(portfolio.held(), portfolio.cash_by_currency, fees_pending=fees_pending)

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from brokers.account import CashFlow, FlowKind
+from brokers.account import CashFlow
 from brokers.money import ZERO
 from core.alerts.channel import Severity
 from core.alerts.outbox import Alert, Alerts
@@ -29,8 +29,6 @@ _RETRY = timedelta(seconds=30)
 # After how long it says so again, if nothing has changed: 1, 2, 4 … minutes.
 _REPEAT = timedelta(minutes=1)
 _REPEAT_MOST = timedelta(minutes=32)
-# What an owner pays in or takes out; everything else that comes and goes is a result.
-_CAPITAL = (FlowKind.DEPOSIT, FlowKind.WITHDRAWAL)
 
 
 class CancelAll(Protocol):
@@ -106,7 +104,7 @@ class RiskWatch:
         Inside the transaction that books `flow`; `believe` them after it.
         """
         amount = self._portfolio.rates.convert({flow.currency: flow.amount})
-        if self.baselines is None or amount is None or flow.kind not in _CAPITAL:
+        if self.baselines is None or amount is None or not flow.kind.is_capital:
             return None
         moved = shift(self.baselines, amount)
         await put_baselines(self._portfolio.account, moved)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from brokers.errors import NotSupported, Rejected
-from brokers.instrument import Instrument
 from brokers.money import ZERO
 from brokers.order import OrderReport, OrderRequest
 
@@ -81,14 +79,3 @@ def with_terms(request: OrderRequest, terms: Terms) -> OrderRequest:
         limit_price=terms.limit_price,
         stop_price=terms.stop_price if request.type.has_stop else request.stop_price,
     )
-
-
-def scaled(parts: Mapping[str, Decimal], old: Decimal, new: Decimal, instrument: Instrument) -> dict[str, Decimal]:
-    """Parts that sum to `old` (signed), scaled to sum to exactly `new`, in whole lots."""
-    found: dict[str, Decimal] = {}
-    running = given = ZERO
-    for name in sorted(parts):
-        running += parts[name]
-        target = new if running == old and name == max(parts) else instrument.floor_quantity(running * new / old)
-        found[name], given = target - given, target
-    return found

@@ -166,7 +166,7 @@ async def _cancel(stage: Stage, how: str) -> Any:
         case "sweep":
             return await stage.desk.cancel_everything("test", rounds=1)
         case _:
-            return await stage.desk.orders.cancel_orders_of({"alpha"}, "test")
+            return await stage.pipeline.cancel_orders_of({"alpha"}, "test")
 
 
 async def test_an_order_that_is_cancelled_on_the_wire_is_cancelled_when_it_arrives(stage: Stage) -> None:
@@ -174,7 +174,7 @@ async def test_an_order_that_is_cancelled_on_the_wire_is_cancelled_when_it_arriv
     sending = asyncio.create_task(stage.submit(10))
     while not stage.broker.count("place"):
         await asyncio.sleep(0.001)
-    (line,) = await stage.desk.orders.cancel_orders_of({"alpha"}, "test")
+    (line,) = (await stage.pipeline.cancel_orders_of({"alpha"}, "test")).lines
     assert line.startswith("🔴")
     stage.broker.gate.set()
     assert (await sending).state is S.CANCELLED
@@ -186,11 +186,12 @@ async def test_cancelling_by_name_tells_what_failed_and_leaves_others_alone(stag
     shared = await stage.submit(3, limit=90, parts={"alpha": dec(1), "beta": dec(2)})
     other = await stage.submit(1, limit=90, parts={"beta": dec(1)})
     stage.broker.plan("cancel", "down")
-    (line,) = await stage.desk.orders.cancel_orders_of({"alpha"}, "test", alone=True)
-    assert line.startswith("🔴")
+    failed, done = (await stage.pipeline.cancel_orders_of({"alpha"}, "test")).lines
+    assert failed.startswith(f"🔴 {mine.id}")
+    assert done == f"{shared.id}: cancelled"
     assert mine.state is S.CANCELLING
-    lines = await stage.desk.orders.cancel_orders_of({"alpha"}, "test")
-    assert sorted(lines) == sorted([f"cancelled {mine.id}", f"cancelled {shared.id}"])
+    again = await stage.pipeline.cancel_orders_of({"alpha"}, "test")
+    assert again.lines == (f"{mine.id}: cancelled",)
     assert other.state is S.WORKING
 
 
