@@ -1,0 +1,1 @@
+"""What a person may do, room by room; `core.service` puts the rooms together."""

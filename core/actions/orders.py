@@ -1,0 +1,50 @@
+"""Single orders: cancelling them, settling doubts by hand, and how positions are protected."""
+
+from __future__ import annotations
+
+from brokers.errors import BrokerError
+from brokers.order import ClientOrderId
+from core.access.roles import Actor
+from core.actions.acting import Acting
+from core.trading.protection.spec import ExitSpec
+from core.views import ActionResult
+
+
+class OrderActions(Acting):
+    """What may be done to orders."""
+
+    async def protect(self, strategy: str, symbol: str, spec: ExitSpec | None, actor: Actor) -> ActionResult:
+        """Say how a position is protected until it is flat; None: not at all. Raises `UnknownName`."""
+        self._check_known(strategy)
+        try:
+            await self._engine.pipeline.protect(strategy, symbol, spec)
+        except LookupError as nothing:
+            return await self._failed(actor, "protect", f"{nothing}.")
+        text = f"{strategy} in {symbol}: {spec or 'no exits'}, until it is flat."
+        return await self._done(actor, "protect", text, True, text, "")
+
+    async def cancel_order(self, client_order_id: str, actor: Actor) -> ActionResult:
+        """Cancel one order."""
+        known = {order.id: order for order in self._engine.desk.orders.open_orders}
+        if client_order_id not in known:
+            return await self._failed(actor, "cancel order", f"Order {client_order_id[:40]} is not open.")
+        line = await self._engine.desk.orders.cancel_told(ClientOrderId(client_order_id), f"by {actor.name}")
+        await self._engine.audit.record(actor, "cancel order", line)
+        return ActionResult(not line.startswith("🔴"), line)
+
+    async def look_again(self, client_order_id: str, actor: Actor) -> ActionResult:
+        """Ask the venue about an order now, in every way that it offers."""
+        try:
+            found = await self._engine.desk.decisions.look_again(client_order_id)
+        except BrokerError as error:
+            return await self._failed(actor, "look again", f"The venue could not be asked: {error}")
+        detail = f"{client_order_id[:40]}: {found.text}"
+        await self._engine.audit.record(actor, "look again", detail, "ok" if found.ok else "no change")
+        return ActionResult(found.ok, found.text)
+
+    async def decide_order(self, client_order_id: str, *, placed: bool, actor: Actor) -> ActionResult:
+        """A person says whether the venue has an order in doubt; its own word counts for more, should it come."""
+        said = f"{client_order_id[:40]} is {'there' if placed else 'not there'}"
+        found = await self._engine.desk.decisions.decide(client_order_id, placed=placed)
+        await self._engine.audit.record(actor, "decide order", f"{said}: {found.text}", "ok" if found.ok else "refused")
+        return ActionResult(found.ok, found.text)
