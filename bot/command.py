@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from difflib import get_close_matches
 from enum import StrEnum
+from typing import TYPE_CHECKING, get_args
 from zoneinfo import ZoneInfo
 
 from bot.html import Html
@@ -17,6 +18,10 @@ from bot.screen import Screen
 from core.access.roles import Actor, Permission
 from core.errors import UserError
 from core.service import Quarterdeck
+from core.settings.security import TwoPerson
+
+if TYPE_CHECKING:
+    from bot.approving import Approving
 
 FRESH_SECONDS = 30
 _NAME = re.compile(r"[a-z0-9_]{1,32}\Z")
@@ -43,6 +48,7 @@ class Call:
     time_zone: ZoneInfo
     origin: Origin
     command: Command
+    approving: Approving | None = None
 
     @property
     def registry(self) -> Registry:
@@ -56,14 +62,22 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked before a dangerous command runs: the exact effect, and the label of the yes button."""
+    """What is asked before a dangerous command runs: the exact effect, and the label of the yes button.
+
+    `fingerprint` is what must not have changed when a second person approves it; without one the text must not.
+    `args` is what the yes carries in place of the words that were typed: what exactly it is bound to.
+    """
 
     text: Html
     yes: str
+    fingerprint: str = ""
+    args: tuple[str, ...] | None = None
 
 
 Handler = Callable[[Call], Awaitable[Screen]]
 Asker = Callable[[Call], Awaitable[Question | None]]
+Scope = Callable[[Call], Awaitable[Collection[str] | None]]
+Wants = Callable[[Call], Awaitable[bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +88,11 @@ class Command:
     than look. `urgent` ones overtake everything. `takes` is the largest number of words after the name
     (None: free text). `ask` puts a question first; without its confirmation the handler is not reached.
     `trace` names the actions that it leaves in the audit trail.
+
+    `accounts` finds the accounts that a call touches, in each of which the permission is needed: none of them is the
+    house as a whole, and None means that nothing is touched yet (a list to choose from). `step_up` asks for a code
+    after the question, always or where it says so. `approval` names what a second person may have to approve.
+    `details` is what /help says besides.
     """
 
     name: str
@@ -89,6 +108,10 @@ class Command:
     hidden: bool = False
     ask: Asker | None = field(default=None)
     trace: tuple[str, ...] = ()
+    accounts: Scope | None = field(default=None)
+    step_up: bool | Wants = False
+    approval: TwoPerson | None = None
+    details: str = ""
 
     @property
     def form(self) -> str:
@@ -110,6 +133,10 @@ class Registry:
         """Register; a missing permission or a name used twice is a programming error and raises."""
         if not isinstance(command.permission, Permission):
             raise TypeError(f"/{command.name} needs a permission, not {command.permission!r}")
+        if command.urgent and (command.ask or command.step_up or command.approval):
+            raise ValueError(f"/{command.name} is urgent: it must not wait for a question, a code or a person")
+        if command.approval not in (None, *get_args(TwoPerson)):
+            raise ValueError(f"/{command.name}: nobody can be asked to approve {command.approval!r}")
         for name in (command.name, *command.aliases):
             if not _NAME.match(name):
                 raise ValueError(f"/{name} is no command name: 1 to 32 of a-z 0-9 _")
@@ -129,7 +156,7 @@ class Registry:
 
     def allowed(self, actor: Actor) -> list[Command]:
         """What `actor` may use, without the commands that only buttons need."""
-        return [command for command in self if actor.may(command.permission) and not command.hidden]
+        return [command for command in self if actor.may_somewhere(command.permission) and not command.hidden]
 
     def near(self, name: str, actor: Actor) -> list[str]:
         """Names that `name` may have been meant to be, among those that `actor` may use."""
@@ -154,6 +181,10 @@ def command(
     hidden: bool = False,
     ask: Asker | None = None,
     trace: tuple[str, ...] = (),
+    accounts: Scope | None = None,
+    step_up: bool | Wants = False,
+    approval: TwoPerson | None = None,
+    details: str = "",
 ) -> Callable[[Handler], Handler]:
     """Register the decorated handler; see `Command`. VIEW commands only look, all others change."""
 
@@ -174,6 +205,10 @@ def command(
                 hidden=hidden,
                 ask=ask,
                 trace=trace,
+                accounts=accounts,
+                step_up=step_up,
+                approval=approval,
+                details=details,
             )
         )
         return handler

@@ -12,13 +12,18 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import structlog
 
 from bot.console import ConsoleSession
+from core.access.enrolling import Enrolment
+from core.errors import UserError
 from core.halt_flag import HaltFlag
+from core.redaction import fit_for_chat
 
 SOCKET_NAME = "console.sock"
 _LONGEST_PATH = 100  # bytes; a unix socket's address holds about 104
@@ -42,9 +47,12 @@ def socket_path(data_dir: Path) -> Path:
 class ConsoleServer:
     """Listens for terminals; each connection is a session of its own."""
 
-    def __init__(self, data_dir: Path, session: Callable[[], ConsoleSession]) -> None:
+    def __init__(
+        self, data_dir: Path, session: Callable[[], ConsoleSession], enrolment: Enrolment | None = None
+    ) -> None:
         self._path = socket_path(data_dir)
         self._session = session
+        self._enrolment = enrolment
         self._server: asyncio.Server | None = None
         self._clients: set[asyncio.StreamWriter] = set()
 
@@ -73,7 +81,7 @@ class ConsoleServer:
         self._clients.add(writer)
         try:
             while request := await reader.readline():
-                writer.write(await _answer(session, request))
+                writer.write(await self._answer(session, request))
                 await writer.drain()
         except (ConnectionError, ValueError) as error:
             _log.info("console hung up", reason=repr(error))
@@ -82,16 +90,29 @@ class ConsoleServer:
             writer.close()
 
 
-async def _answer(session: ConsoleSession, request: bytes) -> bytes:
+    async def _answer(self, session: ConsoleSession, request: bytes) -> bytes:
+        try:
+            asked = json.loads(request)
+            if self._enrolment is not None and ("enrol" in asked or "confirm" in asked):
+                return _encode(await _enrol(self._enrolment, asked))
+            line = str(asked["line"])
+        except (ValueError, KeyError, TypeError):
+            return _encode({"text": "I did not understand that request."})
+        return _encode({"text": fit_for_chat(await session.run(line))})
+
+
+async def _enrol(enrolment: Enrolment, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """A second factor is made over this socket alone: a seed must never pass through a chat."""
+    if "confirm" in asked:
+        return {"ok": await enrolment.confirm(int(asked["confirm"]), str(asked["code"]))}
     try:
-        line = str(json.loads(request)["line"])
-    except (ValueError, KeyError, TypeError):
-        return _encode("I did not understand that request.")
-    return _encode(await session.run(line))
+        return asdict(await enrolment.begin(str(asked["enrol"])))
+    except UserError as error:
+        return {"problem": str(error)}
 
 
-def _encode(text: str) -> bytes:
-    return json.dumps({"text": text}).encode() + b"\n"
+def _encode(answer: Mapping[str, Any]) -> bytes:
+    return json.dumps(answer).encode() + b"\n"
 
 
 class ConsoleClient:
@@ -112,7 +133,11 @@ class ConsoleClient:
 
     async def send(self, line: str) -> str:
         """Run one line and return what it shows. Raises `NotRunning` when the instance goes away."""
-        self._writer.write(json.dumps({"line": line}).encode() + b"\n")
+        return str((await self.request({"line": line}))["text"])
+
+    async def request(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask something and return the answer. Raises `NotRunning` when the instance goes away."""
+        self._writer.write(json.dumps(asked).encode() + b"\n")
         try:
             await self._writer.drain()
             answer = await self._reader.readline()
@@ -120,7 +145,7 @@ class ConsoleClient:
             raise NotRunning("the instance went away") from error
         if not answer:
             raise NotRunning("the instance went away")
-        return str(json.loads(answer)["text"])
+        return dict(json.loads(answer))
 
     async def close(self) -> None:
         """Hang up."""
@@ -137,19 +162,24 @@ async def send_line(data_dir: Path, line: str) -> str:
         await client.close()
 
 
-async def halt(data_dir: Path, reason: str = "halted from the console") -> str:
-    """Halt a running instance; or leave the flag that makes the next start begin halted."""
+async def halt(data_dir: Path, reason: str = "halted from the console", scope: Sequence[str] = ()) -> str:
+    """Halt a running instance, or only `scope` ("account", NAME); else leave the flag: the next start begins halted."""
     try:
-        return await send_line(data_dir, f"/halt {reason}")
+        return await send_line(data_dir, " ".join(("/halt", *scope, reason)))
     except NotRunning as error:
         if not await asyncio.to_thread(data_dir.is_dir):
             raise NotRunning(f"{data_dir} is not a data directory, so nothing was halted. Check --data-dir.") from error
-        flag = await asyncio.to_thread(HaltFlag(data_dir).leave, reason)
+        flag = await asyncio.to_thread(HaltFlag(data_dir).leave, " ".join((reason, *_only(scope))))
+        everything = f" EVERYTHING, not only the {' '.join(scope)}: a file knows no parts." if scope else ""
         return (
             f"No running Quarterdeck uses {data_dir}. I left {flag}: the next start begins halted, "
-            "and one that is starting at this moment halts as soon as it runs. "
+            f"and one that is starting at this moment halts as soon as it runs.{everything} "
             "Orders already at the venue were NOT cancelled: check them there."
         )
+
+
+def _only(scope: Sequence[str]) -> tuple[str, ...]:
+    return (f"(meant for the {' '.join(scope)} alone)",) if scope else ()
 
 
 async def run_console(data_dir: Path) -> None:

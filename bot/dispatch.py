@@ -1,58 +1,40 @@
 """The one place that authorises. Whatever comes in from chat or console passes here before a handler runs.
 
-Identify by numeric id and private chat, check age, find the command, check the role, count the arguments,
-ask before what is dangerous, and turn every error into an answer.
+Identify by numeric id and private chat, find the command, check rate and age; what then runs goes through
+`bot.running`: role, arguments, question, code, second person.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 import structlog
 
 from bot import notices
-from bot.command import Call, Command, Origin, Registry
+from bot.answer import Answer, Outcome
+from bot.approving import Approving
+from bot.checks import Checks
+from bot.command import Command, Origin, Registry
 from bot.keyboard import Spend, read_data, ticket_args
 from bot.people import Caller, Directory, Strangers
-from bot.screen import Screen
-from bot.updates import Ignored, Incoming
+from bot.running import Runner
+from bot.safeguards import Safeguards
+from bot.screen import Nav, Screen
+from bot.stepping import Stepping
+from bot.updates import Ignored, Incoming, Typed
 from core.access.audit import Audit
+from core.access.pairing import read_code
 from core.access.tickets import Ticket, TicketProblem, TicketRefused, Tickets
-from core.clock import Clock, Ids
-from core.errors import UserError
+from core.access.totp import is_code
+from core.clock import Clock
 from core.service import Quarterdeck
+
+__all__ = ["Answer", "Dispatcher", "Outcome"]
 
 LONGEST_LINE = 1_000
 _log = structlog.get_logger(__name__)
-
-
-class Outcome(StrEnum):
-    """How a request ended, as the inbox remembers it."""
-
-    DONE = "done"
-    EXPIRED = "expired"
-    REFUSED = "refused"
-    FAILED = "failed"
-    INTERRUPTED = "interrupted"
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What to show. Without a screen only the toast is shown; `fresh` asks for a new message."""
-
-    outcome: Outcome
-    screen: Screen | None = None
-    toast: str = ""
-    alert: bool = False
-    fresh: bool = False
-
-    @classmethod
-    def of(cls, screen: Screen, outcome: Outcome = Outcome.DONE) -> Answer:
-        """An answer that shows `screen` and its toast."""
-        return cls(outcome, screen, screen.toast, screen.alert)
 
 
 _TICKET_TOASTS = {
@@ -61,7 +43,12 @@ _TICKET_TOASTS = {
     TicketProblem.USED: "Already used: each of these buttons works once.",
     TicketProblem.OTHER_USER: "This button is not yours. Nothing was done.",
     TicketProblem.OTHER_MESSAGE: "This button belongs to another message. Nothing was done.",
+    TicketProblem.RIGHTS_CHANGED: "What you may do has changed since. Open the screen again. Nothing was done.",
 }
+
+
+# A halt whose button is not what it was is a halt all the same: the role is checked in any case.
+_HALT_ANYWAY = frozenset({TicketProblem.UNKNOWN, TicketProblem.RIGHTS_CHANGED})
 
 
 class Dispatcher:
@@ -76,6 +63,8 @@ class Dispatcher:
         tickets: Tickets,
         audit: Audit,
         clock: Clock,
+        safeguards: Safeguards,
+        ids: Callable[[], Iterable[int]],
     ) -> None:
         self._registry = registry
         self._service = service
@@ -83,7 +72,10 @@ class Dispatcher:
         self._tickets = tickets
         self._audit = audit
         self._clock = clock
-        self._ids = Ids(clock)
+        self._checks = Checks(people, safeguards.rates, audit)
+        self._stepping = Stepping(safeguards, tickets, audit, clock)
+        self.approving = Approving(safeguards, people, ids, registry, service, clock)
+        self._runner = Runner(service, self._checks, self._stepping, self.approving, audit, clock)
         self._strangers = Strangers(audit)
         self._username = ""
 
@@ -91,10 +83,19 @@ class Dispatcher:
         """Who this is; None for a stranger, who gets no answer and leaves an audit line."""
         hidden = isinstance(incoming, Ignored) and not incoming.tell
         caller = None if hidden else self._people.find(incoming.user_id, incoming.chat_id)
+        code = _invitation(incoming)
+        if caller is None and code and isinstance(incoming, Typed):
+            caller = await self._admit(code, incoming)
         if caller is None:
-            reason = incoming.reason if isinstance(incoming, Ignored) else type(incoming).__name__.lower()
+            kind = "invitation that is not good" if code else type(incoming).__name__.lower()
+            reason = incoming.reason if isinstance(incoming, Ignored) else kind
             await self._strangers.note(incoming.user_id, reason)
         return caller
+
+    async def _admit(self, code: str, typed: Typed) -> Caller | None:
+        """A stranger with a good invitation is none any more, and is answered; every other one gets silence."""
+        admitted = await self._service.admit(code, typed.user_id)
+        return self._people.find(typed.user_id, typed.chat_id) if admitted else None
 
     def call_me(self, username: str) -> None:
         """Our own username: from now on commands that are meant for another bot are not run."""
@@ -135,14 +136,19 @@ class Dispatcher:
         times: int = 1,
     ) -> Answer:
         """Run what someone typed, so many `times`. `interrupted_at`: when it came, if we died while it ran."""
+        if is_code(text):
+            return await self._code(caller, text, message_id=message_id, interrupted_at=interrupted_at)
         command, args = self.named(text), _name_and_args(text)[1]
         refusal = self._refusal(caller, text)
+        if refusal is None and command is not None:
+            if interrupted_at and command.changes and not command.urgent:
+                return await self._interrupted(caller, command, args, interrupted_at)
+            if self.has_expired(text, sent_at) and not interrupted_at:
+                return await self._expired(caller, command, args, self._clock.now() - sent_at)
+        if wait := await self._too_fast(caller, command):
+            return wait
         if refusal is not None or command is None:
             return Answer.of(refusal or notices.no_command(), Outcome.REFUSED)
-        if interrupted_at and command.changes and not command.urgent:
-            return await self._interrupted(caller, command, args, interrupted_at)
-        if self.has_expired(text, sent_at) and not interrupted_at:
-            return await self._expired(caller, command, args, self._clock.now() - sent_at)
         answer = await self._run(caller, command, args, message_id=message_id, origin=Origin.MESSAGE)
         return (
             answer
@@ -169,8 +175,42 @@ class Dispatcher:
         command = self._registry.find(meant.command) if meant else None
         if meant is None or command is None or command.changes:
             return Answer(Outcome.REFUSED, toast="This button is outdated. Send /menu for a new one.", alert=True)
+        if wait := await self._too_fast(caller, command):
+            return wait
         answer = await self._run(caller, command, meant.args, message_id=message_id, origin=Origin.PRESS)
         return _fresh(answer, fresh=meant.fresh)
+
+    async def _too_fast(self, caller: Caller, command: Command | None) -> Answer | None:
+        """The answer to more than one person may ask, before anything is used up; nothing, if they were just told."""
+        refusal = self._checks.too_fast(caller, command)
+        if refusal is None:
+            return None
+        if refusal.why:
+            what = f"/{command.name}" if command else "message"
+            await self._audit.record(caller.actor, what, refusal.why, Outcome.REFUSED)
+        toast = notices.TOO_FAST
+        return Answer(Outcome.REFUSED, refusal.screen, refusal.screen.toast if refusal.screen else toast)
+
+    async def _code(self, caller: Caller, text: str, *, message_id: int, interrupted_at: datetime | None) -> Answer:
+        """A code runs what awaits it. One that was used when the program died is told as interrupted."""
+        done = None
+        if interrupted_at is not None:
+            done = await self._tickets.redeemed_by_code(caller.user_id, caller.chat_id, interrupted_at)
+        if done is not None and interrupted_at is not None and (command := self._registry.find(done.action)):
+            return await self._interrupted(caller, command, ticket_args(done.args)[0], interrupted_at)
+        if wait := await self._too_fast(caller, None):
+            return wait
+        redeemed = await self._stepping.redeem(caller, text)
+        if isinstance(redeemed, Answer):
+            return redeemed
+        return await self._run_ticket(caller, redeemed, message_id, origin=Origin.MESSAGE, coded=True)
+
+    async def look_for(self, caller: Caller, look: Nav, message_id: int) -> Answer:
+        """Look again for somebody whose message keeps itself current; it is nobody's question, and counts as none."""
+        command = self._registry.find(look.command)
+        if command is None or command.changes:
+            return Answer(Outcome.REFUSED)
+        return await self._run(caller, command, look.args, message_id=message_id, origin=Origin.PRESS)
 
     async def late(self, caller: Caller, what: str) -> Answer:
         """Answer a press that may be old: only looking is safe, so nothing is done."""
@@ -199,12 +239,14 @@ class Dispatcher:
         return Answer.of(notices.expired_together(known), Outcome.EXPIRED)
 
     async def _spend(self, caller: Caller, meant: Spend, message_id: int) -> Answer:
+        if not meant.urgent and (wait := await self._too_fast_to_spend(caller, meant)):
+            return wait
         try:
             ticket = await self._tickets.take(
                 meant.nonce, user_id=caller.user_id, chat_id=caller.chat_id, message_id=message_id
             )
         except TicketRefused as refused:
-            if not (meant.urgent and refused.problem is TicketProblem.UNKNOWN):
+            if not (meant.urgent and refused.problem in _HALT_ANYWAY):
                 return await self._ticket_refused(caller, refused.problem)
         except Exception:
             if not meant.urgent:
@@ -214,13 +256,21 @@ class Dispatcher:
             return await self._run_ticket(caller, ticket, message_id)
         return await self._run(caller, self._registry.urgent, (), message_id=message_id, origin=Origin.PRESS)
 
-    async def _run_ticket(self, caller: Caller, ticket: Ticket, message_id: int) -> Answer:
+    async def _too_fast_to_spend(self, caller: Caller, meant: Spend) -> Answer | None:
+        """Counted by what the ticket is for; the same button pressed again and again counts as a look."""
+        found = await self._tickets.look(meant.nonce)
+        fresh = found is not None and not found[1]
+        return await self._too_fast(caller, self._registry.find(found[0].action) if found and fresh else None)
+
+    async def _run_ticket(
+        self, caller: Caller, ticket: Ticket, message_id: int, *, origin: Origin = Origin.PRESS, coded: bool = False
+    ) -> Answer:
         args, fresh = ticket_args(ticket.args)
         command = self._registry.find(ticket.action)
         if command is None:
             return Answer(Outcome.REFUSED, toast=_TICKET_TOASTS[TicketProblem.UNKNOWN])
         answer = await self._run(
-            caller, command, args, message_id=message_id, origin=Origin.PRESS, confirmed=ticket.confirms
+            caller, command, args, message_id=message_id, origin=origin, confirmed=ticket.confirms, coded=coded
         )
         return _fresh(answer, fresh=fresh)
 
@@ -252,44 +302,17 @@ class Dispatcher:
         message_id: int,
         origin: Origin,
         confirmed: bool = False,
+        coded: bool = False,
     ) -> Answer:
-        if not caller.actor.may(command.permission):
-            await self._audit.record(caller.actor, f"/{command.name}", "role is not enough", Outcome.REFUSED)
-            return Answer.of(notices.denied(caller.actor, command), Outcome.REFUSED)
-        call = Call(
-            actor=caller.actor,
-            chat_id=caller.chat_id,
-            message_id=message_id,
-            args=tuple(args),
-            text=" ".join(args),
-            service=self._service,
-            now=self._clock.now(),
-            time_zone=caller.zone,
-            origin=origin,
-            command=command,
+        return await self._runner.run(
+            caller, command, args, message_id=message_id, origin=origin, confirmed=confirmed, coded=coded
         )
-        try:
-            return Answer.of(await _ask_or_act(call, confirmed=confirmed))
-        except UserError as error:
-            return Answer.of(notices.wrong(str(error)), Outcome.REFUSED)
-        except Exception:  # noqa: BLE001 - one of the three places: a fault becomes an incident and an answer
-            return await self._broken(call)
-
-    async def _broken(self, call: Call) -> Answer:
-        incident = self._ids.new()[-4:]
-        _log.exception("command failed", command=call.command.name, incident=incident, actor=call.actor.id)
-        await self._audit.record(call.actor, f"/{call.command.name}", f"incident {incident}", Outcome.FAILED)
-        return Answer.of(notices.broken(incident), Outcome.FAILED)
 
 
-async def _ask_or_act(call: Call, *, confirmed: bool) -> Screen:
-    command = call.command
-    if command.takes is not None and len(call.args) > command.takes:
-        raise call.wrong(f"That is more than /{command.name} takes.")
-    asked = await command.ask(call) if command.ask and not confirmed else None
-    if asked is not None:
-        return notices.question(asked, command, call.args)
-    return await command.handler(call)
+def _invitation(incoming: Incoming) -> str:
+    """The code that somebody sends in private; one that is said in a group is lost, and lets nobody in."""
+    private = isinstance(incoming, Typed) and incoming.chat_id == incoming.user_id
+    return read_code(incoming.text) if private and isinstance(incoming, Typed) else ""
 
 
 def _name_and_args(text: str) -> tuple[str, tuple[str, ...]]:

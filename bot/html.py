@@ -7,7 +7,7 @@ wanted, and a string handed to these functions is always escaped.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import unescape
 
@@ -104,6 +104,57 @@ def cut(markup: Html, limit: int) -> Html:
                 break
         kept.append(token[0])
     return Html("".join(kept) + "…" + "".join(f"</{name}>" for name in reversed(still_open)))
+
+
+def split(markup: Html, limit: int) -> list[Html]:
+    """`markup` in parts of at most `limit` visible characters: a tag that is cut through is closed and opened anew.
+
+    Parts end at the end of a line where that wastes less than half of the room.
+    """
+    if length(markup) <= limit:
+        return [markup]
+    parts: list[Html] = []
+    tokens = list(_TOKEN.finditer(markup.markup))
+    start, opened = 0, list[str]()
+    while start < len(tokens):
+        end = _fits(tokens, start, limit)
+        inside = _open_after(tokens[start:end], opened)
+        body = "".join(token[0] for token in tokens[start:end])
+        part = Html("".join(opened) + body + "".join(f"</{_name(tag)}>" for tag in reversed(inside)))
+        if part.plain.strip():
+            parts.append(part)
+        start, opened = end, inside
+    return parts
+
+
+def _fits(tokens: Sequence[re.Match[str]], start: int, limit: int) -> int:
+    """The place behind the last token of a part that begins at `start`."""
+    room, line_end, since = limit, 0, 0
+    for place in range(start, len(tokens)):
+        size = 0 if tokens[place][2] else len(unescape(tokens[place][0]).encode("utf-16-le")) // 2
+        if size > room:
+            return line_end if line_end and since < limit // 2 else max(place, start + 1)
+        room, since = room - size, since + size
+        if tokens[place][0] == "\n":
+            line_end, since = place + 1, 0
+    return len(tokens)
+
+
+def _open_after(tokens: Iterable[re.Match[str]], before: Sequence[str]) -> list[str]:
+    """The opening tags that are still open once these tokens are read."""
+    still_open = list(before)
+    for token in tokens:
+        if token[2]:
+            if token[1]:
+                still_open.pop()
+            else:
+                still_open.append(token[0])
+    return still_open
+
+
+def _name(tag: str) -> str:
+    """`blockquote` of `<blockquote expandable>`."""
+    return tag.strip("<>").split()[0]
 
 
 def _track(still_open: list[str], name: str, *, closes: bool) -> None:

@@ -9,7 +9,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import structlog
 from telegram import Bot
@@ -19,15 +22,23 @@ from bot.pacing import Sleep
 from core.clock import Clock
 from core.store.inbox import Inbox
 
-ALLOWED = ["message", "callback_query"]
+ALLOWED = ["message", "callback_query", "my_chat_member"]
 DOUBTFUL_AFTER = 30.0  # seconds without a poll, after which a press may be old: Telegram gives presses no time
-_LONGEST_PAUSE = 30.0
+_FULL = 100  # updates in an answer when Telegram has more
+_MORE_WITHIN = 5.0
+_LONGEST_PAUSE = 5.0  # a halt must not wait longer than that once Telegram is back
 _CONFLICT_PAUSE = 5.0
+_CONFLICT_AGAIN = timedelta(minutes=5)
 _TOKEN_PAUSE = 60.0
 _STORE_PAUSE = 1.0
 _log = structlog.get_logger(__name__)
 
 Raise = Callable[[str, str], Awaitable[None]]
+
+_SUSPECTS = (
+    "Look for a second Quarterdeck with this token: an old server, a container, somebody's own computer. "
+    "If none of yours runs, the token has leaked: revoke it with @BotFather."
+)
 
 
 class Receiver(Protocol):
@@ -37,8 +48,8 @@ class Receiver(Protocol):
         """These updates are about to be stored, and presses among them may be old."""
         ...
 
-    def received(self) -> None:
-        """Updates have been stored."""
+    def received(self, *, more_within: float = 0) -> None:
+        """Updates have been stored, and more may come within so many seconds."""
         ...
 
     def not_stored(self, updates: Sequence[tuple[int, str]]) -> None:
@@ -56,8 +67,36 @@ class PollingBot(Bot):
         return result
 
 
+def _nothing() -> None:
+    """Nobody wants to know."""
+
+
 class NotStored(Exception):
     """The inbox could not store what came; Telegram keeps it until it can."""
+
+
+class Storing:
+    """Commits what came, and only then tells of it."""
+
+    def __init__(self, inbox: Inbox, receiver: Receiver) -> None:
+        self._inbox = inbox
+        self._receiver = receiver
+
+    async def take(self, updates: Sequence[Mapping[str, Any]], *, doubtful: bool, more_within: float = 0) -> None:
+        """Return once they are on the disk. Raises `NotStored`; a halt among them is run all the same."""
+        rows = [(int(update["update_id"]), json.dumps(update)) for update in updates]
+        if doubtful:
+            self._receiver.doubt([number for number, _ in rows])
+        try:
+            await self._inbox.append(rows)
+        except Exception as error:
+            self._receiver.not_stored(rows)
+            raise NotStored(f"{type(error).__name__}: {error}") from error
+        self._receiver.received(more_within=more_within)
+
+    def nothing_more(self) -> None:
+        """Telegram has nothing more for us."""
+        self._receiver.received()
 
 
 class Intake:
@@ -67,27 +106,29 @@ class Intake:
         self,
         *,
         bot: PollingBot,
-        inbox: Inbox,
+        storing: Storing,
         clock: Clock,
         poll_seconds: int,
-        receiver: Receiver,
         alert: Raise,
         named: Callable[[str], None] = lambda _: None,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._bot = bot
-        self._inbox = inbox
+        self._storing = storing
         self._clock = clock
         self._poll_seconds = poll_seconds
-        self._receiver = receiver
         self._alert = alert
         self._named = named
         self._sleep = sleep
         self._offset: int | None = None
+        self._more = False
         self._failures = 0
         self._trouble = ""
+        self._conflict_told: datetime | None = None
         self._polled_at = clock.now()
         self._ever_polled = False
+        self.on_turn: Callable[[], None] = _nothing  # told each time it comes round,
+        self.on_answer: Callable[[], None] = _nothing  # and each time Telegram has answered
 
     @property
     def trouble(self) -> str:
@@ -110,29 +151,28 @@ class Intake:
         self._named((await self._bot.get_me()).username or "")
 
     async def poll_once(self) -> None:
-        """One poll: what it brings is committed before this returns."""
-        updates = await self._bot.poll(offset=self._offset, timeout=self._poll_seconds)
+        """One poll: what it brings is committed before this returns.
+
+        An empty answer has acknowledged all that came before; then no offset is named again. Telegram numbers updates
+        anew after a quiet week, and may then begin below what we would have asked for.
+        """
+        seconds = 0 if self._more else self._poll_seconds
+        updates = await self._bot.poll(offset=self._offset, timeout=seconds)
         now = self._clock.now()
         gap = (now - self._polled_at).total_seconds() - self._poll_seconds
-        doubtful = not self._ever_polled or gap > DOUBTFUL_AFTER
+        doubtful = not self._ever_polled or gap > DOUBTFUL_AFTER or self._more
         self._polled_at, self._ever_polled = now, True
+        self._more = len(updates) >= _FULL
         if updates:
-            ids = [int(update["update_id"]) for update in updates]
-            if doubtful:
-                self._receiver.doubt(ids)
-            await self._store([(number, json.dumps(raw)) for number, raw in zip(ids, updates, strict=True)])
-            self._offset = max(ids) + 1
-            self._receiver.received()
-
-    async def _store(self, updates: Sequence[tuple[int, str]]) -> None:
-        try:
-            await self._inbox.append(updates)
-        except Exception as error:
-            self._receiver.not_stored(updates)
-            raise NotStored(f"{type(error).__name__}: {error}") from error
+            await self._storing.take(updates, doubtful=doubtful, more_within=_MORE_WITHIN if self._more else 0)
+            self._offset = max(int(update["update_id"]) for update in updates) + 1
+        else:
+            self._offset = None
+            self._storing.nothing_more()
 
     async def _until_it_works(self, attempt: Callable[[], Awaitable[Any]]) -> None:
         while True:
+            self.on_turn()
             try:
                 await attempt()
             except NotStored as error:
@@ -145,6 +185,7 @@ class Intake:
                 await self._outage(error)
             else:
                 self._well_again()
+                self.on_answer()
                 return
 
     async def _wrong_token(self) -> None:
@@ -163,26 +204,46 @@ class Intake:
         await self._sleep(_STORE_PAUSE)
 
     async def _conflict(self, error: Conflict) -> None:
-        if self._trouble != "conflict":
-            self._trouble = "conflict"
+        """Somebody else takes our updates, by turns with us: told at once, and again for as long as it lasts."""
+        self._trouble = "conflict"
+        now = self._clock.now()
+        if self._conflict_told is None or now - self._conflict_told >= _CONFLICT_AGAIN:
+            self._conflict_told = now
             _log.critical("another program polls with this bot token", reason=error.message)
-            await self._alert(
-                "telegram conflict",
-                "Another program uses this bot token, and each takes the other's commands. Stop it, "
-                "or revoke the token with @BotFather if it is not yours.",
-            )
+            await self._alert("telegram conflict", await self._rival(error))
         await self._sleep(_CONFLICT_PAUSE)
+
+    async def _rival(self, error: Conflict) -> str:
+        """What somebody else does with our token. A webhook is taken away, so that commands come to us again."""
+        if "webhook" not in error.message.lower():
+            return f"Another program uses this bot token, and each takes the other's commands. {_SUSPECTS}"
+        url = ""
+        with suppress(TelegramError):
+            url = (await self._bot.get_webhook_info()).url
+            await self._bot.delete_webhook(drop_pending_updates=False)
+        where = urlsplit(url).hostname or "an unknown place"
+        return (
+            f"Another program uses this bot token: it had our commands sent to {where}. I took that back. {_SUSPECTS}"
+        )
 
     async def _outage(self, error: TelegramError) -> None:
         self._failures += 1
         if self._failures == 1:
             self._trouble = "outage"
             _log.warning("Telegram cannot be reached; trying again", reason=error.message)
-        pause = min(_LONGEST_PAUSE, 0.5 * 2 ** min(self._failures, 10))
+        pause = min(_LONGEST_PAUSE, 0.25 * 2 ** min(self._failures, 10))
         if isinstance(error, RetryAfter):
             waiting = error.retry_after
             pause = float(waiting) if isinstance(waiting, int | float) else waiting.total_seconds()
-        await self._sleep(pause)
+        await self._rest(pause)
+
+    async def _rest(self, seconds: float) -> None:
+        """A pause that Telegram asked for may last an hour: it is no hang, so we come round meanwhile."""
+        while seconds > _LONGEST_PAUSE:
+            await self._sleep(_LONGEST_PAUSE)
+            self.on_turn()
+            seconds -= _LONGEST_PAUSE
+        await self._sleep(seconds)
 
     def _well_again(self) -> None:
         if self._trouble:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 import structlog
 
@@ -11,17 +12,36 @@ from bot.courier import Courier, Edited
 from bot.html import Html
 from bot.keyboard import Keyboards
 from bot.pacing import Lane, Sleep
-from bot.people import Caller, People
+from bot.people import Caller, Directory
 from bot.screen import Rows
 from core.alerts.channel import ChannelDown, ChannelRefused
 from core.store.chat import ChatMemory
 
 LIVE_KEY = "live"
+_NO_MESSAGE = 0
 SHORTEST_PAUSE = 2.0
 _log = structlog.get_logger(__name__)
 
 Drawn = tuple[Html, Rows]
 Draw = Callable[[Caller], Awaitable[Drawn]]
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """A live message, and who started it: in a group it shows what they may see."""
+
+    message_id: int
+    user_id: int
+
+    @classmethod
+    def read(cls, chat_id: int, value: str) -> Board:
+        """As it was remembered."""
+        message_id, _, user_id = value.partition(" ")
+        return cls(int(message_id), int(user_id or chat_id))
+
+    def value(self, chat_id: int) -> str:
+        """As it is remembered."""
+        return str(self.message_id) if self.user_id == chat_id else f"{self.message_id} {self.user_id}"
 
 
 class LiveBoards:
@@ -34,7 +54,7 @@ class LiveBoards:
         courier: Courier,
         keyboards: Keyboards,
         memory: ChatMemory,
-        people: People,
+        people: Directory,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._draw = draw
@@ -43,15 +63,15 @@ class LiveBoards:
         self._memory = memory
         self._people = people
         self._sleep = sleep
-        self._boards: dict[int, int] = {}
+        self._boards: dict[int, Board] = {}
         self._shown: dict[int, Html] = {}
         self._changed = asyncio.Event()
 
     async def load(self) -> None:
         """Take up the live messages that were there before a restart."""
-        for chat_id in self._people.ids:
-            if message_id := await self._memory.get(chat_id, LIVE_KEY):
-                self._boards[chat_id] = int(message_id)
+        for chat_id, value in (await self._memory.chats_with(LIVE_KEY)).items():
+            if value:
+                self._boards[chat_id] = Board.read(chat_id, value)
         self.touch()
 
     def touch(self, *_: object) -> None:
@@ -64,10 +84,20 @@ class LiveBoards:
 
     async def start(self, caller: Caller, message_id: int) -> None:
         """Make a message that was just sent the chat's live one, and pin it if Telegram lets us."""
-        self._boards[caller.chat_id] = message_id
+        board = self._boards[caller.chat_id] = Board(message_id, caller.user_id)
         self._shown.pop(caller.chat_id, None)
-        await self._memory.put(caller.chat_id, LIVE_KEY, str(message_id))
+        await self._memory.put(caller.chat_id, LIVE_KEY, board.value(caller.chat_id))
         await self._courier.pin(caller.chat_id, message_id)
+
+    async def moved(self, old: int, new: int) -> None:
+        """A group goes by another id, where none of its messages can be edited: a new one takes over."""
+        board = self._boards.pop(old, None)
+        if board is None:
+            return
+        await self._memory.put(old, LIVE_KEY, "")
+        self._boards[new] = Board(_NO_MESSAGE, board.user_id)
+        await self._memory.put(new, LIVE_KEY, self._boards[new].value(new))
+        self.touch()
 
     async def stop(self, chat_id: int) -> None:
         """Let the chat's live message rest as it is."""
@@ -83,7 +113,7 @@ class LiveBoards:
             await self._sleep(SHORTEST_PAUSE)
 
     async def _refresh(self, chat_id: int) -> None:
-        caller = self._people.find(chat_id, chat_id)
+        caller = self._people.find(self._boards[chat_id].user_id, chat_id)
         if caller is None:
             self._boards.pop(chat_id, None)
             return
@@ -97,13 +127,15 @@ class LiveBoards:
             await self.stop(chat_id)
 
     async def _show(self, caller: Caller) -> None:
-        chat_id, message_id = caller.chat_id, self._boards[caller.chat_id]
+        chat_id, message_id = caller.chat_id, self._boards[caller.chat_id].message_id
         text, rows = await self._draw(caller)
         if self._shown.get(chat_id) == text:
             return
         keyboard = await self._keyboards.build(rows, user_id=caller.user_id, chat_id=chat_id, message_id=message_id)
-        edited = await self._courier.edit(chat_id, message_id, text, keyboard, Lane.LIVE)
-        if self._boards.get(chat_id) != message_id:
+        edited = Edited.GONE
+        if message_id != _NO_MESSAGE:
+            edited = await self._courier.edit(chat_id, message_id, text, keyboard, Lane.LIVE)
+        if chat_id not in self._boards or self._boards[chat_id].message_id != message_id:
             return  # another live message was started, or this one stopped, while we were editing
         if edited is Edited.GONE:
             await self.start(caller, await self._courier.send(chat_id, text, keyboard, Lane.LIVE, silent=True))

@@ -1,17 +1,17 @@
-"""The program's log: to stderr, readable in a terminal and JSON elsewhere, never with a bot token."""
+"""The program's log: to stderr, readable in a terminal and JSON elsewhere, never with a secret."""
 
 from __future__ import annotations
 
 import logging
-import re
 import sys
 from typing import TextIO
 
 import structlog
 from structlog.types import EventDict, Processor
 
-_TOKEN = re.compile(r"\d{6,}:[A-Za-z0-9_-]{30,}")
-_HIDDEN = "<bot token>"
+from core.redaction import escaped, redact
+
+_OF_MANY_LINES = ("exception", "stack")
 _TALKATIVE = (
     "httpx",
     "httpcore",
@@ -22,11 +22,6 @@ _TALKATIVE = (
     "matplotlib",
     "uvicorn.access",
 )
-
-
-def redact(text: str) -> str:
-    """`text` without anything that looks like a bot token."""
-    return _TOKEN.sub(_HIDDEN, text)
 
 
 class Redacting(logging.Formatter):
@@ -67,7 +62,7 @@ def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
 
 def _formatter(shared: list[Processor], *, human: bool) -> logging.Formatter:
     last: list[Processor] = (
-        [structlog.dev.ConsoleRenderer()] if human else [_exception, structlog.processors.JSONRenderer()]
+        [_on_one_line, structlog.dev.ConsoleRenderer()] if human else [_exception, structlog.processors.JSONRenderer()]
     )
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
@@ -77,3 +72,11 @@ def _formatter(shared: list[Processor], *, human: bool) -> logging.Formatter:
 
 def _exception(logger: object, method: str, event: EventDict) -> EventDict:
     return structlog.processors.format_exc_info(logger, method, event)
+
+
+def _on_one_line(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """In a terminal: what somebody typed cannot begin a line, move the cursor or turn the writing round."""
+    return {
+        name: escaped(value) if isinstance(value, str) and name not in _OF_MANY_LINES else value
+        for name, value in event.items()
+    }

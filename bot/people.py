@@ -23,6 +23,7 @@ class Caller:
     user_id: int
     chat_id: int
     zone: ZoneInfo = _UTC
+    thread_id: int | None = None  # the topic of a forum group
 
 
 CONSOLE_CALLER = Caller(CONSOLE, CONSOLE_ID, CONSOLE_ID)
@@ -56,7 +57,7 @@ class People:
         user = self._users.get(user_id)
         if user is None or chat_id != user_id:
             return None
-        actor = Actor(str(user.id), user.name, user.role)
+        actor = Actor(str(user.id), user.name, user.role, user.accounts)
         return Caller(actor, user.id, chat_id, ZoneInfo(user.time_zone))
 
 

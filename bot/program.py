@@ -9,13 +9,19 @@ from contextlib import AsyncExitStack
 import structlog
 
 from bot.app import ChatApp
+from bot.channels.building import channels_beside_telegram
 from bot.console import ConsoleSession
 from bot.console_server import ConsoleServer
 from bot.pacing import Budget
+from bot.panic import PanicSignal
+from bot.safeguards import Safeguards
+from core.access.enrolling import Enrolment
+from core.access.rates import Rates
 from core.access.roles import CONSOLE
-from core.alerts.channel import Severity
+from core.alerts.channel import Channel, Severity
 from core.alerts.outbox import Alert
 from core.engine import Engine
+from core.progress import CHAT
 from core.service import Quarterdeck
 from core.settings import Settings
 from core.store.instance_lock import InstanceLock
@@ -35,6 +41,7 @@ class Program:
         self._lock = InstanceLock(settings.data_dir)
         self.engine = Engine(settings, durable=durable)
         self.service = Quarterdeck(self.engine)
+        self._panic = PanicSignal(self.service.halt, self.engine.halt_flag)
         self.chat = ChatApp(
             settings=settings,
             service=self.service,
@@ -46,19 +53,34 @@ class Program:
             clock=self.engine.clock,
             supervisor=self.engine.supervisor,
             alert=self._alert,
+            warn=self._warn,
             budget=budget,
+            users=self.engine.users,
+            safeguards=self._safeguards(),
         )
-        self._console = ConsoleServer(settings.data_dir, self._session)
+        engine = self.engine
+        enrolment = Enrolment(engine.users, engine.factors, engine.audit, self._tell_of_factor)
+        self._console = ConsoleServer(settings.data_dir, self._session, enrolment)
+
+    def _safeguards(self) -> Safeguards:
+        engine, security = self.engine, self.engine.settings.security
+        return Safeguards(engine.factors, engine.approvals, Rates(engine.clock, security), security)
 
     async def start(self) -> None:
         """Recover and run. Raises `SettingsError` for what a person must mend; then nothing is left running."""
         self._lock.take()
+        self._panic.listen()
         try:
             await self.engine.start()
             self.engine.supervisor.run("halt flag", self._watch_flag)
-            self.engine.outbox.use(self.chat.channel)
+            self._panic.is_up = True
+            for channel in (self.chat.channel, *self._other_channels()):
+                self.engine.outbox.use(channel)
+            part = self.engine.progress.part(CHAT)
+            self.chat.intake.on_turn, self.chat.intake.on_answer = part.turned, part.got_on
             await self.chat.start()
             await self._console.start()
+            self.engine.vigil.start()
         except BaseException:
             try:
                 await self.stop()
@@ -73,13 +95,17 @@ class Program:
         """
         async with AsyncExitStack() as last_to_first:
             last_to_first.callback(self._lock.release)
+            last_to_first.push_async_callback(self._panic.close)
+            last_to_first.callback(self.engine.vigil.stop)
             last_to_first.push_async_callback(self.engine.stop)
             last_to_first.push_async_callback(self.chat.stop)
             last_to_first.push_async_callback(self._console.stop)
+            last_to_first.callback(self.engine.vigil.stopping)
 
     async def run(self) -> None:
         """Start, run until SIGINT or SIGTERM, stop."""
         await self.start()
+        self.engine.vigil.guard()
         try:
             await self.until_told()
         finally:
@@ -110,8 +136,19 @@ class Program:
                 flag.clear()
             await asyncio.sleep(_FLAG_SECONDS)
 
+    async def _tell_of_factor(self, text: str) -> None:
+        """Whoever sits at the console can give themselves anybody's second factor: so everybody hears of it."""
+        await self.engine.alerts.add(Alert("people", Severity.WARNING, "A new second factor", text))
+
+    def _other_channels(self) -> tuple[Channel, ...]:
+        engine = self.engine
+        return channels_beside_telegram(engine.settings, lambda: engine.users.people, engine.clock, self.service.report)
+
     def _session(self) -> ConsoleSession:
         return self.chat.console_session()
+
+    async def _warn(self, title: str, body: str) -> None:
+        await self.engine.alerts.add(Alert("chat", Severity.WARNING, title, body))
 
     async def _alert(self, title: str, body: str) -> None:
         await self.engine.alerts.add(Alert("chat", Severity.CRITICAL, title, body))

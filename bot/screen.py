@@ -68,7 +68,10 @@ class Live(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """One answer. `toast` is shown over the chat when a button was pressed; `alert` makes it a dialog."""
+    """One answer. `toast` is shown over the chat when a button was pressed; `alert` makes it a dialog.
+
+    `follow` is the look that keeps its message current for a while.
+    """
 
     text: Html
     buttons: Rows = ()
@@ -78,6 +81,7 @@ class Screen:
     alert: bool = False
     live: Live = Live.LEAVE
     menu: bool = False
+    follow: Nav | None = None
 
     @property
     def has_media(self) -> bool:

@@ -32,4 +32,4 @@ def trading_line(state: TradingState, reason: str) -> Html:
 def label(view: Overview) -> Html:
     """The account's name, and SIMULATED in capitals when its money is not real."""
     kind = html.text("🧪 ", html.bold("SIMULATED")) if view.simulated else html.text("💰 ", html.bold("REAL MONEY"))
-    return html.text(kind, " · ", view.account)
+    return html.text(kind, " · ", view.account or f"{len(view.accounts)} accounts")

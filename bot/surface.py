@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from bot import html
 from bot.courier import Courier, Edited
@@ -12,26 +13,39 @@ from bot.live import LiveBoards
 from bot.pacing import Lane
 from bot.people import Caller
 from bot.screen import CAPTION_LIMIT, Live, Screen
-from bot.updates import Pressed
+from bot.updates import Pressed, Typed
 from core.store.chat import ChatMemory
+
+Follow = Callable[[Caller, int, Screen], None]
 
 MENU_KEY = "menu"
 _NO_KEYS = Keyboard()
 
 
+def _rest(_caller: Caller, _message_id: int, _screen: Screen) -> None:
+    """No message keeps itself current."""
+
+
 class Surface:
     """One chat program's way of showing screens."""
 
-    def __init__(self, courier: Courier, keyboards: Keyboards, memory: ChatMemory, live: LiveBoards) -> None:
+    def __init__(
+        self, courier: Courier, keyboards: Keyboards, memory: ChatMemory, live: LiveBoards, follow: Follow = _rest
+    ) -> None:
         self._courier = courier
         self._keyboards = keyboards
         self._memory = memory
         self._live = live
+        self._follow = follow
 
     async def reply(self, caller: Caller, answer: Answer) -> None:
         """Show the answer to a typed command."""
         if answer.screen:
             await self._post(caller, answer.screen)
+
+    async def forget(self, typed: Typed) -> None:
+        """Delete what somebody wrote, if Telegram lets us."""
+        await self._courier.delete(typed.chat_id, typed.message_id)
 
     async def respond(self, caller: Caller, pressed: Pressed, answer: Answer) -> None:
         """Show the answer to a press; its toast does not wait for the screen."""
@@ -39,6 +53,10 @@ class Surface:
             self._courier.answer(pressed.query_id, answer.toast, alert=answer.alert),
             self._replace(caller, pressed, answer),
         )
+
+    async def toast(self, pressed: Pressed, said: str) -> None:
+        """Answer a press with a few words, for nobody but who pressed."""
+        await self._courier.answer(pressed.query_id, said, alert=True)
 
     async def confirm(self, pressed: Pressed) -> bool:
         """Answer a press silently, now. False if Telegram no longer takes the answer: the press is old."""
@@ -67,23 +85,27 @@ class Surface:
     async def _post(self, caller: Caller, screen: Screen) -> None:
         chat_id = caller.chat_id
         keyboard = await self._keyboards.build(screen.buttons, user_id=caller.user_id, chat_id=chat_id, message_id=None)
-        message_id = await self._send(chat_id, screen, keyboard)
+        message_id = await self._send(caller, screen, keyboard)
         await self._keyboards.bind(keyboard, message_id)
         await self._after(caller, screen, message_id)
 
-    async def _send(self, chat_id: int, screen: Screen, keyboard: Keyboard) -> int:
+    async def _send(self, caller: Caller, screen: Screen, keyboard: Keyboard) -> int:
         """The file first, so that the message with the buttons is the last one."""
+        chat_id, thread = caller.chat_id, caller.thread_id
         if screen.document:
-            await self._courier.send_document(chat_id, screen.document, Lane.REPLY)
+            await self._courier.send_document(chat_id, screen.document, Lane.REPLY, thread_id=thread)
         if screen.photo and html.length(screen.text) <= CAPTION_LIMIT:
-            return await self._courier.send_photo(chat_id, screen.photo, screen.text, keyboard, Lane.REPLY)
+            return await self._courier.send_photo(
+                chat_id, screen.photo, screen.text, keyboard, Lane.REPLY, thread_id=thread
+            )
         if screen.photo:
-            await self._courier.send_photo(chat_id, screen.photo, html.EMPTY, _NO_KEYS, Lane.REPLY)
-        return await self._courier.send(chat_id, screen.text, keyboard, Lane.REPLY)
+            await self._courier.send_photo(chat_id, screen.photo, html.EMPTY, _NO_KEYS, Lane.REPLY, thread_id=thread)
+        return await self._courier.send(chat_id, screen.text, keyboard, Lane.REPLY, thread_id=thread)
 
     async def _after(self, caller: Caller, screen: Screen, message_id: int) -> None:
         if screen.menu:
             await self._memory.put(caller.chat_id, MENU_KEY, str(message_id))
+        self._follow(caller, message_id, screen)
         if screen.live is Live.START:
             await self._live.start(caller, message_id)
         elif screen.live is Live.STOP:

@@ -1,19 +1,27 @@
-"""Works off the inbox: a halt first and at once, chats side by side, each chat one update after another."""
+"""Works off the inbox: a halt first and at once, chats side by side, each chat one update after another.
+
+After an outage everything that came meanwhile goes in order of danger, over all chats: what reduces before what is
+pressed, that before the rest, and what has expired last. A chat that hangs holds up the others only for a moment.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 from typing import Any
 
 import structlog
 
+from bot.backlog import Backlog, Group, Job, Rank, Waiting
 from bot.dispatch import Outcome
-from bot.front import Front, Job, Place
+from bot.front import Front
 from core.alerts.channel import ChannelDown, ChannelRefused
 from core.clock import Clock, Ids
-from core.store.inbox import Inbox
+from core.store.inbox import Inbox, InboxItem
 
+_PATIENCE = 2.0  # seconds for which what is less dangerous waits for another chat
+_GATHERING = 5.0  # seconds for which an outage's updates may still be coming in before work begins
 _log = structlog.get_logger(__name__)
 
 
@@ -29,8 +37,16 @@ class Worker:
         self._finished: set[int] = set()
         self._doubtful: set[int] = set()
         self._settled: dict[int, Outcome] = {}  # how those ended of which the inbox does not know it yet
-        self._waiting: dict[int, list[tuple[Place, Job]]] = {}
-        self._busy: set[int] = set()
+        self._backlog = Backlog()
+        self._at_work: dict[int, Waiting] = {}  # by line
+        self._halting: dict[int, Waiting] = {}  # by number
+        self._numbers = 0
+        self._halted = 0  # what is numbered below was written before a halt that has been run
+        self._reduced = 0
+        self._first_rank = Rank.HALT
+        self._patience: asyncio.TimerHandle | None = None
+        self._gathering: asyncio.TimerHandle | None = None
+        self._gathers_until = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._arrived = asyncio.Event()
 
@@ -38,8 +54,15 @@ class Worker:
         """These updates are about to be stored, and presses among them may be old."""
         self._doubtful.update(update_ids)
 
-    def received(self) -> None:
-        """Updates have been stored."""
+    def received(self, *, more_within: float = 0) -> None:
+        """Updates have been stored. For as long as more of an outage's may come in, only halts are run."""
+        loop = asyncio.get_running_loop()
+        if self._gathering:
+            self._gathering.cancel()
+        elif more_within:
+            self._gathers_until = loop.time() + _GATHERING
+        seconds = min(more_within, self._gathers_until - loop.time()) if more_within else 0
+        self._gathering = loop.call_later(seconds, self.received) if seconds > 0 else None
         self._arrived.set()
 
     def not_stored(self, updates: Sequence[tuple[int, str]]) -> None:
@@ -69,6 +92,10 @@ class Worker:
 
     async def stop(self) -> None:
         """Give what is running a moment to end; what does not is found interrupted at the next start."""
+        for timer in (self._gathering, self._patience):
+            if timer:
+                timer.cancel()
+        self._backlog = Backlog()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=2)
         for task in tuple(self._tasks):
@@ -80,20 +107,28 @@ class Worker:
         while self._tasks:
             await asyncio.wait(self._tasks)
 
+    # --- taking in ---------------------------------------------------------------------------------
+
     async def _take_in(self, *, interrupted: bool) -> None:
         finished, self._finished = self._finished, set()
-        for item in await self._inbox.pending():
-            if item.update_id in self._settled:
-                await self._finish(self._settled[item.update_id], item.update_id)
-            if item.update_id in self._known:
-                continue
-            self._known.add(item.update_id)
-            doubtful = item.update_id in self._doubtful
-            job = Job(item.update_id, item.raw, item.received_at, doubtful, interrupted and item.begun)
-            await self._place(job)
+        after, surplus = -1, list[Waiting]()
+        while page := await self._inbox.pending(after):
+            after = page[-1].update_id
+            for item in page:
+                if item.update_id in self._settled:
+                    await self._finish(self._settled[item.update_id], item.update_id)
+                if item.update_id not in self._known:
+                    surplus += await self._take(item, interrupted=interrupted)
         self._known -= finished  # only those that had ended before we asked: the list may be older than it looks
+        if surplus:
+            self._start(self._turn_away(surplus))
+        self._pump()
 
-    async def _place(self, job: Job) -> None:
+    async def _take(self, item: InboxItem, *, interrupted: bool) -> Group:
+        """Let an update wait in its line, or run it at once; those for which there is no room are returned."""
+        self._known.add(item.update_id)
+        doubtful = item.update_id in self._doubtful
+        job = Job(item.update_id, item.raw, item.received_at, doubtful, interrupted and item.begun)
         try:
             place = self._front.place(job)
         except (
@@ -103,37 +138,106 @@ class Worker:
         ) as error:  # an update of a shape that Telegram never sent before
             _log.error("update cannot be read", update=job.update_id, error=repr(error))
             await self._finish(Outcome.FAILED, job.update_id)
-            return
+            return ()
+        self._numbers += 1
+        one = Waiting(job, place, self._numbers)
         if place.urgent:
-            self._start(self._urgent(job))
+            self._overtake(one)
+            self._halting[one.number] = one
+            self._start(self._halt(one))
+            return ()
+        return () if self._backlog.add(one) else (one,)
+
+    def _overtake(self, halt: Waiting) -> None:
+        """From now on nothing that was written before this halt makes anything more dangerous, also after a crash."""
+        self._halted = max(self._halted, halt.number)
+        before = [one.job for one in self._backlog if one.number < halt.number]
+        if dangerous := [job for job in before if self._front.is_dangerous(job)]:
+            self._start(self._begun(dangerous))
+
+    async def _turn_away(self, surplus: Group) -> None:
+        """There are more of them than anybody can have meant."""
+        await self._finish(Outcome.REFUSED, *(one.job.update_id for one in surplus))
+        _log.warning("more commands than wait here", count=len(surplus))
+        lines = {one.place.line for one in surplus}
+        for line in lines:
+            try:
+                await self._front.flooded([one for one in surplus if one.place.line == line])
+            except (ChannelDown, ChannelRefused) as lost:
+                _log.error("answer not delivered", line=line, reason=str(lost))
+
+    # --- choosing ----------------------------------------------------------------------------------
+
+    def _pump(self) -> None:
+        """Start what may be started now."""
+        if self._gathering:
             return
-        self._waiting.setdefault(place.chat_id, []).append((place, job))
-        if place.chat_id not in self._busy:
-            self._busy.add(place.chat_id)
-            self._start(self._chat(place.chat_id))
+        first = self._backlog.first_rank((*self._at_work.values(), *self._halting.values()))
+        if first is not self._first_rank:
+            self._first_rank = first
+            self._be_patient()
+        for line in self._backlog.lines:
+            if line not in self._at_work:
+                self._begin(self._next(self._backlog.of(line)))
 
-    async def _chat(self, chat_id: int) -> None:
-        """One chat's updates, the most urgent rank first, until none waits; what belongs together at once."""
-        try:
-            while waiting := self._waiting.get(chat_id):
-                group = self._next(waiting)
-                *others, newest = (job for _, job in group)
-                taken = {newest.update_id, *(other.update_id for other in others)}
-                waiting[:] = [one for one in waiting if one[1].update_id not in taken]
-                await self._some(newest, others)
-        finally:
-            self._busy.discard(chat_id)
-            if not self._waiting.get(chat_id):
-                self._waiting.pop(chat_id, None)
+    def _be_patient(self) -> None:
+        """Let what is less dangerous wait again; but not for ever."""
+        if self._patience:
+            self._patience.cancel()
+        waits = bool(self._backlog.lines)
+        self._patience = asyncio.get_running_loop().call_later(_PATIENCE, self._lose_patience) if waits else None
 
-    def _next(self, waiting: Sequence[tuple[Place, Job]]) -> list[tuple[Place, Job]]:
+    def _lose_patience(self) -> None:
+        self._patience = None
+        self._pump()
+
+    def _begin(self, group: Group) -> None:
+        newest = group[-1]
+        if newest.job.doubtful and newest.rank > self._first_rank and self._patience:
+            return
+        self._backlog.take(group)
+        self._at_work[newest.place.line] = newest
+        if newest.rank is Rank.REDUCE:
+            self._reduced = max(self._reduced, newest.number)
+        overtaken = newest.number < self._halted or (newest.job.doubtful and newest.number < self._reduced)
+        self._start(self._chat(replace(newest.job, overtaken=overtaken), [one.job for one in group[:-1]], newest))
+
+    def _next(self, waiting: Sequence[Waiting]) -> Group:
         """What is answered next. The same question asked again is answered when the last one's turn has come, so
         that it shows what was done in between.
         """
-        groups: dict[str | int, list[tuple[Place, Job]]] = {}
+        groups: dict[str | int, list[Waiting]] = {}
         for one in waiting:
-            groups.setdefault(self._front.key(one[1]) or one[1].update_id, []).append(one)
-        return min(groups.values(), key=lambda group: (group[-1][0].rank, group[-1][1].update_id))
+            groups.setdefault(self._front.key(one.job) or one.number, []).append(one)
+        return min(groups.values(), key=lambda group: (group[-1].rank, group[-1].number))
+
+    # --- working -----------------------------------------------------------------------------------
+
+    async def _chat(self, job: Job, others: Sequence[Job], place: Waiting) -> None:
+        """One answer in one line; then whatever may be next, there and elsewhere."""
+        goes_on = True
+        try:
+            await self._some(job, others)
+        except asyncio.CancelledError:
+            goes_on = False
+            raise
+        finally:
+            del self._at_work[place.place.line]
+            if goes_on:
+                self._pump()
+
+    async def _begun(self, jobs: Sequence[Job]) -> None:
+        try:
+            await self._inbox.begin(*(job.update_id for job in jobs))
+        except Exception:  # noqa: BLE001 - it only matters if we die right now
+            _log.exception("what was overtaken could not be noted")
+
+    async def _halt(self, one: Waiting) -> None:
+        try:
+            await self._urgent(one.job)
+        finally:
+            del self._halting[one.number]
+            self._arrived.set()  # what waited for it goes on
 
     async def _urgent(self, job: Job) -> None:
         """A halt does not wait for the inbox either, and runs even when the inbox cannot write."""

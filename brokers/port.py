@@ -13,7 +13,7 @@ from brokers.account import AccountInfo, Balance, CashFlow, Position
 from brokers.instrument import Instrument
 from brokers.market import Bar, OrderBook, Quote
 from brokers.money import ZERO
-from brokers.order import ClientOrderId, Fill, OrderReport, OrderRequest, OrderType, TimeInForce
+from brokers.order import ClientOrderId, Fill, Liquidity, OrderReport, OrderRequest, OrderType, TimeInForce
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +148,17 @@ class AbstractBroker(ABC):
     @abstractmethod
     def quotes(self, symbols: Iterable[str]) -> Subscription[Quote]:
         """Quotes of `symbols` as they happen, from now on."""
+
+    async def estimate_fee(
+        self,
+        instrument: Instrument,
+        quantity: Decimal,
+        price: Decimal,
+        liquidity: Liquidity = Liquidity.TAKER,
+    ) -> Decimal | None:
+        """What an order filled at `price` would cost, in the instrument's currency; None where nobody can tell."""
+        del instrument, quantity, price, liquidity
+        return None
 
     async def settled(self) -> None:  # noqa: B027 (nothing to wait for, unless a venue is simulated)
         """Return once every report so far has been consumed. A simulated venue waits, so a replay is exact."""

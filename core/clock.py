@@ -46,11 +46,17 @@ class ManualClock:
         self._now += timedelta(seconds=seconds)
 
 
-_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+def entropy(count: int) -> bytes:
+    """`count` random bytes that nobody can guess."""
+    return secrets.token_bytes(count)
 
 
-def _crockford(number: int, length: int) -> str:
-    return "".join(_CROCKFORD[(number >> (5 * place)) & 31] for place in reversed(range(length)))
+CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def crockford(number: int, length: int) -> str:
+    """`number` in so many letters of five bits, without those that look alike."""
+    return "".join(CROCKFORD[(number >> (5 * place)) & 31] for place in reversed(range(length)))
 
 
 class Ids:
@@ -59,14 +65,14 @@ class Ids:
     `entropy(n)` gives n random bytes; a simulation passes its own seeded source.
     """
 
-    def __init__(self, clock: Clock, entropy: Callable[[int], bytes] = secrets.token_bytes) -> None:
+    def __init__(self, clock: Clock, entropy: Callable[[int], bytes] = entropy) -> None:
         self._clock = clock
         self._entropy = entropy
 
     def new(self) -> str:
         """48 bits of milliseconds and 80 random bits, in Crockford's base 32."""
         milliseconds = int(self._clock.now().timestamp() * 1000)
-        return _crockford(milliseconds, 10) + _crockford(int.from_bytes(self._entropy(10)), 16)
+        return crockford(milliseconds, 10) + crockford(int.from_bytes(self._entropy(10)), 16)
 
     def order(self) -> str:
         """A client order id: `qd` and an id, 28 characters of A-Z 0-9."""

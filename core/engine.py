@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import AsyncExitStack
 
 import structlog
 
-from brokers.errors import BrokerError, Unavailable
+from brokers.errors import BrokerError
 from brokers.registry import BrokerContext, BrokerFactory
 from brokers.simulation.source import TickSource
-from core.access.audit import Audit
+from core.access.approvals import Approvals
+from core.access.audit import Audit, Head
+from core.access.pairing import Invitations
+from core.access.rights import Rights
 from core.access.roles import CONSOLE, SYSTEM
 from core.access.tickets import Tickets
+from core.access.totp import SecondFactors
+from core.access.users import Users
+from core.access.vault import Vault
+from core.alerts.account import AccountAlerts
+from core.alerts.audience import EveryOne, rules_of
 from core.alerts.channel import Severity
 from core.alerts.outbox import Alert, Alerts, Outbox
+from core.alerts.watch import AlertWatch
 from core.books_watch import BooksWatch
 from core.clock import BEFORE_MARKET, Clock, Ids, ManualClock, SystemClock
 from core.databases import database_of
-from core.events import Events, FillRecorded
+from core.events import Events
 from core.halt_flag import HaltFlag
-from core.jobs import jobs
+from core.jobs import jobs, kinds
+from core.progress import ORDERS, OUTBOX, RISK, Progress, usual
+from core.redaction import hide, redact, secrets_of
 from core.rounds import Rounds, archive_of
 from core.scheduler import Scheduler
 from core.settings import Settings
@@ -30,18 +40,20 @@ from core.store.retention import purge
 from core.strategy.host import Host, ThreadHost
 from core.strategy.manager import StrategyManager
 from core.supervision import Supervisor
+from core.tending import Tending
 from core.trading.desk import Desk, Surroundings
+from core.trading.floor import Floor, Place
 from core.trading.market import Market
 from core.trading.pipeline import Pipeline
 from core.trading.reconcile import Drift
 from core.trading.switch import GLOBAL, TradingSwitch
+from core.vigil import Vigil
 from risk.gate import RiskGate
 from risk.view import TradingState
 
 log = structlog.get_logger(__name__)
 
 _HISTORY_BARS = 600
-_RECONNECT_SECONDS = 2.0
 
 
 class Engine:
@@ -60,39 +72,52 @@ class Engine:
         self.ids = Ids(self.clock)
         self.events = Events()
         self.supervisor = Supervisor(self._part_failed, self._incident)
+        self.progress = Progress(
+            usual(lambda: self.scheduler.pace("orders"), lambda: self.scheduler.pace("risk-sweep"))
+        )
         self._build_stores(durable=durable)
         self._build_trading(host or ThreadHost(settings.strategy_seconds))
-        self.books_watch = BooksWatch(self.desk, self.alerts, self.audit)
+        self.books_watch = BooksWatch(self.floor, self.alerts, self.audit)
         work = jobs(
             settings,
             self.alerts,
-            sweep=self.sweep,
+            sweep=self.progress.watched(RISK, self.sweep),
             note_equity=self.rounds.note_equity,
             reconcile=self._reconcile_if_connected,
-            look_after_orders=self._look_after_orders,
+            look_after_orders=self.progress.watched(ORDERS, self._look_after_orders),
             purge=self._purge,
             check_books=self.books_watch.look,
             check_history=self.books_watch.look_at_all,
         )
-        self.scheduler = Scheduler(work, self.clock, self.alerts)
+        self.scheduler = Scheduler(work, self.clock, self.alerts, kinds(settings, self.alerts))
+        self.vigil = Vigil(settings, self.progress, self.supervisor, self.clock, self.alerts.add)
 
     def _build_stores(self, *, durable: bool) -> None:
         """Everything that remembers."""
+        hide(*secrets_of(self.settings))
         folder = self.settings.data_dir
         folder.mkdir(parents=True, exist_ok=True)
         self._database = database_of(self.settings, durable=durable)
         self.inbox = Inbox(self.clock)
         self.memory = ChatMemory()
         self.audit = Audit(self.clock)
-        self.tickets = Tickets(self.clock, self.ids)
+        self.rights = Rights(self.clock)
+        self.users = Users(self.settings.users, self.rights.note)
+        self.invitations = Invitations(self.clock)
+        self.tickets = Tickets(self.clock, self.ids, self.rights)
+        self.factors = SecondFactors(self.clock, Vault(folder, self.settings.vault_key))
+        self.approvals = Approvals(self.clock, self.audit, self.rights)
         self.switch = TradingSwitch(self.clock)
         self.halt_flag = HaltFlag(folder)
-        recipients = [f"telegram:{user.id}" for user in self.settings.users]
-        self.alerts = Alerts(recipients, self.clock, self.trading_clock)
+        everyone = EveryOne(self.settings, lambda: self.users.people)
+        self.alerts = Alerts(everyone, self.clock, self.trading_clock, rules_of(self.settings))
+        self.alert_watch = AlertWatch(self.alerts, self.audit, self.clock)
         self.outbox = Outbox(self.alerts, self.clock)
+        self.outbox.on_round = self.progress.part(OUTBOX).got_on
+        self.audit.at_milestone = self._tell_head
 
     def _build_trading(self, host: Host) -> None:
-        """Market, strategies, the account's desk, and what drives them."""
+        """Market, strategies, the accounts, and what drives them."""
         settings = self.settings
         instruments = archive_of(settings.market).instruments()
         source = TickSource([instruments[symbol] for symbol in settings.market.symbols])
@@ -106,68 +131,106 @@ class Engine:
             events=self.events,
             history_bars=_HISTORY_BARS,
         )
-        self.desk = self._build_desk(source)
-        self.pipeline = Pipeline(
-            self.strategies,
-            self.desk,
-            self.market,
-            policy=settings.conflicts,
-            alerts=self.alerts,
-            clock=self.clock,
-            trading_clock=self.trading_clock,
-        )
+        self.floor = Floor([self._place(account, source) for account in settings.accounts])
         self.rounds = Rounds(
             settings.market,
             source,
             market=self.market,
-            desk=self.desk,
+            floor=self.floor,
             strategies=self.strategies,
-            pipeline=self.pipeline,
             trading_clock=self.trading_clock,
             events=self.events,
             history_bars=_HISTORY_BARS,
+            failed=self._account_failed,
         )
+        self._tending = {
+            desk.account: Tending(
+                desk, self.floor.pipeline(desk.account), self.rounds, self.events, is_alone=self.floor.is_single
+            )
+            for desk in self.floor
+        }
 
-    def _build_desk(self, source: TickSource) -> Desk:
-        """The one account, on its broker."""
-        ((account, settings),) = self.settings.accounts.items()
+    def _place(self, account: str, source: TickSource) -> Place:
+        """One account on its broker, with the strategies that trade there."""
+        settings = self.settings
+        mine = tuple(each.name for each in settings.strategies if settings.account_of(each) == account)
+        desk = self._build_desk(account, source)
+        pipeline = Pipeline(
+            self.strategies,
+            desk,
+            self.market,
+            policy=settings.conflicts,
+            alerts=self._alerts_of(account),
+            trading_clock=self.trading_clock,
+            names=mine,
+        )
+        return Place(desk, pipeline, str(settings.accounts[account].broker["adapter"]), mine)
+
+    def _build_desk(self, account: str, source: TickSource) -> Desk:
+        settings = self.settings.accounts[account]
         context = BrokerContext(self.settings.data_dir, self.trading_clock.now, source)
         broker = BrokerFactory(context).build(account, settings.broker)
         around = Surroundings(
-            self.clock, self.trading_clock, self.ids, self.alerts, self.events, self.switch, self.market
+            self.clock,
+            self.trading_clock,
+            self.ids,
+            self._alerts_of(account),
+            self.events,
+            self.switch,
+            self.market,
         )
-        currency = str(settings.broker.get("currency", "USD"))
-        desk = Desk(account, currency, broker, RiskGate(settings.limits), source.instruments, around)
+        desk = Desk(account, settings.currency, broker, RiskGate(settings.limits), source.instruments, around)
         desk.portfolio.rates.fix(settings.fx)
         return desk
+
+    def _alerts_of(self, account: str) -> Alerts:
+        return AccountAlerts(self.alerts, account, named=len(self.settings.accounts) > 1)
 
     # --- start and stop ----------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Recover, then run. Raises `SettingsError` for what a person must mend."""
         await self._database.open()
+        await self.alerts.mutes.load()
+        await self._load_users()
         await self.switch.load()
         await self._obey_flag()
         await self.rounds.open()
-        await self.desk.load()
+        for desk in self.floor:
+            await desk.load()
+        self.floor.check_homes()
         await self.strategies.load()
-        await self._recover()
-        await self.pipeline.load()
-        await self.audit.record(SYSTEM, "start", f"state {self.switch.gravest(self.desk.account).state.name}")
-        self.supervisor.run("reports", self._listen)
+        await self.floor.each(lambda desk: self._tending[desk.account].recover())
+        for pipeline in self.floor.pipelines.values():
+            await pipeline.load()
+        await self.audit.record(SYSTEM, "start", self._states())
+        for account, tending in self._tending.items():
+            self.supervisor.run(self._part("reports", account), tending.listen)
         self.supervisor.run("market", self.rounds.run)
         self.supervisor.run("outbox", self.outbox.run)
-        self.supervisor.run("protection", self._protect)
+        self.supervisor.run("alert watch", self.alert_watch.run)
+        for account, tending in self._tending.items():
+            self.supervisor.run(self._part("protection", account), tending.protect)
         await self.scheduler.start()
 
     async def stop(self) -> None:
         """Stop in good order, each part even if another fails; everything that matters is stored already."""
         async with AsyncExitStack() as last_to_first:
             last_to_first.push_async_callback(self._database.close)
-            last_to_first.push_async_callback(self.desk.broker.disconnect)
+            for desk in self.floor:
+                last_to_first.push_async_callback(desk.broker.disconnect)
             last_to_first.push_async_callback(self._host.close)
             last_to_first.push_async_callback(self.supervisor.stop)
             last_to_first.callback(self.scheduler.stop)
+
+    async def _load_users(self) -> None:
+        """Who may use the bot; where the settings have changed since a change from chat, they win."""
+        for line in await self.users.load():
+            await self.audit.record(SYSTEM, "settings win", line)
+
+    async def _tell_head(self, head: Head) -> None:
+        """Now and then where the audit trail ends is told in chat, where nobody on this host can change it."""
+        await self.alerts.add(Alert("audit", Severity.INFO, "The audit trail goes on", f"Audit trail: {head}"))
 
     async def _obey_flag(self) -> None:
         """Begin halted if the flag is there: nothing has traded yet, so there is nothing else to stop."""
@@ -182,68 +245,50 @@ class Engine:
         self.halt_flag.obeyed()
         self.halt_flag.clear()
 
-    async def _recover(self) -> None:
-        """Ask the venue; if it cannot be asked, nothing trades."""
-        async with self.rounds.between():
-            try:
-                await self.desk.broker.connect()
-                await self.desk.reconcile()
-            except BrokerError as error:
-                await self.desk.halt_for("RECONCILIATION FAILED", str(error))
-            await self.desk.roll_day()
-
     # --- running -----------------------------------------------------------------------------------
 
-    async def _listen(self) -> None:
-        """Believe reports; when the connection ends, connect again and reconcile, for nothing is replayed."""
-        while True:
-            try:
-                await self.desk.listen()
-            except Unavailable as down:
-                log.warning("the broker is gone", reason=str(down))
-            await asyncio.sleep(_RECONNECT_SECONDS)
-            await self._recover()
+    def _part(self, name: str, account: str) -> str:
+        """What a part that tends one account is called."""
+        return name if self.floor.is_single else f"{name} {account}"
 
-    async def _protect(self) -> None:
-        """Stops and targets are in place from the start on and follow every fill at once, not only the next price."""
-        filled = asyncio.Event()
-
-        async def wake(_fill: FillRecorded) -> None:
-            filled.set()
-
-        forget = self.events.subscribe(FillRecorded, wake)
-        try:
-            while True:
-                filled.clear()
-                await self.pipeline.keep()
-                await filled.wait()
-        finally:
-            forget()
+    def _states(self) -> str:
+        """How every account stands."""
+        states = {desk.account: self.switch.gravest(desk.account).state.name for desk in self.floor}
+        if self.floor.is_single:
+            return f"state {states[self.floor.first.account]}"
+        return ", ".join(f"{account}: state {state}" for account, state in states.items())
 
     async def sweep(self) -> None:
-        """Assess risk now, and look after stops and targets."""
-        await self.desk.sweep()
-        await self.pipeline.keep()
+        """Assess risk now, and look after stops and targets, in every account."""
+        await self.floor.each(lambda desk: self._tending[desk.account].sweep())
 
-    async def reconcile(self) -> list[Drift]:
-        """Compare books and venue between two moments of the market, when nothing is on its way.
+    async def reconcile(self, account: str = "") -> list[Drift]:
+        """Compare books and venue of an account, or of all, between two moments of the market.
 
-        Raises `BrokerError` if the venue cannot be asked.
+        Raises `BrokerError` if a venue cannot be asked, and `UnknownName`.
         """
-        async with self.rounds.between():
-            await self.desk.broker.settled()
-            return await self.desk.reconcile()
+        chosen = {desk.account for desk in self.floor.chosen(account)}
+        found = await self.floor.each(lambda desk: self._tending[desk.account].reconcile(), chosen)
+        return [drift for drifts in found for drift in drifts]
 
     async def _reconcile_if_connected(self) -> None:
-        if self.desk.broker.is_connected:
-            await self.reconcile()
+        await self.floor.each(lambda desk: self._tending[desk.account].reconcile_if_connected())
+
+    async def _look_after_orders(self) -> None:
+        await self.floor.each(lambda desk: desk.look_after_orders())
+
+    async def _account_failed(self, desk: Desk, error: Exception) -> None:
+        """An account could not work through a moment that others could: it stops, they go on."""
+        if isinstance(error, BrokerError):
+            log.warning("an account takes no part", account=desk.account, reason=str(error))
+            return  # the part that listens finds out, too, and recovers
+        incident = self._incident()
+        log.error("an account has failed", account=desk.account, incident=incident, exc_info=error)
+        await desk.halt_for("FAULT", f"{type(error).__name__}: {error}. Incident {incident}."[:500])
 
     async def _purge(self) -> None:
         """Delete what nobody can need any more."""
         log.info("old rows are deleted", rows=await purge(self.clock.now()))
-
-    async def _look_after_orders(self) -> None:
-        await self.desk.look_after_orders()
 
     def _incident(self) -> str:
         """A short id, for people to quote and for the log to be found by."""
@@ -251,5 +296,5 @@ class Engine:
 
     async def _part_failed(self, name: str, incident: str, error: BaseException) -> None:
         """A part of the program has failed: say so; it is started again."""
-        body = f"{type(error).__name__}: {error}\nIncident {incident}. It was started again."
+        body = f"{type(error).__name__}: {redact(str(error))}\nIncident {incident}. It was started again."
         await self.alerts.add(Alert("fault", Severity.CRITICAL, f"The {name} part has failed", body[:500]))

@@ -74,6 +74,14 @@ class StrategyChanged(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class PeopleChanged(Event):
+    """Somebody was let in, is trusted with something else, or was removed; it counts already."""
+
+    user_id: int
+    told: str = ""  # what they themselves are told
+
+
+@dataclass(frozen=True, slots=True)
 class AlertRaised(Event):
     """An alert is in the outbox."""
 

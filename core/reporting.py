@@ -15,7 +15,7 @@ from brokers.order import Side
 from core.analytics.round_trips import Execution, round_trips
 from core.analytics.summary import Performance, performance
 from core.store.alerts import since as alerts_since
-from core.store.control import equity_series
+from core.store.control import equity_of, equity_series
 from core.store.models import AllocationRow
 from core.store.orders import allocations_of, count_since
 from core.trading.portfolio import Portfolio
@@ -29,17 +29,33 @@ _MOST_POINTS = 10_000
 _MOST_ROWS = 20_000
 
 
-async def performance_view(
-    subject: str, portfolio: Portfolio, base: Decimal, *, simulated: bool, since: datetime | None = None
-) -> PerformanceView:
-    """Figures of the account, or of a strategy: its net profit on top of `base` is its equity."""
-    stored = await equity_series(subject, since, most=_MOST_POINTS)
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What figures are made of: the portfolio and what was paid into it. `named`: how it is told, if it is."""
+
+    portfolio: Portfolio
+    deposits: Decimal
+    simulated: bool
+    named: str = ""
+
+
+async def performance_view(account: Account, strategy: str = "", since: datetime | None = None) -> PerformanceView:
+    """Figures of an account, or of a strategy in it: its net profit on top of what was paid in is its equity."""
+    portfolio = account.portfolio
+    stored = await equity_series(strategy or equity_of(portfolio.account), since, most=_MOST_POINTS)
     points = tuple(EquityPoint(at, value) for at, value in stored)
-    rows = await allocations_of("" if subject == "account" else subject, since, most=_MOST_TRADES)
-    offset = Decimal(0) if subject == "account" else base
-    money = Money.of(portfolio, rows)
-    figures = await asyncio.to_thread(_figures, points, offset, rows, money)
-    return PerformanceView(subject, portfolio.currency, simulated, figures, points, await _events(since))
+    rows = await allocations_of(strategy, since, account=portfolio.account, most=_MOST_TRADES)
+    offset = account.deposits if strategy else Decimal(0)
+    figures = await asyncio.to_thread(_figures, points, offset, rows, Money.of(portfolio, rows))
+    return PerformanceView(
+        subject=strategy or "account",
+        currency=portfolio.currency,
+        simulated=account.simulated,
+        performance=figures,
+        series=points,
+        events=await _events(since, portfolio.account),
+        account=account.named,
+    )
 
 
 def _figures(
@@ -76,9 +92,10 @@ class Money:
         return row.fee * rate if rate is not None else None if row.fee else row.fee
 
 
-async def _events(since: datetime | None) -> tuple[tuple[datetime, str], ...]:
+async def _events(since: datetime | None, account: str) -> tuple[tuple[datetime, str], ...]:
+    """The halts of an account and of the house."""
     halts = await alerts_since("halt", since)
-    return tuple((row.market_at, "halt") for row in halts)
+    return tuple((row.market_at, "halt") for row in halts if row.account in ("", account))
 
 
 def _executions(rows: Iterable[AllocationRow], money: Money) -> Iterator[Execution]:
@@ -103,18 +120,17 @@ async def report_view(
     period: str,
     now: datetime,
     pnl: PnlView,
-    portfolio: Portfolio,
+    account: Account,
     *,
-    base: Decimal,
-    simulated: bool,
     denials: int,
 ) -> ReportView:
-    """A report over the last day, week or month of market time, or over everything."""
+    """A report on an account over the last day, week or month of market time, or over everything."""
     length = PERIODS[period]
     since = None if length is None else now - length
-    shown = await performance_view("account", portfolio, base, simulated=simulated, since=since)
-    orders, fills = await count_since(since)
-    rows = await allocations_of(since=since, most=_MOST_ROWS)
+    shown = await performance_view(account, since=since)
+    name = account.portfolio.account
+    orders, fills = await count_since(since, name)
+    rows = await allocations_of(since=since, account=name, most=_MOST_ROWS)
     cut = f"newest-{_MOST_ROWS}-" if len(rows) == _MOST_ROWS else ""
     title = {"day": "Daily report", "week": "Weekly report", "month": "Monthly report"}.get(period, "Report")
     first = since or (shown.series[0].at if shown.series else now)
@@ -127,8 +143,9 @@ async def report_view(
         orders=orders,
         denials=denials,
         halts=len(shown.events),
-        csv_name=f"quarterdeck-{period}-{cut}{now:%Y%m%d}.csv",
+        csv_name="-".join(["quarterdeck", *([name] if account.named else []), period, f"{cut}{now:%Y%m%d}.csv"]),
         csv=await asyncio.to_thread(trades_csv, rows),
+        account=account.named,
     )
 
 

@@ -8,26 +8,29 @@ a moment that was cut short is worked through again, and what it had already don
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from brokers.market import Quote
+from brokers.errors import BrokerError
+from brokers.market import Bar, Quote
 from brokers.simulation.source import TickSource, ticks_of
+from core.attendance import Attendance, Failed, Moment
 from core.clock import ManualClock
 from core.events import BarsProcessed, Events
 from core.market.archive import BarArchive, FolderArchive, bundled_archive
 from core.market.replay import BarBatch, ReplayFeed
 from core.settings import MarketSettings
-from core.store.control import add_equity, get_cursor, put_cursor
+from core.store.control import add_equity, equity_of, get_cursor, put_cursor
 from core.store.database import transaction
 from core.store.rates import put_rates
 from core.strategy.manager import StrategyManager
 from core.trading.desk import Desk
+from core.trading.floor import Floor
 from core.trading.market import Market
-from core.trading.pipeline import Pipeline
 from core.trading.profit import Profit, profits
+from risk.view import TradingState
 
 _CURSOR = "replay"
 
@@ -41,7 +44,10 @@ def archive_of(settings: MarketSettings) -> BarArchive:
 
 
 class Rounds:
-    """The replayed market and everything that it sets in motion."""
+    """The replayed market and everything that it sets in motion, in all accounts.
+
+    `failed(desk, error)` is told of an account that could not work through a moment while others could.
+    """
 
     def __init__(
         self,
@@ -49,23 +55,24 @@ class Rounds:
         source: TickSource,
         *,
         market: Market,
-        desk: Desk,
+        floor: Floor,
         strategies: StrategyManager,
-        pipeline: Pipeline,
         trading_clock: ManualClock,
         events: Events,
         history_bars: int,
+        failed: Failed,
     ) -> None:
         self._settings = settings
         self._archive = archive_of(settings)
         self._source = source
         self._market = market
-        self._desk = desk
+        self._floor = floor
         self._strategies = strategies
-        self._pipeline = pipeline
         self._clock = trading_clock
         self._events = events
         self._history_bars = history_bars
+        self._failed = failed
+        self._attendance = Attendance(floor)
         self._lock = asyncio.Lock()
         self._feed: ReplayFeed | None = None
         self._is_fresh = False
@@ -79,7 +86,8 @@ class Rounds:
             self._clock.set(feed.position)
         past = feed.history_until(feed.position, self._history_bars)
         self._strategies.warm_up(past)
-        self._desk.mark({symbol: bars[-1].close for symbol, bars in past.items() if bars})
+        self._market.remember(past)
+        self._mark({symbol: bars[-1].close for symbol, bars in past.items() if bars})
         self._feed, self._is_fresh = feed, True
 
     async def run(self) -> None:
@@ -89,14 +97,33 @@ class Rounds:
         self._is_fresh = False
         assert self._feed is not None
         async for batch in self._feed.batches():
+            await self._work_through(batch)
+
+    async def _work_through(self, batch: BarBatch) -> None:
+        """When somebody is there to do it."""
+        while True:
+            await self._attendance.somebody()
             async with self.between():
-                await self.process(batch)
+                if not self._attendance.is_empty:  # they may have gone while a lock was waited for
+                    await self.process(batch)
+                    return
 
     @asynccontextmanager
     async def between(self) -> AsyncIterator[None]:
         """Inside, no moment is being worked through: books and venue can be compared."""
         async with self._lock:
             yield
+
+    @asynccontextmanager
+    async def without(self, account: str) -> AsyncIterator[None]:
+        """Inside, an account takes part in no moment, however long its broker takes; the others go on."""
+        async with self._lock:
+            away = self._attendance.away(account)
+            away.__enter__()
+        try:
+            yield
+        finally:
+            away.__exit__(None, None, None)
 
     @property
     def status(self) -> str:
@@ -111,27 +138,65 @@ class Rounds:
 
     async def process(self, batch: BarBatch) -> None:
         """One moment, to its end."""
-        await self._desk.roll_day(batch.at)
-        await self._trade(batch)
+        moment = Moment(self._attendance.present(), self._failed)
+        await moment.each(lambda desk: desk.roll_day(batch.at))
+        await self._trade(batch, moment)
         self._clock.set(batch.at)
         self._market.on_bars(batch.bars.values())
-        await self._desk.roll_day()
-        await self._pipeline.on_bars(batch.bars)
+        await moment.each(lambda desk: desk.roll_day())
+        await self._decide(batch.bars, moment)
         await self._remember(batch.at)
         await self._events.publish(BarsProcessed(batch.at))
 
-    async def _trade(self, batch: BarBatch) -> None:
-        """Play the path of prices to the venue, tick by tick across all symbols."""
+    async def _trade(self, batch: BarBatch, moment: Moment) -> None:
+        """Play the path of prices to the venues, tick by tick across all symbols."""
         paths = [self._path(symbol, batch) for symbol in batch.bars]
         for ticks in zip(*paths, strict=True):
             self._clock.set(ticks[0].at)
             self._market.on_quotes(ticks)
             # Marks first: a fill at the new price beside an old mark would look like a loss for a moment.
-            self._desk.mark({tick.symbol: tick.last for tick in ticks})
+            self._mark({tick.symbol: tick.last for tick in ticks})
+            self._push(ticks)
+            await moment.each(self._follow)
+
+    def _mark(self, marks: Mapping[str, Decimal]) -> None:
+        for desk in self._floor:
+            desk.mark(marks)
+
+    def _push(self, ticks: Sequence[Quote]) -> None:
+        """To every venue; one that cannot take them is away from now on, which its own account will find out."""
+        try:
             self._source.push(ticks)
-            await self._desk.broker.settled()
-            await self._pipeline.keep()
-            await self._desk.sweep()
+        except BrokerError:
+            if self._floor.is_single:
+                raise
+
+    async def _follow(self, desk: Desk) -> None:
+        """The books follow the venue, then stops and targets, then risk."""
+        await desk.broker.settled()
+        await self._floor.pipelines[desk.account].keep()
+        await desk.sweep()
+
+    async def _decide(self, bars: Mapping[str, Bar], moment: Moment) -> None:
+        """Every strategy sees its bars once, then each account orders for its own; where trading is halted, nobody."""
+        pipelines = self._floor.pipelines
+        self._strategies.observe(bars.values())
+        await moment.each(lambda desk: pipelines[desk.account].prepare(bars))
+        trading = [desk for desk in moment.desks if desk.state_for() is not TradingState.HALTED]
+        if not trading:
+            return
+        await self._strategies.decide(bars, [name for desk in trading for name in self._awake(desk)])
+
+        async def order(desk: Desk) -> None:
+            if desk in trading:
+                await pipelines[desk.account].order(bars)
+
+        await moment.each(order)
+
+    def _awake(self, desk: Desk) -> list[str]:
+        """The strategies of an account that are not halted themselves."""
+        names = self._floor.strategies_of(desk.account)
+        return [name for name in names if desk.state_for((name,)) is not TradingState.HALTED]
 
     def _path(self, symbol: str, batch: BarBatch) -> Sequence[Quote]:
         return ticks_of(
@@ -153,16 +218,17 @@ class Rounds:
             await self._note(self._clock.now())
 
     async def _note(self, at: datetime) -> None:
-        """What we are worth, and by which rates of exchange."""
-        if values := self._values():
-            await add_equity(values, at)
-            await put_rates(self._desk.portfolio.rates_used(), at)
+        """What each account is worth, and by which rates of exchange."""
+        for desk in self._floor:
+            if values := self._values(desk):
+                await add_equity(values, at)
+                await put_rates(desk.portfolio.rates_used(), at)
 
-    def _values(self) -> dict[str, Decimal]:
-        """Equity of the account and net profit by strategy; nothing while a price or a rate is unknown."""
-        equity = self._desk.portfolio.equity
+    def _values(self, desk: Desk) -> dict[str, Decimal]:
+        """Equity of an account and net profit by strategy; nothing while a price or a rate is unknown."""
+        equity = desk.portfolio.equity
         if equity is None:
             return {}
-        by_name = profits(self._desk.portfolio)
-        nets = {each.name: by_name.get(each.name, Profit()).net for each in self._strategies.instances}
-        return {"account": equity, **{name: net for name, net in nets.items() if net is not None}}
+        by_name = profits(desk.portfolio)
+        nets = {name: by_name.get(name, Profit()).net for name in self._floor.strategies_of(desk.account)}
+        return {equity_of(desk.account): equity, **{name: net for name, net in nets.items() if net is not None}}

@@ -8,6 +8,7 @@ from decimal import Decimal
 from brokers.money import ZERO
 from brokers.order import OrderType, Side
 from core.store import orders as order_store
+from core.store.alerts import standing_of
 from core.store.models import AlertRow as StoredAlert
 from core.store.models import AuditLine, OrderEvent
 from core.store.models import FillRow as StoredFill
@@ -109,8 +110,8 @@ def order_row(row: StoredOrder) -> OrderRow:
     )
 
 
-def fill_row(row: StoredFill) -> FillRow:
-    """A stored fill."""
+def fill_row(row: StoredFill, *, named: bool = False) -> FillRow:
+    """A stored fill; its account is told where there are several (`named`)."""
     return FillRow(
         row.symbol,
         Side(row.side),
@@ -120,6 +121,7 @@ def fill_row(row: StoredFill) -> FillRow:
         row.currency,
         order_store.listed(row.strategies),
         row.at,
+        row.account if named else "",
     )
 
 
@@ -138,6 +140,11 @@ def alert_row(row: StoredAlert, statuses: list[str]) -> AlertRow:
         row.at,
         statuses.count("delivered"),
         statuses.count("waiting"),
+        row.account,
+        row.strategy,
+        standing_of(row),
+        row.step,
+        row.muted,
     )
 
 

@@ -7,12 +7,28 @@ Questions (in `core.questions`) return frozen views of `core.views`; actions (a 
 
 from __future__ import annotations
 
+from core.actions.alerts import AlertActions
+from core.actions.channels import ChannelActions
 from core.actions.flattening import Flattening
-from core.actions.halting import Halting
 from core.actions.jobs import JobActions
+from core.actions.manual import ManualTrading
 from core.actions.orders import OrderActions
+from core.actions.people import PeopleActions
+from core.actions.resuming import Resuming
 from core.actions.strategies import StrategyActions
+from core.actions.whose import Whose
 
 
-class Quarterdeck(StrategyActions, Halting, Flattening, OrderActions, JobActions):
+class Quarterdeck(
+    AlertActions,
+    ChannelActions,
+    StrategyActions,
+    Resuming,
+    Flattening,
+    OrderActions,
+    JobActions,
+    PeopleActions,
+    ManualTrading,
+    Whose,
+):
     """The running program as its users see it."""

@@ -11,6 +11,7 @@ from core.rounds import archive_of
 from core.settings import Settings
 from core.store.audit import every_line
 from core.store.instance_lock import InstanceLock
+from core.store.ledger import owners
 from core.trading.inspection import Verification, verify
 
 
@@ -23,7 +24,7 @@ class Verified:
 
 
 async def verify_everything(settings: Settings) -> Verified:
-    """Look at the books of the account and at the audit trail, while no program works on them.
+    """Look at the books of every account and at the audit trail, while no program works on them.
 
     Raises `SettingsError` if the database cannot be opened or a running program uses it.
     """
@@ -32,21 +33,38 @@ async def verify_everything(settings: Settings) -> Verified:
     database = database_of(settings)
     try:
         await database.open()
-        ((account, details),) = settings.accounts.items()
-        instruments = archive_of(settings.market).instruments()
-        books = await verify(account, str(details.broker.get("currency", "USD")), instruments)
-        lines = await every_line()
-        problems = (*_of_books(books), *(f"audit: {each}" for each in verify_audit(lines)))
-        head = lines[-1].hash if lines else "empty"
-        facts = (
-            f"books {books.books[:16]}, replayed {books.history[:16]}",
-            f"{books.extent.transaction} postings, {books.extent.fill} fills",
-            f"audit: {len(lines)} lines, head {head[:16]}",
-        )
-        return Verified(problems, facts)
+        return await _verified(settings)
     finally:
         await database.close()
         lock.release()
+
+
+async def _verified(settings: Settings) -> Verified:
+    instruments = archive_of(settings.market).instruments()
+    problems: list[str] = []
+    facts: list[str] = []
+    names = await _accounts(settings)
+    for account in names:
+        known = settings.accounts.get(account)
+        books = await verify(account, known.currency if known else "USD", instruments)
+        whose = "" if len(names) == 1 else f"{account}: "
+        problems += [f"{whose}{each}" for each in _of_books(books)]
+        facts += [f"{whose}{each}" for each in _facts(books)]
+    lines = await every_line()
+    problems += [f"audit: {each}" for each in verify_audit(lines)]
+    head = lines[-1].hash if lines else "empty"
+    return Verified(tuple(problems), (*facts, f"audit: {len(lines)} lines, head {head[:16]}"))
+
+
+async def _accounts(settings: Settings) -> list[str]:
+    """Those of the settings, and those that have left them and have something in the books."""
+    left = await owners() - settings.accounts.keys()
+    return [*sorted(settings.accounts), *sorted(left)]
+
+
+def _facts(books: Verification) -> Iterator[str]:
+    yield f"books {books.books[:16]}, replayed {books.history[:16]}"
+    yield f"{books.extent.transaction} postings, {books.extent.fill} fills"
 
 
 def _of_books(books: Verification) -> Iterator[str]:

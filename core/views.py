@@ -6,13 +6,15 @@ Money is `Decimal` in `currency`; times are aware UTC; fractions are plain numbe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Generic, TypeVar
 
+from brokers.market import Bar
 from brokers.order import OrderType, Side
+from core.alerts.channel import Message, Standing
 from core.analytics.summary import Performance
 from risk.view import TradingState
 
@@ -54,6 +56,7 @@ class StrategyRow:
     exposure: float
     pnl: Decimal | None
     currency: str
+    account: str = ""  # where there are several
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,7 @@ class PositionRow:
     currency: str
     by_strategy: Mapping[str, Decimal]
     exits: tuple[ExitRow, ...] = ()
+    account: str = ""  # where there are several
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +194,7 @@ class FillRow:
     currency: str
     strategies: tuple[str, ...]
     at: datetime
+    account: str = ""  # where there are several
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +242,7 @@ class PnlView:
     total: PnlRow
     strategies: tuple[PnlRow, ...]
     at: datetime
+    account: str = ""  # where there are several
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,8 +257,37 @@ class ScopeState:
 
 
 @dataclass(frozen=True, slots=True)
+class KillView:
+    """A halt whose venue has not said yet that nothing is open; `tries` 0: the first sweep is under way."""
+
+    account: str
+    strategy: str  # empty: the whole account
+    since: datetime
+    tries: int
+    reason: str
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeView:
+    """What a resume would lift, the token that binds a yes to it, what would hold trading back all the same, and where
+    orders may still be open.
+    """
+
+    scope: str
+    lifts: tuple[ScopeState, ...]
+    token: str
+    stays: tuple[ScopeState, ...]
+    incomplete: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
-    """The first screen: how are we doing, is everything all right?"""
+    """The first screen: how are we doing, is everything all right?
+
+    Of one account; or of all, each in `accounts`: then states and counts are those of all, and money is the sum if they
+    are kept in one currency. If not, `currency` is empty and there is no sum.
+    """
 
     account: str
     simulated: bool
@@ -279,6 +314,7 @@ class Overview:
     feed: str  # a sentence: "replaying 2000-09-29 at 4 bars/s"
     measured_since: datetime | None = None  # losses are measured from the last resume, if there was one
     restricted: tuple[str, ...] = ()  # instruments that may only be reduced
+    accounts: tuple[Overview, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,6 +342,7 @@ class RiskScreenView:
     limits: Mapping[str, str]
     rules: Mapping[str, str]
     measured_since: datetime | None = None
+    account: str = ""  # where there are several
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,7 +355,9 @@ class EquityPoint:
 
 @dataclass(frozen=True, slots=True)
 class PerformanceView:
-    """Figures and the series for the picture. `subject` is "account" or a strategy's name."""
+    """Figures and the series for the picture. `subject` is "account" or a strategy's name, `account` is told where
+    there are several.
+    """
 
     subject: str
     currency: str
@@ -326,6 +365,44 @@ class PerformanceView:
     performance: Performance
     series: tuple[EquityPoint, ...]
     events: tuple[tuple[datetime, str], ...]  # halts and breaches, for marks in the picture
+    account: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CandlesView:
+    """The newest bars of one symbol, oldest first, with our executions in their time.
+
+    `average_price` is what the net position cost by unit, None when flat; `stops` and `targets` are the levels of now.
+    """
+
+    symbol: str
+    currency: str
+    simulated: bool
+    bars: tuple[Bar, ...]
+    fills: tuple[FillRow, ...]
+    quantity: Decimal
+    average_price: Decimal | None
+    stops: tuple[Decimal, ...] = ()
+    targets: tuple[Decimal, ...] = ()
+    account: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExposureView:
+    """What is invested, signed, in money of the account: by symbol (net), by strategy (gross of each).
+
+    `gross` adds sizes, `net` adds signs; None while a price or a rate is unknown.
+    """
+
+    currency: str
+    simulated: bool
+    equity: Decimal | None
+    gross: Decimal | None
+    net: Decimal | None
+    by_symbol: Mapping[str, Decimal]
+    by_strategy: Mapping[str, Decimal]
+    unpriced: tuple[str, ...] = ()
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,11 +416,56 @@ class AlertRow:
     at: datetime
     delivered: int
     waiting: int
+    account: str = ""
+    strategy: str = ""
+    standing: Standing | None = None  # how a CRITICAL one stands
+    repeats: int = 0
+    muted: int | None = None  # the mute or maintenance window that kept it back
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryLine:
+    """One delivery of an alert: to whom, over what, and how it went. `told` are its status and note in words."""
+
+    person: str
+    channel: str
+    step: int
+    told: str
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AlertCard:
+    """One alert in full. `message` is what was sent; `next_at` is when it is repeated or comes back, if it is."""
+
+    row: AlertRow
+    message: Message
+    body: str
+    deliveries: tuple[DeliveryLine, ...]
+    next_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Muting:
+    """What keeps alerts back: `what` in words, `kept` how many so far by kind."""
+
+    id: int
+    is_window: bool
+    what: str
+    reason: str
+    owner: str
+    begun_at: datetime
+    ends_at: datetime
+    kept: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    """One scheduled job: what it does, when it ran and runs next, how the last run ended."""
+    """One scheduled job: what it does, when it ran and runs next, how the last run ended.
+
+    `usual` is the program's own schedule where somebody (`changed_by`) has given it another. `added_by` names who
+    added it. `guards`: safety depends on it. `interval`: it runs so many seconds apart, not at a time of day.
+    """
 
     name: str
     title: str
@@ -352,6 +474,11 @@ class JobRow:
     next_at: datetime | None
     last_at: datetime | None
     last_outcome: str
+    usual: str = ""
+    changed_by: str = ""
+    added_by: str = ""
+    guards: bool = False
+    interval: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -394,6 +521,29 @@ class ActionResult:
 
 
 @dataclass(frozen=True, slots=True)
+class PersonView:
+    """Somebody who may use the bot; `changed_by` is empty if all comes from the settings."""
+
+    id: int
+    name: str
+    role: str
+    trust: str
+    time_zone: str
+    changed_by: str
+    changed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class InvitationView:
+    """A one-time code for somebody: show it to nobody else."""
+
+    name: str
+    trust: str
+    code: str = field(repr=False)
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ReportView:
     """A report over a period: the figures, its P&L by strategy, activity, and the rows of the CSV file.
 
@@ -410,3 +560,132 @@ class ReportView:
     halts: int
     csv_name: str
     csv: bytes
+    account: str = ""  # where there are several
+
+
+@dataclass(frozen=True, slots=True)
+class LimitChange:
+    """How much of one limit is used before and after an order; fractions are 1 at the limit, None: unknown."""
+
+    title: str
+    limit: str
+    before: str
+    after: str
+    fraction_before: float | None
+    fraction_after: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPreview:
+    """What an order by hand would be, cost and do, at this moment; None is unknown. Nothing was sent.
+
+    `words` are the exact order in units, as the confirmation carries it, `seen` what it was shown on: the press is
+    compared with it. Positions are of `owner` (`manual`, or the strategy whose position is closed) and of the account.
+    `basis` says what the price rests on: book, shallow, quote, own or nothing. `slippage_bps` is against the mid.
+    Money is in `currency`, prices in the instrument's own.
+    """
+
+    verb: str
+    words: tuple[str, ...]
+    seen: str
+    account: str
+    simulated: bool
+    owner: str
+    side: Side
+    symbol: str
+    quantity: Decimal
+    type: OrderType
+    limit_price: Decimal | None
+    stop_price: Decimal | None
+    trail: Decimal | None
+    trail_percent: Decimal | None
+    time_in_force: str
+    expires_at: datetime | None
+    post_only: bool
+    reduce_only: bool
+    exits: str
+    bid: Decimal | None
+    ask: Decimal | None
+    quote_age: float | None  # seconds
+    basis: str
+    price: Decimal | None
+    worst_price: Decimal | None
+    slippage_bps: Decimal | None
+    shown: Decimal | None
+    price_currency: str
+    value: Decimal | None
+    slippage_cost: Decimal | None
+    fee: Decimal | None
+    currency: str
+    held: Decimal
+    held_after: Decimal
+    account_held: Decimal
+    account_after: Decimal
+    equity: Decimal | None
+    gross: tuple[Decimal | None, Decimal | None]
+    net: tuple[Decimal | None, Decimal | None]
+    leverage: tuple[Decimal | None, Decimal | None]
+    limits: tuple[LimitChange, ...]
+    state: TradingState
+    connected: bool
+    code: str  # the gate's objection; empty: it would pass
+    objection: str
+    largest: Decimal
+    largest_words: tuple[str, ...]
+    notes: tuple[str, ...]
+    changed: str = ""  # what is other than it was shown, when a confirmation came too late for it
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """What became of a confirmed order: its id if it was placed, or the preview to look at again."""
+
+    order: str = ""
+    preview: OrderPreview | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePreview:
+    """An open order by hand before and after a change, and the gate's objection (empty: it would pass)."""
+
+    order: str
+    account: str
+    what: str
+    before: str
+    after: str
+    code: str
+    objection: str
+
+
+@dataclass(frozen=True, slots=True)
+class CancelPreview:
+    """The open orders that a cancel means: (id, in words)."""
+
+    what: str
+    orders: tuple[tuple[str, str], ...]
+    accounts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExitsView:
+    """How one position is protected, and what it is measured by."""
+
+    account: str
+    strategy: str
+    symbol: str
+    quantity: Decimal
+    entry: Decimal
+    price: Decimal | None
+    exits: ExitRow | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tradable:
+    """A symbol that can be traded by hand, and what is held of it, by holder."""
+
+    symbol: str
+    price: Decimal | None
+    lot: Decimal
+    tick: Decimal
+    held: Mapping[str, Decimal]
+    accounts: tuple[str, ...]

@@ -8,36 +8,66 @@ from decimal import Decimal
 from brokers.money import ZERO
 from risk.gate import RiskGate
 from risk.intent import OrderIntent
-from risk.metrics import price_of, unit_value
+from risk.metrics import exposure, leverage, price_of, unit_value
 from risk.usage import Usage, limit_usage
 from risk.verdict import Denied
 from risk.view import Holding, PortfolioView
 
 
 @dataclass(frozen=True, slots=True)
+class Stake:
+    """What an account has at stake, in its own currency; None where a price, a rate or the equity is unknown."""
+
+    gross: Decimal | None
+    net: Decimal | None
+    leverage: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
 class WhatIf:
     """The gate's objection (None: it would pass), and how much of each limit is used before and after a fill.
 
-    `after` is None when the outcome cannot be known, for want of a price or an exchange rate.
+    `after` and `stake_after` are None when the outcome cannot be known, for want of a price or an exchange rate.
     """
 
     denied: Denied | None
     before: tuple[Usage, ...]
     after: tuple[Usage, ...] | None
+    stake_before: Stake
+    stake_after: Stake | None
 
 
 def what_if(intent: OrderIntent, view: PortfolioView, gate: RiskGate) -> WhatIf:
     """Judge `intent` without a permit: the answer is for a person to read, nothing can be sent by it."""
     verdict = gate.review(intent, view)
     denied = verdict if isinstance(verdict, Denied) else None
-    return WhatIf(denied, limit_usage(view, gate.limits), _usage_after(intent, view, gate))
+    later = _later(intent, view)
+    return WhatIf(
+        denied,
+        limit_usage(view, gate.limits),
+        None if later is None else limit_usage(later, gate.limits),
+        stake_of(view),
+        None if later is None else stake_of(later),
+    )
 
 
-def _usage_after(intent: OrderIntent, view: PortfolioView, gate: RiskGate) -> tuple[Usage, ...] | None:
+def _later(intent: OrderIntent, view: PortfolioView) -> PortfolioView | None:
     try:
-        return limit_usage(after_fill(intent, view), gate.limits)
+        return after_fill(intent, view)
     except (ArithmeticError, TypeError):
         return None
+
+
+def stake_of(view: PortfolioView) -> Stake:
+    """What the account holds now, as far as it is known."""
+    try:
+        held = exposure(view)
+    except (ArithmeticError, TypeError):
+        return Stake(None, None, None)
+    try:
+        return Stake(held.gross, held.net, leverage(view))
+    except (ArithmeticError, TypeError):
+        return Stake(held.gross, held.net, None)
 
 
 def after_fill(intent: OrderIntent, view: PortfolioView) -> PortfolioView:

@@ -1,4 +1,4 @@
-"""Alerts, the schedule, the audit trail, health and help."""
+"""The audit trail, health and help."""
 
 from __future__ import annotations
 
@@ -8,61 +8,16 @@ from itertools import groupby
 from bot import html
 from bot.arguments import name, page_number
 from bot.command import Call, Command, command
-from bot.figures import number_of, second_time, when
-from bot.framing import entries, framed, grid, pager
+from bot.figures import number_of
+from bot.framing import entries, framed, pager
 from bot.html import Html
-from bot.outcomes import outcome
-from bot.screen import Act, Button, Nav, Screen
-from core.access.roles import Actor, Permission, Role, needed_role
+from bot.screen import Nav, Screen
+from core.access.roles import Permission, Role, told_roles
 from core.errors import UserError
-from core.views import AlertRow, AuditRow, HealthRow, JobRow, Page
-
-_SEVERITY = {"INFO": "🔹", "WARNING": "🟡", "CRITICAL": "🔴"}
-_JOB_ACTIONS = ("run", "pause", "resume")
+from core.views import AuditRow, HealthRow, Page
 
 
-@command("alerts", "What has been reported", permission=Permission.VIEW, usage="[PAGE]", takes=1)
-async def alerts(call: Call) -> Screen:
-    """Alerts by page, newest first."""
-    page = await call.service.alerts(page=page_number(call))
-    buttons = pager("alerts", page.number, page.pages)
-    return framed(call, ("Alerts",), render_alerts(page, call), here=("alerts", str(page.number)), buttons=buttons)
-
-
-@command("schedule", "Jobs and when they run", permission=Permission.VIEW, aliases=("jobs",))
-async def schedule(call: Call) -> Screen:
-    """Every scheduled job."""
-    rows = await call.service.jobs()
-    return framed(
-        call,
-        ("Schedule",),
-        render_jobs(rows, call),
-        here=("schedule",),
-        buttons=_job_buttons(rows, call.actor),
-    )
-
-
-@command(
-    "job",
-    "Run, pause or resume a job",
-    permission=Permission.ADMINISTER,
-    usage="NAME run|pause|resume",
-    takes=2,
-    trace=("run job", "paused job", "resumed job"),
-)
-async def job(call: Call) -> Screen:
-    """Act on one job."""
-    own, action = name(call), name(call, 1).lower()
-    if action not in _JOB_ACTIONS:
-        raise call.wrong("Name a job and what to do with it; /schedule lists them.")
-    if action == "run":
-        result = await call.service.run_job(own, call.actor)
-    else:
-        result = await call.service.set_job(own, enabled=action == "resume", actor=call.actor)
-    return outcome(result, Nav("⏰ Schedule", "schedule"))
-
-
-@command("audit", "Who did what", permission=Permission.ADMINISTER, usage="[PAGE]", takes=1, changes=False)
+@command("audit", "Who did what", permission=Permission.AUDIT, usage="[PAGE]", takes=1, changes=False)
 async def audit(call: Call) -> Screen:
     """The audit trail by page, newest first."""
     page = await call.service.audit(page=page_number(call))
@@ -89,59 +44,6 @@ async def help_(call: Call) -> Screen:
     return framed(
         call, ("Help", found.name), render_command(found), here=("help", found.name), back=Nav("Help", "help")
     )
-
-
-def render_alerts(page: Page[AlertRow], call: Call) -> Html:
-    """One page of alerts."""
-    if not page.total:
-        return html.text("No alerts yet. Fills, breaches, halts and failures are reported here.")
-    if not page.rows:
-        return html.text(f"There is no page {page.number}; the last one is {page.pages}.")
-    return entries([_alert(row, call) for row in page.rows])
-
-
-def _alert(row: AlertRow, call: Call) -> Html:
-    waiting = f" · {row.waiting} waiting" if row.waiting else ""
-    return html.lines(
-        html.text(_SEVERITY.get(row.severity, "🔹"), " ", html.bold(row.title[:150])),
-        html.text(row.body[:250]),
-        html.italic(
-            f"#{row.id} · {when(row.at, call.now, call.time_zone)} · ",
-            f"{number_of(row.delivered, 'delivery', 'deliveries')}{waiting}",
-        ),
-    )
-
-
-def render_jobs(rows: Sequence[JobRow], call: Call) -> Html:
-    """Each job with its next and last run."""
-    if not rows:
-        return html.text("No jobs are scheduled.")
-    return entries([_job(row, call) for row in rows])
-
-
-def _job(row: JobRow, call: Call) -> Html:
-    coming = f"next {second_time(row.next_at, call.time_zone)}" if row.enabled and row.next_at else "paused"
-    return html.lines(
-        html.text("🟢 " if row.enabled else "⏸ ", html.bold(row.title), " ", html.code(row.name)),
-        html.text(row.schedule, f" · {coming}"),
-        html.italic(
-            f"last {when(row.last_at, call.now, call.time_zone)}"
-            + (f": {row.last_outcome[:100]}" if row.last_outcome else "")
-        ),
-    )
-
-
-def _job_buttons(rows: Sequence[JobRow], actor: Actor) -> Sequence[Sequence[Button]]:
-    if not actor.may(Permission.ADMINISTER):
-        return ()
-    buttons: list[Button] = []
-    for row in rows[:25]:
-        switch = ("⏸", "pause") if row.enabled else ("▶️", "resume")
-        buttons += [
-            Act(f"▷ {row.name}", "job", (row.name, "run")),
-            Act(f"{switch[0]} {row.name}", "job", (row.name, switch[1])),
-        ]
-    return grid(buttons)
 
 
 def render_audit(page: Page[AuditRow], call: Call) -> Html:
@@ -189,6 +91,7 @@ def render_command(one: Command) -> Html:
         html.text(html.code(one.form)),
         html.text(one.title, "."),
         html.text("Asks before it acts.") if one.ask else html.EMPTY,
+        html.text(one.details) if one.details else html.EMPTY,
         html.text("Also ", other) if other else html.EMPTY,
-        html.italic(f"Needs the role {needed_role(one.permission).label}."),
+        html.italic(f"Needs the role {told_roles(one.permission)}."),
     )

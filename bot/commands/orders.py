@@ -1,6 +1,8 @@
-"""Orders: lists, one order with its history, cancelling, and what a person may do about one in doubt."""
+"""Orders: lists, one order with its history, and what a person may do about one in doubt."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from bot import html
 from bot.arguments import choice, name, page_and_name
@@ -9,6 +11,7 @@ from bot.figures import clip, money, number_of, price, quantity, second_time, wh
 from bot.framing import entries, framed, grid, pager
 from bot.html import Html
 from bot.outcomes import outcome
+from bot.scoping import of_order
 from bot.screen import Act, Button, Nav, Screen
 from bot.states import SIDES
 from core.access.roles import Actor, Permission
@@ -50,11 +53,16 @@ async def orders(call: Call) -> Screen:
     return framed(call, ("Orders", *scope, which), render_orders(page, call, which), here=here, buttons=buttons)
 
 
-@command("order", "One order with its history", permission=Permission.VIEW, usage="ORDER", takes=1)
+@command("order", "One order with its history", permission=Permission.VIEW, usage="ORDER", takes=1, accounts=of_order)
 async def order(call: Call) -> Screen:
     """Everything that is known of one order; one in doubt can be looked for or decided."""
-    card = await call.service.order(_wanted(call))
-    return framed(
+    return await order_screen(call, _wanted(call))
+
+
+async def order_screen(call: Call, wanted: str) -> Screen:
+    """The card of one order, with what this person may do about it; while it is open it keeps itself current."""
+    card = await call.service.order(wanted)
+    screen = framed(
         call,
         ("Orders", card.row.symbol),
         render_order(card, call),
@@ -62,15 +70,17 @@ async def order(call: Call) -> Screen:
         back=Nav("Orders", "orders"),
         buttons=_choices(card, call.actor),
     )
+    return replace(screen, follow=Nav("", "order", (card.row.client_order_id,)) if card.row.is_open else None)
 
 
 @command(
     "look",
     "Ask the venue about an order again",
-    permission=Permission.OPERATE,
+    permission=Permission.REDUCE,
     usage="ORDER",
     takes=1,
     trace=("look again",),
+    accounts=of_order,
 )
 async def look(call: Call) -> Screen:
     """Ask now, in every way that the venue offers."""
@@ -89,7 +99,7 @@ async def _ask_decide(call: Call) -> Question | None:
     }[said]
     text = html.lines(
         html.text(html.bold(f"Is the order {said} at the venue?"), " Look there first, not here."),
-        _line(card.row),
+        order_line(card.row),
         effect,
         "The venue's own word is believed whenever it comes.",
     )
@@ -104,6 +114,7 @@ async def _ask_decide(call: Call) -> Question | None:
     takes=2,
     ask=_ask_decide,
     trace=("decide order",),
+    accounts=of_order,
 )
 async def decide(call: Call) -> Screen:
     """A person has looked at the venue's own pages, and says so."""
@@ -111,14 +122,6 @@ async def decide(call: Call) -> Screen:
     placed = _said(call) == _THERE
     result = await call.service.decide_order(wanted, placed=placed, actor=call.actor)
     return outcome(result, Nav("🧾 The order", "order", (wanted,)))
-
-
-@command(
-    "cancel", "Cancel an open order", permission=Permission.OPERATE, usage="ORDER", takes=1, trace=("cancel order",)
-)
-async def cancel(call: Call) -> Screen:
-    """Cancel one order by its id."""
-    return outcome(await call.service.cancel_order(_wanted(call), call.actor), Nav("🧾 Orders", "orders"))
 
 
 def _wanted(call: Call) -> str:
@@ -147,7 +150,7 @@ def _order(number: int, row: OrderRow, call: Call) -> Html:
     filled = f", {quantity(row.filled)} filled" if row.filled and row.is_open else ""
     owners = ", ".join(row.strategies)
     return html.lines(
-        html.text(f"{number}. ", _line(row)),
+        html.text(f"{number}. ", order_line(row)),
         html.text(
             html.bold(_state(row.state)), filled, f" · {when(row.at, call.now, call.time_zone)} · {owners}"
         ),
@@ -173,7 +176,7 @@ def render_order(card: OrderCard, call: Call) -> Html:
     ]
     more = len(card.steps) - len(steps)
     return html.lines(
-        _line(row),
+        order_line(row),
         html.text(
             "❓ " if card.in_doubt else "", html.bold(_state(row.state)),
             f", {quantity(row.filled)} of {quantity(row.quantity)} filled",
@@ -198,7 +201,8 @@ def _state(state: str) -> str:
     return state.replace("_", " ")
 
 
-def _line(row: OrderRow) -> Html:
+def order_line(row: OrderRow) -> Html:
+    """`🔵 Buy 10 AAPL limit 25.50`."""
     return html.text(f"{SIDES[row.side]} ", html.bold(f"{quantity(row.quantity)} {row.symbol}"), " ", _terms(row))
 
 
@@ -217,7 +221,7 @@ def _opens(page: Page[OrderRow]) -> list[Button]:
 
 
 def _cancels(page: Page[OrderRow], actor: Actor) -> list[Button]:
-    if not actor.may(Permission.OPERATE):
+    if not actor.may_somewhere(Permission.REDUCE):
         return []
     return [
         Act(f"✖ Cancel {number}: {clip(row.symbol, 12)}", "cancel", (row.client_order_id,))
@@ -227,7 +231,7 @@ def _cancels(page: Page[OrderRow], actor: Actor) -> list[Button]:
 
 
 def _choices(card: OrderCard, actor: Actor) -> tuple[tuple[Button, ...], ...]:
-    if not actor.may(Permission.OPERATE):
+    if not actor.may_somewhere(Permission.REDUCE):
         return ()
     wanted = card.row.client_order_id
     again = (Act("🔎 Look again", "look", (wanted,)),) if card.next_step or card.row.is_open else ()
@@ -235,5 +239,8 @@ def _choices(card: OrderCard, actor: Actor) -> tuple[tuple[Button, ...], ...]:
         Act("It is there…", "decide", (wanted, _THERE)),
         Act("It is not there…", "decide", (wanted, _ABSENT)),
     )
-    stop = (Act("✖ Cancel", "cancel", (wanted,)),) if card.row.is_open else ()
-    return ((*again, *stop), decisions if card.in_doubt else ())
+    stop: tuple[Button, ...] = (Act("✖ Cancel", "cancel", (wanted,)),) if card.row.is_open else ()
+    if card.row.is_open and card.origin == "manual" and actor.may_somewhere(Permission.TRADE):
+        stop = (Nav("✏️ Change…", "change", (wanted,)), *stop)
+    decides = card.in_doubt and actor.may_somewhere(Permission.OPERATE)
+    return ((*again, *stop), decisions if decides else ())

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from bot import html, states
-from bot.arguments import choice
+from bot.accounts import seen, tabs, trail
+from bot.arguments import choice, name
 from bot.command import Call, command
 from bot.figures import market_day, money, number_of, percent, signed_money, signed_percent, table
 from bot.framing import framed, grid
 from bot.html import Html
+from bot.kills import kill_lines
 from bot.people import Caller
 from bot.screen import Act, Live, Nav, Rows, Screen
 from core.access.roles import Actor, Permission
@@ -15,6 +17,7 @@ from core.service import Quarterdeck
 from core.views import Overview
 from risk.view import TradingState
 
+_TRADE_PLACE = 4
 _PLACES = (
     Nav("📊 Status", "status"),
     Nav("🧠 Strategies", "strategies"),
@@ -37,21 +40,27 @@ _PLACES = (
 async def start(call: Call) -> Screen:
     """Greet by name and show the menu."""
     hello = html.text("👋 Hello ", html.bold(call.actor.name), f". You are {call.actor.role.label} here.")
-    return _menu(call, await call.service.overview(), hello)
+    return _menu(call, await call.service.overview("", seen(call)), hello)
 
 
 @command("menu", "Open the menu", permission=Permission.VIEW, aliases=("m", "home"))
 async def menu(call: Call) -> Screen:
     """The menu, which edits itself as its buttons are pressed."""
-    return _menu(call, await call.service.overview(), html.EMPTY)
+    return _menu(call, await call.service.overview("", seen(call)), html.EMPTY)
 
 
-@command("status", "How everything stands", permission=Permission.VIEW, aliases=("overview", "s"))
+@command("status", "How everything stands", permission=Permission.VIEW, takes=1, aliases=("overview", "s"))
 async def status(call: Call) -> Screen:
     """Equity, today, state, strategies and orders on one screen."""
-    view = await call.service.overview()
-    buttons = ((Nav("🧠 Strategies", "strategies"), Nav("🛡 Risk", "risk")), control(view.state, call.actor))
-    return framed(call, ("Status",), overview_text(view, call), here=("status",), buttons=buttons)
+    account = name(call)
+    view = await call.service.overview(account, seen(call))
+    buttons = (
+        *tabs(call, "status", account, whole=True),
+        (Nav("🧠 Strategies", "strategies"), Nav("🛡 Risk", "risk", trail(account))),
+        control(view.state, call.actor),
+    )
+    kills = kill_lines(await call.service.kills(), call)
+    return framed(call, ("Status",), kills, overview_text(view, call), here=("status",), buttons=buttons)
 
 
 @command("live", "Keep a status message current", permission=Permission.VIEW, usage="[off]", takes=1)
@@ -66,7 +75,7 @@ async def live(call: Call) -> Screen:
 
 async def draw_live(service: Quarterdeck, caller: Caller) -> tuple[Html, Rows]:
     """The live status message as it should look now; without wall time, which would change it for nothing."""
-    view = await service.overview()
+    view = await service.overview("", service.seen_by(caller.actor))
     text = html.lines(html.bold("📡 Live status"), "", _overview(view, caller))
     return text, ((Nav("🏠 Menu", "menu", fresh=True), Nav("🛡 Risk", "risk", fresh=True)),)
 
@@ -74,7 +83,7 @@ async def draw_live(service: Quarterdeck, caller: Caller) -> tuple[Html, Rows]:
 def control(state: TradingState, actor: Actor) -> tuple[Act, ...]:
     """Halt while trading, resume while halted; only for those who may."""
     if state is TradingState.HALTED:
-        return (Act("▶️ Resume trading…", "resume"),) if actor.may(Permission.ADMINISTER) else ()
+        return (Act("▶️ Resume trading…", "resume"),) if actor.may(Permission.RESUME) else ()
     return (Act("🛑 Halt everything", "halt", urgent=True),) if actor.may(Permission.HALT) else ()
 
 
@@ -84,13 +93,16 @@ def overview_text(view: Overview, call: Call) -> Html:
 
 
 def _menu(call: Call, view: Overview, hello: Html) -> Screen:
-    places = [*_PLACES, Nav("📜 Audit", "audit")] if call.actor.may(Permission.ADMINISTER) else _PLACES
+    places = [*_PLACES, Nav("📜 Audit", "audit")] if call.actor.may(Permission.AUDIT) else [*_PLACES]
+    if call.actor.may_somewhere(Permission.TRADE):
+        places.insert(_TRADE_PLACE, Nav("🖐 Trade", "trade"))
     body = (
         hello,
         states.label(view),
         states.trading_line(view.state, view.state_reason),
         _only_reducing(view),
         "",
+        _accounts(view),
         _money_line(view),
     )
     buttons = (*grid(places), control(view.state, call.actor))
@@ -99,6 +111,9 @@ def _menu(call: Call, view: Overview, hello: Html) -> Screen:
 
 
 def _money_line(view: Overview) -> Html:
+    if not view.currency:
+        kept = ", ".join(sorted({each.currency for each in view.accounts}))
+        return html.text(f"No total: the accounts are kept in {kept}.")
     equity = html.bold(money(view.equity, view.currency))
     return html.text(
         equity,
@@ -108,19 +123,37 @@ def _money_line(view: Overview) -> Html:
     )
 
 
+def _accounts(view: Overview) -> Html:
+    """A line for each account, where there are several."""
+    return html.lines(*(_account(each) for each in view.accounts)) if view.accounts else html.EMPTY
+
+
+def _account(view: Overview) -> Html:
+    sign = "⚪️" if not view.connected else states.TRADING[view.state]
+    worth = money(view.equity, view.currency)
+    today = f"{signed_money(view.today, view.currency)} ({signed_percent(view.today_fraction)})"
+    return html.text(f"{sign} ", html.bold(view.account), f" {worth} · {today}")
+
+
 def _overview(view: Overview, caller: Caller) -> Html:
     rows = (
-        ("Cash", money(view.cash, view.currency)),
-        ("Invested", percent(view.gross_fraction)),
-        ("Below peak since resume" if view.measured_since else "Below peak", percent(view.drawdown_fraction)),
-        ("Positions", str(view.positions)),
-        ("Open orders", str(view.open_orders)),
+        _figures_of_all(view)
+        if view.accounts
+        else (
+            ("Cash", money(view.cash, view.currency)),
+            ("Invested", percent(view.gross_fraction)),
+            ("Below peak since resume" if view.measured_since else "Below peak", percent(view.drawdown_fraction)),
+            ("Positions", str(view.positions)),
+            ("Open orders", str(view.open_orders)),
+        )
     )
+    accounts = (_accounts(view), "") if view.accounts else ()
     return html.lines(
         states.label(view),
         states.trading_line(view.state, view.state_reason),
         _only_reducing(view),
         "",
+        *accounts,
         _money_line(view),
         table(rows),
         _strategies_line(view),
@@ -128,6 +161,12 @@ def _overview(view: Overview, caller: Caller) -> Html:
         "",
         html.text("🕰 ", view.feed or market_day(view.market_time, caller.zone)),
     )
+
+
+def _figures_of_all(view: Overview) -> tuple[tuple[str, str], ...]:
+    """What can be added up, or counted, over all accounts."""
+    cash = (("Cash", money(view.cash, view.currency)),) if view.currency else ()
+    return (*cash, ("Positions", str(view.positions)), ("Open orders", str(view.open_orders)))
 
 
 def _strategies_line(view: Overview) -> Html:
@@ -139,7 +178,8 @@ def _strategies_line(view: Overview) -> Html:
 def _worries(view: Overview) -> Html:
     worries = []
     if not view.connected:
-        worries.append("⚠️ The broker is not connected.")
+        away = ", ".join(each.account for each in view.accounts if not each.connected)
+        worries.append(f"⚠️ The broker of {away} is not connected." if away else "⚠️ The broker is not connected.")
     if view.uncertain_orders:
         worries.append(f"⚠️ {number_of(view.uncertain_orders, 'order')} of unknown outcome: /orders doubt")
     if view.pending_alerts:

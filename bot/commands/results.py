@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from bot import charts, html
+from bot.accounts import seen, tabs, trail
 from bot.arguments import choice, name
 from bot.command import Call, command
 from bot.figures import (
@@ -29,12 +30,17 @@ _ACCOUNT = "account"
 _MOST_STRATEGIES = 20
 
 
-@command("pnl", "Profit and loss by strategy", permission=Permission.VIEW, aliases=("profit",))
+@command("pnl", "Profit and loss by strategy", permission=Permission.VIEW, takes=1, aliases=("profit",))
 async def pnl(call: Call) -> Screen:
-    """Today, and by strategy since the start."""
-    view = await call.service.pnl()
-    buttons = ((Nav("🏁 Performance", "performance"), Nav("📄 Report", "report")),)
-    return framed(call, ("P&L",), render_pnl(view), here=("pnl",), buttons=buttons)
+    """Today, and by strategy since the start, in one account."""
+    view = await call.service.pnl(name(call), seen(call))
+    own = view.account
+    links = (
+        Nav("🏁 Performance", "performance", _subject(own)),
+        Nav("📄 Report", "report", ("all", own) if own else ()),
+    )
+    buttons = (*tabs(call, "pnl", own), links)
+    return framed(call, trail("P&L", own), render_pnl(view), here=trail("pnl", own), buttons=buttons)
 
 
 @command(
@@ -46,14 +52,14 @@ async def pnl(call: Call) -> Screen:
     aliases=("perf",),
 )
 async def performance(call: Call) -> Screen:
-    """Equity and drawdown of the account or one strategy."""
-    view = await call.service.performance(name(call) or _ACCOUNT)
-    whole = view.subject == _ACCOUNT
-    trail = ("Performance",) if whole else ("Strategies", view.subject, "Performance")
+    """Equity and drawdown of an account or one strategy."""
+    view = await call.service.performance(name(call) or _ACCOUNT, seen(call))
+    whole, own = view.subject == _ACCOUNT, view.account
+    steps = trail("Performance", own) if whole else ("Strategies", view.subject, "Performance")
     back = None if whole else Nav(view.subject, "strategy", (view.subject,))
-    buttons = grid(await _subjects(call)) if whole else ()
-    here = ("performance",) if whole else ("performance", view.subject)
-    screen = framed(call, trail, render_performance(view, call), here=here, back=back, buttons=buttons)
+    buttons = (*tabs(call, "performance", own), *grid(await _subjects(call, own))) if whole else ()
+    here = ("performance", *_subject(own)) if whole else ("performance", view.subject)
+    screen = framed(call, steps, render_performance(view, call), here=here, back=back, buttons=buttons)
     return Screen(screen.text, screen.buttons, photo=await _picture(view))
 
 
@@ -62,14 +68,17 @@ async def performance(call: Call) -> Screen:
     "A report with picture and CSV",
     permission=Permission.VIEW,
     usage="[day|week|month|all]",
-    takes=1,
+    takes=2,
 )
 async def report(call: Call) -> Screen:
-    """Figures and P&L of a period; the fills as a file."""
+    """Figures and P&L of a period in one account; the fills as a file."""
     period = choice(call, _PERIODS, "all")
-    view = await call.service.report(period)
-    others = tuple(Nav(other.capitalize(), "report", (other,)) for other in _PERIODS if other != period)
-    screen = framed(call, ("Report", period), render_report(view, call), here=("report", period), buttons=(others,))
+    view = await call.service.report(period, name(call, 1), seen(call))
+    own = (view.account,) if view.account else ()
+    others = tuple(Nav(other.capitalize(), "report", (other, *own)) for other in _PERIODS if other != period)
+    buttons = (*tabs(call, "report", view.account, period), others)
+    here = ("report", period, *own)
+    screen = framed(call, ("Report", *own, period), render_report(view, call), here=here, buttons=buttons)
     return Screen(screen.text, screen.buttons, photo=await report_picture(view), document=report_file(view))
 
 
@@ -160,15 +169,20 @@ def render_report(view: ReportView, call: Call) -> Html:
     )
 
 
-async def _subjects(call: Call) -> list[Nav]:
-    rows = await call.service.strategies()
+def _subject(account: str) -> tuple[str, ...]:
+    """The word for an account's own performance, where there are several."""
+    return (f"{_ACCOUNT}:{account}",) if account else ()
+
+
+async def _subjects(call: Call, account: str) -> list[Nav]:
+    rows = await call.service.strategies(account, seen(call))
     return [Nav(row.name, "performance", (row.name,)) for row in rows[:20]]
 
 
 async def _picture(view: PerformanceView) -> bytes | None:
     if not view.series:
         return None
-    title = "Account" if view.subject == _ACCOUNT else view.subject
+    title = view.account or "Account" if view.subject == _ACCOUNT else view.subject
     return await asyncio.to_thread(
         charts.equity_chart,
         view.series,
@@ -188,7 +202,7 @@ async def report_picture(view: ReportView) -> bytes | None:
         charts.report_chart,
         shown.series,
         {row.strategy: row.net for row in view.pnl.strategies if row.net is not None},
-        title=view.title,
+        title=f"{view.account}: {view.title}" if view.account else view.title,
         currency=shown.currency,
         simulated=shown.simulated,
         events=shown.events,

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from bot import html, states
 from bot.command import Call, Question, command
 from bot.commands.overview import control
 from bot.figures import bar, clip, money, percent, table, when
 from bot.framing import framed, notice
 from bot.html import Html
+from bot.kills import kill_lines, scope_line
 from bot.outcomes import outcome
-from bot.screen import Nav, Screen
+from bot.screen import Button, Nav, Screen
 from core.access.roles import Permission
+from core.trading.scopes import Scope, ScopeKind, halt_said, scope_said
 from core.views import RiskScreenView, ScopeState
 from risk.view import TradingState
 
 HALT_STALE = 120
 _LONGEST_REASON = 200
+_MOST_SCOPES = 10
+BOUND = "="  # begins what a question adds to the words: to what exactly the yes is bound
 _AFTER = (Nav("📊 Status", "status"), Nav("🛡 Risk", "risk"))
 
 
@@ -23,11 +29,12 @@ _AFTER = (Nav("📊 Status", "status"), Nav("🛡 Risk", "risk"))
 async def risk(call: Call) -> Screen:
     """The trading state, the baselines and the use of every limit."""
     view = await call.service.risk()
-    buttons = (
+    buttons: tuple[tuple[Button, ...], ...] = (
         (Nav("📏 Limits", "limits"), Nav("📦 Positions", "positions")),
-        control(view.state, call.actor),
+        (*control(view.state, call.actor), Nav("🎯 Only a part…", "scopes")),
     )
-    return framed(call, ("Risk",), render_risk(view, call), here=("risk",), buttons=buttons)
+    kills = kill_lines(await call.service.kills(), call)
+    return framed(call, ("Risk",), kills, render_risk(view, call), here=("risk",), buttons=buttons)
 
 
 @command("limits", "All limits and rules", permission=Permission.VIEW)
@@ -37,41 +44,97 @@ async def limits(call: Call) -> Screen:
     return framed(call, ("Risk", "Limits"), render_limits(view), here=("limits",), back=Nav("Risk", "risk"))
 
 
+async def _halts(call: Call) -> Collection[str]:
+    """The accounts that a halt reaches, of those that this person may halt; none of them: the whole house."""
+    said = halt_said(call.text, call.service.known_scopes())
+    return call.service.haltable(call.actor, said.scope)
+
+
 @command(
     "halt",
-    "Stop everything now",
+    "Stop everything now, or a part",
     permission=Permission.HALT,
-    usage="[REASON]",
+    usage="[account|broker|strategy NAME] [REASON]",
     aliases=("kill", "panic"),
     stale_after=HALT_STALE,
     urgent=True,
     takes=None,
+    accounts=_halts,
 )
 async def halt(call: Call) -> Screen:
-    """Cancel all orders and let no new one out, without any question."""
-    reason = clip(call.text, _LONGEST_REASON) or f"halted by {call.actor.name}"
-    return outcome(await call.service.halt(call.actor, reason), *_AFTER)
+    """Cancel orders and let no new one out, without any question."""
+    said = clip(call.text, _LONGEST_REASON) or f"halted by {call.actor.name}"
+    return outcome(await call.service.halt_said(call.actor, said), *_AFTER)
+
+
+async def _resumes(call: Call) -> Collection[str]:
+    """The accounts that a resume reaches, of those that this person may resume; none of them: the whole house."""
+    return call.service.resumable(call.actor, _scope(call))
 
 
 async def _ask_resume(call: Call) -> Question | None:
-    view = await call.service.risk()
-    if not _restricted(view):
+    scope = _scope(call)
+    view = await call.service.resume_preview(call.actor, scope)
+    if not view.lifts:
         return None
+    head = "Resume trading?" if scope.is_house else f"Resume {scope}?"
     text = html.lines(
-        html.text("▶️ ", html.bold("Resume trading?")),
-        _scopes(view, call),
+        html.text("▶️ ", html.bold(head)),
+        *(scope_line(each, call) for each in view.lifts[:_MOST_SCOPES]),
+        *_more(len(view.lifts) - _MOST_SCOPES),
+        html.text("🔴 ", html.bold("Orders may still be open: "), "; ".join(view.incomplete))
+        if view.incomplete
+        else html.EMPTY,
+        html.lines("Still held back afterwards:", *(scope_line(each, call) for each in view.stays[:_MOST_SCOPES]))
+        if view.stays
+        else html.EMPTY,
         "Strategies that run may send orders again at once.",
-        "Daily loss and drawdown are measured anew from now on.",
+        "Daily loss and drawdown are measured anew from now on."
+        if scope.kind is not ScopeKind.STRATEGY
+        else html.EMPTY,
     )
-    return Question(text, "▶️ Yes, resume")
+    return Question(text, "▶️ Yes, resume", fingerprint=view.token, args=(*scope.words, BOUND + view.token))
 
 
-@command("resume", "Trade again after a halt", permission=Permission.ADMINISTER, ask=_ask_resume, trace=("resume",))
+async def _lifts(call: Call) -> bool:
+    """Whether there is anything to resume: only then a code is asked."""
+    return bool((await call.service.resume_preview(call.actor, _scope(call))).lifts)
+
+
+@command(
+    "resume",
+    "Trade again after a halt",
+    permission=Permission.RESUME,
+    usage="[account|broker|strategy NAME]",
+    takes=3,
+    ask=_ask_resume,
+    trace=("resume",),
+    accounts=_resumes,
+    step_up=_lifts,
+    approval="resume",
+)
 async def resume(call: Call) -> Screen:
-    """Lift the halt."""
-    if not _restricted(await call.service.risk()):
-        return notice("Trading is not halted: there is nothing to resume.", _AFTER, toast="Not halted")
-    return outcome(await call.service.resume(call.actor), *_AFTER)
+    """Lift the halt that was shown, and no other."""
+    scope, token = _scope(call), next((each for each in call.args if each.startswith(BOUND)), "")
+    view = await call.service.resume_preview(call.actor, scope)
+    if not view.lifts and not token:
+        what = "Trading" if scope.is_house else f"The {scope}"
+        lines = (
+            html.text(f"{what} is not halted: there is nothing to resume."),
+            *(scope_line(each, call) for each in view.stays),
+        )
+        return notice(html.lines(*lines), _AFTER, toast="Not halted")
+    return outcome(await call.service.resume(call.actor, scope, token.removeprefix(BOUND)), *_AFTER)
+
+
+def _scope(call: Call) -> Scope:
+    """What was typed after /resume, without what a question has added."""
+    words = [each for each in call.args if not each.startswith(BOUND)]
+    return scope_said(words, call.service.known_scopes())
+
+
+def _more(count: int) -> tuple[str, ...]:
+    return (f"… and {count} more",) if count > 0 else ()
 
 
 def render_risk(view: RiskScreenView, call: Call) -> Html:
@@ -102,19 +165,7 @@ def _restricted(view: RiskScreenView) -> list[ScopeState]:
 
 def _scopes(view: RiskScreenView, call: Call) -> Html:
     grave = _restricted(view)
-    return html.lines(*(_scope(scope, call) for scope in grave[:10])) if grave else html.EMPTY
-
-
-def _scope(scope: ScopeState, call: Call) -> Html:
-    return html.text(
-        states.TRADING[scope.state],
-        " ",
-        html.bold(scope.scope),
-        f" since {when(scope.since, call.now, call.time_zone)} by ",
-        scope.by,
-        ": ",
-        html.italic(scope.reason[:200]),
-    )
+    return html.lines(*(scope_line(scope, call) for scope in grave[:10])) if grave else html.EMPTY
 
 
 def render_limits(view: RiskScreenView) -> Html:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from bot import html, states
+from bot.accounts import seen, tabs, trail
 from bot.arguments import name
 from bot.command import Call, Question, command
 from bot.figures import money, number_of, percent, quantity, signed_money, table, when
 from bot.framing import entries, framed, grid, notice
 from bot.html import Html
 from bot.outcomes import outcome
+from bot.scoping import of_strategy, of_strategy_or_house
 from bot.screen import Act, Button, Nav, Screen
 from core.access.roles import Actor, Permission
-from core.views import FlattenPreview, StrategyCard, StrategyRow, StrategyStatus
+from core.views import FlattenPreview, Overview, StrategyCard, StrategyRow, StrategyStatus
 from risk.view import TradingState
 
 _BACK = Nav("Strategies", "strategies")
@@ -21,34 +23,50 @@ _VERBS = {
     StrategyStatus.STOPPED: ("run",),
     StrategyStatus.FAILED: ("run", "stop"),
 }
+_NEEDS = {
+    "run": Permission.OPERATE,
+    "pause": Permission.REDUCE,
+    "stop": Permission.REDUCE,
+    "flatten": Permission.REDUCE,
+}
 _LABELS = {"run": "▶️ Start", "pause": "⏸ Pause", "stop": "⏹ Stop", "flatten": "🧹 Flatten…"}
 
 
-@command("strategies", "All strategies and what they do", permission=Permission.VIEW, aliases=("bots",))
+@command("strategies", "All strategies and what they do", permission=Permission.VIEW, takes=1, aliases=("bots",))
 async def strategies(call: Call) -> Screen:
-    """The list, each strategy a button."""
-    rows = await call.service.strategies()
-    view = await call.service.risk()
-    head = () if view.state is TradingState.ACTIVE else (states.trading_line(view.state, ""), "")
-    return framed(call, ("Strategies",), *head, _list(rows), here=("strategies",), buttons=_choose(rows, "strategy"))
+    """The list, each strategy a button; of one account if it is named."""
+    account = name(call)
+    rows = await call.service.strategies(account, seen(call))
+    view = await call.service.overview(account, seen(call))
+    head = () if view.state is TradingState.ACTIVE else (_state(view), "")
+    buttons = (*tabs(call, "strategies", account, whole=True), *_choose(rows, "strategy"))
+    here = trail("strategies", account)
+    return framed(call, trail("Strategies", account), *head, _list(rows), here=here, buttons=buttons)
 
 
-@command("strategy", "All about one strategy", permission=Permission.VIEW, usage="NAME", takes=1)
+@command("strategy", "All about one strategy", permission=Permission.VIEW, usage="NAME", takes=1, accounts=of_strategy)
 async def strategy(call: Call) -> Screen:
     """The card of one strategy with its buttons."""
     if not name(call):
         return await _which(call, "strategy", "Which strategy?")
-    return _card(call, await call.service.strategy(name(call)))
+    return _card(call, await call.service.strategy(name(call), seen(call)))
 
 
-@command("parameters", "The parameters of a strategy", permission=Permission.VIEW, usage="NAME", takes=1)
+@command(
+    "parameters",
+    "The parameters of a strategy",
+    permission=Permission.VIEW,
+    usage="NAME",
+    takes=1,
+    accounts=of_strategy,
+)
 async def parameters(call: Call) -> Screen:
     """Every parameter, its value and what it means."""
     if not name(call):
         return await _which(call, "parameters", "The parameters of which strategy?")
-    card = await call.service.strategy(name(call))
-    trail = ("Strategies", card.row.name, "Parameters")
-    return framed(call, trail, _parameters(card), here=("parameters", card.row.name), back=_to_card(card.row.name))
+    card = await call.service.strategy(name(call), seen(call))
+    steps = ("Strategies", card.row.name, "Parameters")
+    return framed(call, steps, _parameters(card), here=("parameters", card.row.name), back=_to_card(card.row.name))
 
 
 @command(
@@ -59,6 +77,7 @@ async def parameters(call: Call) -> Screen:
     takes=1,
     aliases=("resume_strategy",),
     trace=("start strategy",),
+    accounts=of_strategy,
 )
 async def run(call: Call) -> Screen:
     """Start a strategy, or go on after a pause."""
@@ -70,10 +89,11 @@ async def run(call: Call) -> Screen:
 @command(
     "pause",
     "Open nothing new, keep positions",
-    permission=Permission.OPERATE,
+    permission=Permission.REDUCE,
     usage="NAME",
     takes=1,
     trace=("pause strategy",),
+    accounts=of_strategy,
 )
 async def pause(call: Call) -> Screen:
     """Pause a strategy."""
@@ -86,7 +106,7 @@ async def _ask_stop(call: Call) -> Question | None:
     """Stopping while something is held needs a word first."""
     if not name(call):
         return None
-    card = await call.service.strategy(name(call))
+    card = await call.service.strategy(name(call), seen(call))
     if not card.positions and not card.open_orders:
         return None
     held = html.join(", ", (f"{quantity(row.quantity)} {row.symbol}" for row in card.positions))
@@ -101,11 +121,12 @@ async def _ask_stop(call: Call) -> Question | None:
 @command(
     "stop",
     "Stop a strategy",
-    permission=Permission.OPERATE,
+    permission=Permission.REDUCE,
     usage="NAME",
     takes=1,
     ask=_ask_stop,
     trace=("stop strategy",),
+    accounts=of_strategy,
 )
 async def stop(call: Call) -> Screen:
     """Stop a strategy."""
@@ -126,18 +147,23 @@ async def _ask_flatten(call: Call) -> Question | None:
         preview_table(preview),
         "What runs is paused, so that it does not buy again.",
     )
-    return Question(text, "🧹 Yes, flatten")
+    sent = " ".join(
+        f"{symbol} {units}" for symbol, units, _ in preview.orders
+    )  # what they are worth moves all the time
+    return Question(text, "🧹 Yes, flatten", fingerprint=sent)
 
 
 @command(
     "flatten",
     "Close positions at market",
-    permission=Permission.OPERATE,
+    permission=Permission.REDUCE,
     usage="[NAME]",
     takes=1,
     aliases=("closeall",),
     ask=_ask_flatten,
     trace=("flatten",),
+    accounts=of_strategy_or_house,
+    approval="flatten",
 )
 async def flatten(call: Call) -> Screen:
     """Close all positions, or those of one strategy."""
@@ -158,8 +184,14 @@ def preview_table(preview: FlattenPreview) -> Html:
     )
 
 
+def _state(view: Overview) -> Html:
+    """The gravest state, and where it is, if not everywhere."""
+    there = [each.account for each in view.accounts if each.state is view.state]
+    return states.trading_line(view.state, ", ".join(there) if len(there) < len(view.accounts) else "")
+
+
 async def _which(call: Call, verb: str, question: str) -> Screen:
-    rows = await call.service.strategies()
+    rows = await call.service.strategies("", seen(call))
     if not rows:
         return notice("No strategies are set up yet. They are described in the settings file.")
     return Screen(html.bold(question), (*_choose(rows, verb), (Nav("◂ Strategies", "strategies"),)))
@@ -180,8 +212,13 @@ def _list(rows: tuple[StrategyRow, ...]) -> Html:
 def _entry(row: StrategyRow) -> Html:
     return html.lines(
         html.text(states.STRATEGY[row.status], " ", html.bold(row.name), " ", signed_money(row.pnl, row.currency)),
-        html.text(f"{row.kind} on ", ", ".join(row.symbols), f" · signal {row.exposure:+.2f}"),
+        html.text(f"{row.kind} on ", ", ".join(row.symbols), f" · signal {row.exposure:+.2f}", _in(row.account)),
     )
+
+
+def _in(account: str) -> str:
+    """In which account, where there are several."""
+    return f" · in {account}" if account else ""
 
 
 def _to_card(strategy_name: str) -> Nav:
@@ -195,15 +232,12 @@ def _card(call: Call, card: StrategyCard) -> Screen:
         (Nav("⚙️ Parameters", "parameters", (own,)), Nav("🏁 Performance", "performance", (own,))),
         (Nav("🧾 Orders", "orders", ("all", "1", own)),),
     )
-    trail = ("Strategies", own)
-    return framed(call, trail, _facts(call, card), here=("strategy", own), back=_BACK, buttons=buttons)
+    return framed(call, ("Strategies", own), _facts(call, card), here=("strategy", own), back=_BACK, buttons=buttons)
 
 
 def _control(card: StrategyCard, actor: Actor) -> tuple[Button, ...]:
-    if not actor.may(Permission.OPERATE):
-        return ()
     verbs = (*_VERBS[card.row.status], *(("flatten",) if card.positions else ()))
-    return tuple(Act(_LABELS[verb], verb, (card.row.name,)) for verb in verbs)
+    return tuple(Act(_LABELS[verb], verb, (card.row.name,)) for verb in verbs if actor.may_somewhere(_NEEDS[verb]))
 
 
 def _facts(call: Call, card: StrategyCard) -> Html:
@@ -223,7 +257,7 @@ def _facts(call: Call, card: StrategyCard) -> Html:
             html.bold(signed_money(net, row.currency)),
         ),
         html.text("🔴 ", html.bold(card.held_back)) if card.held_back else html.EMPTY,
-        html.text(card.title, " on ", ", ".join(row.symbols)),
+        html.text(card.title, " on ", ", ".join(row.symbols), _in(row.account)),
         html.italic(card.summary),
         html.text("🔴 ", html.bold("Error: "), html.code(card.error[:300])) if card.error else html.EMPTY,
         table(figures),

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from bot import html
-from bot.arguments import page_and_name
+from bot.accounts import seen, tabs, trail
+from bot.arguments import name, page_and_name
 from bot.command import Call, command
-from bot.figures import money, number_of, price, quantity, signed_money, table
-from bot.framing import entries, framed, pager
+from bot.figures import clip, money, number_of, price, quantity, signed_money, table
+from bot.framing import entries, framed, grid, pager
 from bot.html import Html
-from bot.screen import Act, Screen
+from bot.screen import Act, Button, Nav, Screen
 from bot.states import SIDES
-from core.access.roles import Permission
+from core.access.roles import Actor, Permission
 from core.views import BalanceRow, ExitRow, FillRow, Page, PositionRow
 
+_MOST_CLOSES = 12
 _HOLDERS = {
     "venue": "at the venue",
     "engine": "by our engine",
@@ -21,12 +23,31 @@ _HOLDERS = {
 }
 
 
-@command("positions", "What we hold", permission=Permission.VIEW, aliases=("pos", "p"))
+@command("positions", "What we hold", permission=Permission.VIEW, takes=1, aliases=("pos", "p"))
 async def positions(call: Call) -> Screen:
-    """Every position with its result so far."""
-    rows = await call.service.positions()
-    flatten = (Act("🧹 Flatten all…", "flatten"),) if rows and call.actor.may(Permission.OPERATE) else ()
-    return framed(call, ("Positions",), render_positions(rows), here=("positions",), buttons=(flatten,))
+    """Every position with its result so far; of one account if it is named."""
+    account = name(call)
+    rows = await call.service.positions(account, seen(call))
+    flatten = (Act("🧹 Flatten all…", "flatten"),) if rows and call.actor.may(Permission.REDUCE) else ()
+    buttons = (*tabs(call, "positions", account, whole=True), *grid(_closes(rows, call.actor)), flatten)
+    here = trail("positions", account)
+    return framed(call, trail("Positions", account), render_positions(rows), here=here, buttons=buttons)
+
+
+def _closes(rows: tuple[PositionRow, ...], actor: Actor) -> list[Button]:
+    """What can be done about each position by hand."""
+    if not actor.may_somewhere(Permission.TRADE):
+        return []
+    buttons: list[Button] = []
+    for row in rows[:_MOST_CLOSES]:
+        buttons.append(Nav(f"✖ Close {clip(row.symbol, 12)}…", "close", (row.symbol,)))
+        buttons += [Act(f"🛡 Exits {clip(row.symbol, 12)}…", "exits", (name, row.symbol)) for name in _only(row)]
+    return buttons
+
+
+def _only(row: PositionRow) -> list[str]:
+    """The one holder, if there is just one."""
+    return list(row.by_strategy) if len(row.by_strategy) == 1 else []
 
 
 @command(
@@ -41,17 +62,21 @@ async def fills(call: Call) -> Screen:
     """Fills by page."""
     number, symbol = page_and_name(call)
     symbol = symbol.upper()
-    page = await call.service.fills(page=number, symbol=symbol)
+    page = await call.service.fills(page=number, symbol=symbol, accounts=seen(call))
     scope = (symbol,) if symbol else ()
     buttons = pager("fills", page.number, page.pages, after=scope)
     here = ("fills", str(page.number), *scope)
     return framed(call, ("Fills", *scope), render_fills(page, call), here=here, buttons=buttons)
 
 
-@command("balance", "Money by currency", permission=Permission.VIEW, aliases=("balances", "b"))
+@command("balance", "Money by currency", permission=Permission.VIEW, takes=1, aliases=("balances", "b"))
 async def balance(call: Call) -> Screen:
-    """Cash by our ledger and by the venue's word."""
-    return framed(call, ("Balance",), render_balances(await call.service.balances()), here=("balance",))
+    """Cash by our ledger and by the venue's word; of one account if it is named."""
+    account = name(call)
+    rows = await call.service.balances(account, seen(call))
+    buttons = tabs(call, "balance", account, whole=True)
+    here = trail("balance", account)
+    return framed(call, trail("Balance", account), render_balances(rows), here=here, buttons=buttons)
 
 
 def render_positions(rows: tuple[PositionRow, ...]) -> Html:
@@ -64,7 +89,7 @@ def render_positions(rows: tuple[PositionRow, ...]) -> Html:
 def _position(row: PositionRow) -> Html:
     owners = ", ".join(f"{own} {quantity(units)}" for own, units in list(row.by_strategy.items())[:6])
     return html.lines(
-        html.text(html.bold(row.symbol), " ", html.bold(signed_money(row.unrealised, row.currency))),
+        html.text(html.bold(row.symbol), " ", html.bold(signed_money(row.unrealised, row.currency)), _in(row.account)),
         html.text(
             f"{quantity(row.quantity)} @ {price(row.average_price)} → {price(row.mark)}",
             f" = {money(row.value, row.currency)}",
@@ -72,6 +97,11 @@ def _position(row: PositionRow) -> Html:
         html.italic(owners) if owners else html.EMPTY,
         *(_exits(each) for each in row.exits[:6]),
     )
+
+
+def _in(account: str) -> str:
+    """In which account, where there are several."""
+    return f" · {account}" if account else ""
 
 
 def _exits(row: ExitRow) -> Html:
@@ -99,6 +129,7 @@ def _fill(row: FillRow, call: Call) -> Html:
             " ",
             html.bold(f"{quantity(row.quantity)} {row.symbol}"),
             f" @ {price(row.price)}",
+            _in(row.account),
         ),
         html.text(f"{row.at.astimezone(call.time_zone):%Y-%m-%d %H:%M} · {fee} · ", ", ".join(row.strategies)),
     )
@@ -108,14 +139,18 @@ def render_balances(rows: tuple[BalanceRow, ...]) -> Html:
     """Our ledger beside the venue's word; a difference is pointed out."""
     if not rows:
         return html.text("No balances yet: the account has not been read.")
+    return html.join("\n\n", [_balances(name, rows) for name in dict.fromkeys(row.account for row in rows)])
+
+
+def _balances(account: str, every: tuple[BalanceRow, ...]) -> Html:
+    rows = [row for row in every if row.account == account]
     shown = table(
         ((row.currency, money(row.cash, row.currency), money(row.venue_total, row.currency)) for row in rows),
         head=("", "Ledger", "Venue"),
     )
-    accounts = ", ".join(dict.fromkeys(row.account for row in rows))
     differs = [row.currency for row in rows if row.venue_total is not None and row.venue_total != row.cash]
     return html.lines(
-        html.text("Account ", html.bold(accounts)),
+        html.text("Account ", html.bold(account)),
         shown,
         html.text(f"⚠️ Ledger and venue differ in {', '.join(differs)}.") if differs else html.EMPTY,
     )

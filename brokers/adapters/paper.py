@@ -16,7 +16,7 @@ from brokers.account import AccountInfo, CashFlow
 from brokers.errors import ConfigurationError, NotSupported, Unavailable, Uncertain
 from brokers.instrument import Instrument
 from brokers.market import Bar, OrderBook, Quote
-from brokers.order import ClientOrderId, Fill, OrderReport, OrderRequest
+from brokers.order import ClientOrderId, Fill, Liquidity, OrderReport, OrderRequest
 from brokers.port import AbstractBroker, Capabilities, Subscription
 from brokers.registry import BrokerContext, adapter
 from brokers.simulation import rules
@@ -161,6 +161,16 @@ class PaperTradingBroker(AbstractBroker):
             raise NotSupported("bars")
         rules.listed(self._source.instruments, symbol)
         return await self._source.bars(symbol, until, count)
+
+    async def estimate_fee(
+        self,
+        instrument: Instrument,
+        quantity: Decimal,
+        price: Decimal,
+        liquidity: Liquidity = Liquidity.TAKER,
+    ) -> Decimal | None:
+        """What this venue charges for it as a whole, before any discount for paying in its own currency."""
+        return self._connected().venue.fee(instrument.symbol, quantity, price, liquidity)
 
     def reports(self) -> Subscription[OrderReport]:
         """Reports of fills, triggers, changes, cancels and expiries from this call on."""

@@ -319,11 +319,12 @@ class Engine:
             return closable, linked.HOLDING_CLOSED
         if request.side is Side.SELL and not self.terms.shorting:
             return closable, "INSUFFICIENT_POSITION: no more is held"
-        fees = self._fees(draft)
+        fees = self.fees(draft)
         most = funds.affordable(draft, self.terms, fees, order, found)
         return most, "INSUFFICIENT_FUNDS: no buying power is left"
 
-    def _fees(self, draft: Draft) -> Fees:
+    def fees(self, draft: Draft) -> Fees:
+        """The schedule that counts now."""
         fees = self.terms.fees
         return fees.at(draft.traded_until(self.terms.sessions.day(draft.now))) if fees.tiers else fees
 
@@ -331,7 +332,7 @@ class Engine:
         """Book one fill: cash, holding, fee, order and report; then what it does to other orders."""
         request, instrument = order.request, order.request.instrument
         notional = instrument.notional(quantity, found.price)
-        billed = bill(draft, self.terms, self._fees(draft), order, found, quantity)
+        billed = bill(draft, self.terms, self.fees(draft), order, found, quantity)
         fill = Fill(
             fill_id=f"{order.id}-{order.fill_count + 1}",
             client_order_id=order.told_id,

@@ -10,6 +10,7 @@ from enum import StrEnum
 from itertools import pairwise
 from types import MappingProxyType
 
+from brokers.errors import BrokerError
 from brokers.instrument import Instrument
 from brokers.market import Bar, OrderBook, Quote
 from brokers.money import exact
@@ -107,19 +108,26 @@ class TickSource:
         """Tell every listener of every tick, in order, before returning.
 
         Pushing a tick again is harmless: a simulated venue ignores what it has processed. Raises `ValueError`
-        for an unknown symbol or an impossible price, and whatever a listener raises (`Unavailable`).
+        for an unknown symbol or an impossible price. What a listener raises (`Unavailable`) keeps no other from its
+        ticks; the first is raised at the end.
         """
+        failed: list[BrokerError] = []
         for quote in ticks:
-            self._push(Tick.of(quote))
+            self._push(Tick.of(quote), failed)
+        if failed:
+            raise failed[0]
 
-    def _push(self, tick: Tick) -> None:
+    def _push(self, tick: Tick, failed: list[BrokerError]) -> None:
         if tick.symbol not in self.instruments:
             raise ValueError(f"this source has no instrument {tick.symbol!r}")
         latest = self._latest.get(tick.symbol)
         if latest is None or tick.at >= latest.at:
             self._latest[tick.symbol] = tick
         for listener in tuple(self._listeners):
-            listener(tick)
+            try:
+                listener(tick)
+            except BrokerError as error:
+                failed.append(error)
 
 
 async def follow(broker: AbstractBroker, source: TickSource, symbols: Iterable[str]) -> None:

@@ -12,7 +12,7 @@ from brokers.errors import OrderNotFound, Rejected
 from brokers.instrument import Instrument
 from brokers.market import OrderBook
 from brokers.money import ZERO, exact
-from brokers.order import ClientOrderId, Fill, OrderReport, OrderRequest
+from brokers.order import ClientOrderId, Fill, Liquidity, OrderReport, OrderRequest
 from brokers.simulation import funds, rules
 from brokers.simulation.engine import PRECISION, Engine
 from brokers.simulation.journal import Execution, Journal
@@ -99,6 +99,13 @@ class Venue:
     def orderbook(self, tick: Tick, depth: int) -> OrderBook:
         """The market's book at `tick`, real or made: what orders of that tick would walk."""
         return self._terms.depth.book(tick, self._instruments[tick.symbol], depth)
+
+    def fee(self, symbol: str, quantity: Decimal, price: Decimal, liquidity: Liquidity) -> Decimal:
+        """What one order of that size and price would be charged now."""
+        notional = self._instruments[symbol].notional(quantity, price)
+        with localcontext(prec=PRECISION):
+            fees = self._engine.fees(Draft(self.state))
+            return fees.charge(fees.due(notional, quantity, liquidity), ZERO, notional)
 
     def executions(self, since: datetime | None, symbol: str | None) -> list[Execution]:
         """Every fill with its order, oldest first."""

@@ -1,138 +1,231 @@
-"""The kill switch, and the way back."""
+"""The kill switch: halt first, and durably; then cancel until every venue says that nothing is open; then report."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import structlog
 
-from brokers.errors import BrokerError
-from brokers.order import ClientOrderId, Side
 from core.access.audit import printable
-from core.access.roles import Actor
+from core.access.roles import Actor, Permission
 from core.actions.acting import Acting
 from core.alerts.channel import Severity
 from core.alerts.outbox import Alert
+from core.errors import UserError
 from core.events import StateChanged
-from core.questions import MEASURED
-from core.store.control import put_cursor
-from core.trading.live_order import LiveOrder
-from core.trading.switch import GLOBAL, Setting
-from core.views import ActionResult, StrategyStatus
+from core.trading.desk import Desk
+from core.trading.scopes import HOUSE, Known, Scope, ScopeKind, halt_said
+from core.trading.sweep import SweepReport
+from core.trading.switch import GLOBAL
+from core.views import ActionResult, KillView
 from risk.view import TradingState
 
 log = structlog.get_logger(__name__)
 
 _MOST_POSITIONS = 20
+# How long the venues wait for the disk, should it hang; what is stored later is told as not stored yet.
+_DISK_SECONDS = 1.0
+_FLAG_SECONDS = 1.0
+_TELL_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Kill:
+    """What one halt does: the scopes of the switch, and whose open orders go at which desks."""
+
+    scope: Scope
+    switches: tuple[str, ...]
+    desks: tuple[Desk, ...]
+    strategy: str
+    what: str  # "Trading", "Trading in main", "alpha"
 
 
 class Halting(Acting):
-    """Stops everything, and lets it go on."""
+    """Stops everything, an account, all accounts on a broker, or a strategy."""
 
-    async def halt(self, actor: Actor, reason: str) -> ActionResult:
-        """Halt first, and tell; then cancel everything and look again; then report. Idempotent.
+    # --- what is meant -----------------------------------------------------------------------------
 
-        The state, the audit line and the alert are one commit, before anything is asked of a venue. If they cannot
-        be stored the halt counts all the same, says so, and is stored as soon as that is possible.
+    def known_scopes(self) -> Known:
+        """The names that a scope can have."""
+        floor = self._engine.floor
+        strategies = {each.name for each in self._engine.strategies.instances}
+        strategies |= {name for desk in floor for name, lot in desk.portfolio.lots() if lot.quantity}
+        brokers = {floor.adapter(account) for account in floor.names}
+        return {ScopeKind.ACCOUNT: floor.names, ScopeKind.BROKER: brokers, ScopeKind.STRATEGY: strategies}
+
+    def accounts_of(self, scope: Scope) -> tuple[str, ...]:
+        """The accounts that a scope reaches. Raises `UnknownName`."""
+        floor = self._engine.floor
+        match scope.kind:
+            case ScopeKind.ACCOUNT:
+                return (floor.desk(scope.name).account,)
+            case ScopeKind.BROKER:
+                return floor.on(scope.name)
+            case ScopeKind.STRATEGY:
+                return tuple(floor.accounts_of(scope.name))
+            case _:
+                return tuple(floor.names)
+
+    def haltable(self, actor: Actor, scope: Scope = HOUSE) -> tuple[str, ...]:
+        """The accounts of a scope that `actor` may halt; empty for the whole house, or for none."""
+        if scope.is_house and actor.may(Permission.HALT):
+            return ()
+        return tuple(each for each in self.accounts_of(scope) if actor.may(Permission.HALT, each))
+
+    # --- halting -----------------------------------------------------------------------------------
+
+    async def halt_said(self, actor: Actor, text: str) -> ActionResult:
+        """Halt by the words that were typed: `account main too hot`, or only a reason, which halts everything."""
+        said = halt_said(text, self.known_scopes())
+        result = await self.halt(actor, said.reason, said.scope)
+        if not said.doubt:
+            return result
+        return ActionResult(result.ok, result.message, (f"⚠️ {said.doubt}", *result.lines))
+
+    async def halt(self, actor: Actor, reason: str, scope: Scope = HOUSE) -> ActionResult:
+        """Halt first, and tell; then cancel, and look again until nothing is open; then report. Idempotent.
+
+        The state, the audit line, the alert and what is owed are one commit, before anything is asked of a venue. If
+        they cannot be stored in time the halt counts all the same, says so, and is stored as soon as that is possible.
         """
-        engine = self._engine
-        again = engine.switch.state(GLOBAL) is TradingState.HALTED
-        why = printable(reason) or "halted by hand"
-        trouble = await self._halt_durably(actor, why, again=again)
-        told = {order.id: _told(order) for order in engine.desk.orders.open_orders}
-        lines = [_named(line, told) for line in await engine.desk.cancel_everything(f"halt: {why}")]
-        await engine.events.publish(StateChanged(engine.trading_clock.now(), GLOBAL, TradingState.HALTED, why))
-        message = "Trading was halted already." if again else "Trading is HALTED."
-        if trouble:
-            message += f" It could NOT be stored ({trouble}): do not stop the program, or halt again after a start."
-        return ActionResult(not trouble, message, (*lines[-1:], *lines[:-1], *self._still_held()))
+        kill, why = self._kill(actor, scope), printable(reason) or "halted by hand"
+        again = all(self._engine.switch.state(each) is TradingState.HALTED for each in kill.switches)
+        storing = self._trip(kill, actor, why, again=again)
+        await asyncio.wait({storing}, timeout=_DISK_SECONDS)
+        reports = await self._sweep(kill)
+        await self._publish(kill, why)
+        trouble = await self._trouble(storing, kill, why)
+        return self._told(kill, reports, trouble, again=again)
 
-    async def _halt_durably(self, actor: Actor, why: str, *, again: bool) -> str:
-        """Store the halt with all that belongs to it; what kept it from being stored."""
+    def _kill(self, actor: Actor, scope: Scope) -> _Kill:
+        """What is to be done. Raises `UserError` only if nothing of it may be."""
+        floor = self._engine.floor
+        if scope.is_house and actor.may(Permission.HALT):
+            return _Kill(scope, (GLOBAL,), tuple(floor), "", "Trading")
+        accounts = self.haltable(actor, scope)
+        if not accounts:
+            raise UserError("You may not halt any of it.")
+        desks = tuple(floor.desk(each) for each in accounts)
+        if scope.kind is ScopeKind.STRATEGY:
+            return _Kill(scope, (f"strategy:{scope.name}",), desks, scope.name, scope.name)
+        switches = tuple(f"account:{each}" for each in accounts)
+        return _Kill(scope, switches, desks, "", f"Trading in {', '.join(accounts)}")
+
+    def _trip(self, kill: _Kill, actor: Actor, why: str, *, again: bool) -> asyncio.Task[None]:
+        """Halted in memory when this returns, whatever fails; the task stores it with all that belongs to it."""
         engine = self._engine
 
         async def tell() -> None:
-            await engine.audit.record(actor, "halt", why)
+            for desk in kill.desks:
+                await desk.killing.write(kill.strategy)
+            await engine.audit.record(actor, "halt", why if kill.scope.is_house else f"{kill.scope}: {why}")
             if not again:
-                body = f"By {actor.name}: {why}\nNothing trades until an admin resumes."
-                await engine.alerts.add(Alert("halt", Severity.CRITICAL, "Trading is HALTED", body))
+                await engine.alerts.add(_alert(kill, actor, why))
 
-        try:
-            await engine.switch.set(GLOBAL, TradingState.HALTED, why, actor.name, tell)
-        except Exception as error:  # whatever the database says, the halt goes on
-            log.exception("a halt could not be stored")
-            return type(error).__name__
-        return ""
+        engine.switch.trip(kill.switches, TradingState.HALTED, why, actor.name, tell)
+        for desk in kill.desks:
+            try:
+                desk.killing.owe(kill.strategy, f"halt: {why}", exits=True)
+            except Exception:  # one account's fault keeps no other from being killed
+                log.exception("a kill cannot be noted", account=desk.account)
+        return asyncio.create_task(engine.switch.store(kill.switches))
 
-    def _still_held(self) -> tuple[str, ...]:
+    async def _sweep(self, kill: _Kill) -> list[SweepReport]:
+        """All accounts at once; one that fails or hangs keeps no other from its report."""
+        sweeps = (desk.killing.sweep(kill.strategy) for desk in kill.desks)
+        found = await asyncio.gather(*sweeps, return_exceptions=True)
+        return [_report(desk, each) for desk, each in zip(kill.desks, found, strict=True)]
+
+    async def _publish(self, kill: _Kill, why: str) -> None:
+        """Whoever listens is told; nobody waits long for them."""
+        at = self._engine.trading_clock.now()
+        events = (StateChanged(at, each, TradingState.HALTED, why) for each in kill.switches)
+        telling = {asyncio.create_task(self._engine.events.publish(each)) for each in events}
+        await asyncio.wait(telling, timeout=_TELL_SECONDS)
+
+    async def _trouble(self, storing: asyncio.Task[None], kill: _Kill, why: str) -> str:
+        """What kept it from being stored; then the flag holds a halt of the whole house over a restart."""
+        await asyncio.wait({storing}, timeout=0)
+        error = storing.exception() if storing.done() and not storing.cancelled() else TimeoutError("the disk hangs")
+        if error is None:
+            return ""
+        log.error("a halt could not be stored", error=repr(error))
+        kept = GLOBAL in kill.switches and await self._leave_flag(why)
+        what = f" It could NOT be stored ({type(error).__name__})"
+        if kept:
+            return f"{what}: the file HALT holds it over a restart."
+        return f"{what}: do not stop the program, or halt again after a start."
+
+    async def _leave_flag(self, why: str) -> bool:
+        flag = self._engine.halt_flag
+        left = asyncio.wait_for(asyncio.to_thread(flag.leave, why), _FLAG_SECONDS)
+        (failure,) = await asyncio.gather(left, return_exceptions=True)
+        if isinstance(failure, BaseException):
+            log.error("the halt flag cannot be left", error=repr(failure))
+            return False
+        flag.obeyed()
+        return True
+
+    # --- telling -----------------------------------------------------------------------------------
+
+    def _told(self, kill: _Kill, reports: Sequence[SweepReport], trouble: str, *, again: bool) -> ActionResult:
+        verb = "was halted already." if again else "is HALTED."
+        message = f"{kill.what} {verb}{trouble}"
+        if incomplete := [each.account for each in reports if not each.is_empty]:
+            message += f" KILL INCOMPLETE: {', '.join(incomplete)}. It is tried again until nothing is open there."
+        lines = [
+            *(each.summary for each in reports),
+            *(line for each in reports for line in each.problems),
+            *self._still_held(kill),
+            *(line for each in reports for line in each.over),
+        ]
+        return ActionResult(not trouble and not incomplete, message, tuple(lines))
+
+    def _still_held(self, kill: _Kill) -> tuple[str, ...]:
         """A halt closes nothing: say what is left, and how it can be closed."""
-        held = self._engine.desk.portfolio.held()
-        if not held:
+        shown = [text for desk in kill.desks for text in self._positions(desk, kill.strategy)]
+        if not shown:
             return ()
-        shown = [f"{quantity.normalize():+,f} {symbol}" for symbol, quantity in sorted(held.items())]
         more = [f"{len(shown) - _MOST_POSITIONS} more"] if len(shown) > _MOST_POSITIONS else []
         listed = ", ".join([*shown[:_MOST_POSITIONS], *more])
-        return (f"Positions still open: {listed}; /flatten closes them, also while halted.",)
+        how = " ".join(("/flatten", *kill.scope.words))
+        return (f"Positions still open, their stops cancelled: {listed}; {how} closes them, also while halted.",)
 
-    async def resume(self, actor: Actor) -> ActionResult:
-        """Make every scope ACTIVE again, unless books and venue disagree, or a newer halt has come meanwhile."""
-        engine = self._engine
-        settings = engine.switch.settings
-        seen = {scope: each for scope, each in settings.items() if each.state is not TradingState.ACTIVE}
-        if await self._still_drifting():
-            return await self._failed(
-                actor, "resume", "Books and venue disagree: see /health and /positions. Still halted."
-            )
-        async with engine.rounds.between():  # or the moment being worked through would bring the old loss back
-            if seen and all(settings.get(scope) is each for scope, each in seen.items()):
-                await engine.desk.accept_baselines()
-            lifted = await self._relax(seen, actor)
-        for scope in lifted:
-            await engine.events.publish(StateChanged(engine.trading_clock.now(), scope, TradingState.ACTIVE, ""))
-        if engine.switch.state_for(engine.desk.account) is not TradingState.ACTIVE:
-            return await self._failed(actor, "resume", "Trading was halted again meanwhile: see /risk. Still halted.")
-        if not lifted:
-            return await self._done(actor, "resume", "", False, "", "Trading is not halted.")
-        return ActionResult(True, f"Trading has resumed. {self._who_trades()} Losses are measured from now on.")
+    def _positions(self, desk: Desk, strategy: str) -> list[str]:
+        where = "" if self._engine.floor.is_single else f" ({desk.account})"
+        held = desk.portfolio.held()
+        if strategy:
+            held = {lot.instrument.symbol: lot.quantity for name, lot in desk.portfolio.lots() if name == strategy}
+        return [f"{units.normalize():+,f} {symbol}{where}" for symbol, units in sorted(held.items()) if units]
 
-    async def _relax(self, seen: Mapping[str, Setting], actor: Actor) -> list[str]:
-        """The scopes that are ACTIVE again; the last of them takes audit line and alert along."""
-        engine = self._engine
-
-        async def tell() -> None:
-            await put_cursor(MEASURED, engine.clock.now())
-            await engine.audit.record(actor, "resume", ", ".join(seen))
-            body = f"By {actor.name}. {self._who_trades()}"
-            await engine.alerts.add(Alert("resume", Severity.WARNING, "Trading has resumed", body))
-
-        last = list(seen)[-1:]
-        return [
-            scope
-            for scope, each in seen.items()
-            if await engine.switch.relax(scope, each, actor.name, tell if [scope] == last else None)
-        ]
-
-    def _who_trades(self) -> str:
-        statuses = [each.status for each in self._engine.strategies.instances]
-        running, paused = statuses.count(StrategyStatus.RUNNING), statuses.count(StrategyStatus.PAUSED)
-        return f"Strategies: {running} running, {paused} paused."
-
-    async def _still_drifting(self) -> bool:
-        try:
-            return bool(await self._engine.reconcile())
-        except BrokerError:
-            return True
+    async def kills(self) -> tuple[KillView, ...]:
+        """The kills that no venue has confirmed yet."""
+        return tuple(
+            KillView(desk.account, strategy, owed.since, owed.tries, owed.errand.reason, problems(owed.report))
+            for desk in self._engine.floor
+            for strategy, owed in desk.killing.owed.items()
+        )
 
 
-def _told(order: LiveOrder) -> str:
-    """An order as a person knows it."""
-    side = "Buy" if order.request.side is Side.BUY else "Sell"
-    return f"{side} {order.remaining.normalize():,f} {order.symbol}"
+def problems(report: SweepReport | None) -> tuple[str, ...]:
+    """What is known to be open, or to be unknown."""
+    if report is None:
+        return ()
+    return tuple(line for line in (report.trouble, *report.problems) if line)
 
 
-def _named(line: str, told: Mapping[ClientOrderId, str]) -> str:
-    """A line about an order with what it was for in place of its number."""
-    for order_id, text in told.items():
-        if order_id in line:
-            return line.replace(order_id, text)
-    return line
+def _report(desk: Desk, found: SweepReport | BaseException) -> SweepReport:
+    if isinstance(found, BaseException):
+        log.error("a sweep has failed", account=desk.account, error=repr(found))
+        return SweepReport(desk.account, trouble=f"{type(found).__name__}: {found}", is_empty=False)
+    return found
+
+
+def _alert(kill: _Kill, actor: Actor, why: str) -> Alert:
+    body = f"By {actor.name}: {why}\nNothing trades there until somebody resumes."
+    account = kill.desks[0].account if len(kill.desks) == 1 and not kill.scope.is_house else ""
+    key = f"halt:{kill.switches[0]}"
+    title = f"{kill.what} is HALTED"
+    return Alert("halt", Severity.CRITICAL, title, body, account=account, strategy=kill.strategy, key=key)

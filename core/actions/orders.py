@@ -6,6 +6,8 @@ from brokers.errors import BrokerError
 from brokers.order import ClientOrderId
 from core.access.roles import Actor
 from core.actions.acting import Acting
+from core.store.orders import get_order
+from core.trading.desk import Desk
 from core.trading.protection.spec import ExitSpec
 from core.views import ActionResult
 
@@ -15,9 +17,13 @@ class OrderActions(Acting):
 
     async def protect(self, strategy: str, symbol: str, spec: ExitSpec | None, actor: Actor) -> ActionResult:
         """Say how a position is protected until it is flat; None: not at all. Raises `UnknownName`."""
-        self._check_known(strategy)
+        floor = self._engine.floor
+        places = [
+            name for name in self._check_known(strategy) if floor.desk(name).portfolio.lot(strategy, symbol).quantity
+        ]
         try:
-            await self._engine.pipeline.protect(strategy, symbol, spec)
+            for name in places or floor.accounts_of(strategy)[:1]:  # where nothing is held, that is said
+                await floor.pipeline(name).protect(strategy, symbol, spec)
         except LookupError as nothing:
             return await self._failed(actor, "protect", f"{nothing}.")
         text = f"{strategy} in {symbol}: {spec or 'no exits'}, until it is flat."
@@ -25,17 +31,17 @@ class OrderActions(Acting):
 
     async def cancel_order(self, client_order_id: str, actor: Actor) -> ActionResult:
         """Cancel one order."""
-        known = {order.id: order for order in self._engine.desk.orders.open_orders}
-        if client_order_id not in known:
+        desk = self._engine.floor.desk_with(client_order_id)
+        if desk is None:
             return await self._failed(actor, "cancel order", f"Order {client_order_id[:40]} is not open.")
-        line = await self._engine.desk.orders.cancel_told(ClientOrderId(client_order_id), f"by {actor.name}")
+        line = await desk.orders.cancel_told(ClientOrderId(client_order_id), f"by {actor.name}")
         await self._engine.audit.record(actor, "cancel order", line)
         return ActionResult(not line.startswith("🔴"), line)
 
     async def look_again(self, client_order_id: str, actor: Actor) -> ActionResult:
         """Ask the venue about an order now, in every way that it offers."""
         try:
-            found = await self._engine.desk.decisions.look_again(client_order_id)
+            found = await (await self._desk_of(client_order_id)).decisions.look_again(client_order_id)
         except BrokerError as error:
             return await self._failed(actor, "look again", f"The venue could not be asked: {error}")
         detail = f"{client_order_id[:40]}: {found.text}"
@@ -45,6 +51,11 @@ class OrderActions(Acting):
     async def decide_order(self, client_order_id: str, *, placed: bool, actor: Actor) -> ActionResult:
         """A person says whether the venue has an order in doubt; its own word counts for more, should it come."""
         said = f"{client_order_id[:40]} is {'there' if placed else 'not there'}"
-        found = await self._engine.desk.decisions.decide(client_order_id, placed=placed)
+        found = await (await self._desk_of(client_order_id)).decisions.decide(client_order_id, placed=placed)
         await self._engine.audit.record(actor, "decide order", f"{said}: {found.text}", "ok" if found.ok else "refused")
         return ActionResult(found.ok, found.text)
+
+    async def _desk_of(self, client_order_id: str) -> Desk:
+        """The desk of an order, open or over; the first for one that there is not: it says so."""
+        row, floor = await get_order(client_order_id), self._engine.floor
+        return floor.desks[row.account] if row is not None and row.account in floor else floor.first

@@ -13,7 +13,7 @@ class StrategyActions(Acting):
     async def start_strategy(self, name: str, actor: Actor) -> ActionResult:
         """Let a strategy trade. Raises `UnknownName`."""
         changed = await self._engine.strategies.start(name)
-        held = self._held_back()
+        held = self._held_back(name)
         note = f" {held}" if held else ""
         return await self._done(
             actor,
@@ -30,7 +30,8 @@ class StrategyActions(Acting):
         text = f"{name} is paused: it opens nothing new and may only reduce."
         status = self._engine.strategies.get(name).status
         why = f"{name} was paused"
-        lines = (await self._engine.pipeline.cancel_orders_of([name], why, entries_only=True)).lines if changed else ()
+        pipeline = self._engine.floor.pipeline_of(name)
+        lines = (await pipeline.cancel_orders_of([name], why, entries_only=True)).lines if changed else ()
         otherwise = f"{name} is {status}, not running."
         return await self._done(actor, "pause strategy", name, changed, text, otherwise, lines)
 
@@ -39,6 +40,7 @@ class StrategyActions(Acting):
         cancelled. Raises `UnknownName`.
         """
         changed = await self._engine.strategies.stop(name)
-        lines = (await self._engine.pipeline.cancel_orders_of([name], f"{name} was stopped")).lines if changed else ()
+        pipeline = self._engine.floor.pipeline_of(name)
+        lines = (await pipeline.cancel_orders_of([name], f"{name} was stopped")).lines if changed else ()
         text = f"{name} is stopped. Its positions stay; /flatten {name} closes them."
         return await self._done(actor, "stop strategy", name, changed, text, f"{name} is already stopped.", lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Severity(StrEnum):
@@ -21,13 +21,38 @@ class Severity(StrEnum):
         return list(Severity).index(self)
 
 
+class Status(StrEnum):
+    """How a CRITICAL alert stands. Only OPEN ones are repeated; a snoozed one comes back as OPEN."""
+
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    SNOOZED = "snoozed"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a CRITICAL alert stands.
+
+    Who answered it and when, until when it is snoozed, since when and why its cause is over.
+    """
+
+    status: Status
+    by: str = ""
+    at: datetime | None = None
+    until: datetime | None = None
+    ended: datetime | None = None
+    note: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One delivery: one alert, or several of the same kind grouped into one message.
+    """One delivery: one alert, or several grouped into one message.
 
     `lines` holds each alert's body; `ids` their numbers, shown so that a duplicate can be recognised.
     `attachment` names a report to attach ("day", "week"), empty for none. `plain` asks for bare text: as it was,
-    the channel could not show it.
+    the channel could not show it. `step` is 0 the first time and n for the n-th repeat of an alert that nobody has
+    answered. `digest`: these alerts are told later, all in one. `standing` is that of a CRITICAL alert, else None.
     """
 
     ids: tuple[int, ...]
@@ -38,6 +63,11 @@ class Message:
     at: datetime
     attachment: str = ""
     plain: bool = False
+    account: str = ""
+    strategy: str = ""
+    step: int = 0
+    digest: bool = False
+    standing: Standing | None = None
 
 
 class ChannelDown(Exception):
@@ -57,6 +87,21 @@ class Channel(Protocol):
 
     name: str
 
-    async def deliver(self, recipient: str, message: Message) -> None:
-        """Return once accepted. Raises `ChannelDown` or `ChannelRefused`."""
+    async def deliver(self, recipient: str, message: Message) -> str:
+        """Return once accepted, with a reference of the copy ("" if it can never be changed).
+
+        Raises `ChannelDown` or `ChannelRefused`; any other error is about this one message.
+        """
+        ...
+
+
+@runtime_checkable
+class Revisable(Protocol):
+    """A channel that can change what it has delivered: every copy then shows who has answered."""
+
+    async def revise(self, recipient: str, copy: str, message: Message) -> None:
+        """Put `message` in the place of `copy`, as `deliver` named it; one that is gone is no error.
+
+        Raises `ChannelDown` or `ChannelRefused`.
+        """
         ...

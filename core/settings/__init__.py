@@ -24,19 +24,22 @@ from core.settings.sections import (
     ReportSettings,
     Settings,
     StrategySettings,
-    TelegramSettings,
     UserSettings,
 )
+from core.settings.telegram import GroupMode, GroupSettings, TelegramSettings, TelegramWebhookSettings
 from core.settings.telling import problems_of
 
 __all__ = [
     "AccountSettings",
+    "GroupMode",
+    "GroupSettings",
     "MarketSettings",
     "RawSettings",
     "ReportSettings",
     "Settings",
     "StrategySettings",
     "TelegramSettings",
+    "TelegramWebhookSettings",
     "UserSettings",
     "load_settings",
     "merge",

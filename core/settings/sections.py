@@ -3,63 +3,45 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 
 from core.access.roles import Role
+from core.access.vault import read_key
+from core.settings.alerting import checked_quiet_hours
+from core.settings.alerts import AlertSettings
+from core.settings.channels import checked_address, checked_apprise
+from core.settings.manual import ManualSettings
+from core.settings.section import Section
+from core.settings.security import SecuritySettings
+from core.settings.telegram import TelegramSettings
+from core.settings.vigil import HeartbeatSettings, WatchdogSettings
 from core.store.address import problem_of_postgres_url
 from core.strategy.conflicts import Policy
 from core.trading.protection.spec import ExitSpec
 from risk.limits import RiskLimits
 
 NAME = r"^[a-z][a-z0-9-]{0,39}$"
-TOKEN = re.compile(r"\d{6,}:[A-Za-z0-9_-]{30,}")
-_LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-class Section(BaseModel):
-    """A part of the settings: immutable, nothing unknown, every number finite, no value in a traceback."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
-
-
-class TelegramSettings(Section):
-    """How the bot reaches Telegram."""
-
-    token: SecretStr = Field(description="The bot's token, from @BotFather.")
-    base_url: str = Field("https://api.telegram.org/bot", description="Where the Bot API is.")
-    base_file_url: str = Field("https://api.telegram.org/file/bot", description="Where its files are.")
-    poll_seconds: int = Field(25, ge=0, le=50, description="How long one request for updates may wait.")
-
-    @field_validator("token")
-    @classmethod
-    def _looks_like_a_token(cls, token: SecretStr) -> SecretStr:
-        if not TOKEN.fullmatch(token.get_secret_value()):
-            raise ValueError("this is not a bot token; @BotFather gives one like 123456789:AAE… for your bot")
-        return token
-
-    @field_validator("base_url", "base_file_url")
-    @classmethod
-    def _safe(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("this is not a web address; leave it out for Telegram's own")
-        if parts.scheme == "http" and parts.hostname not in _LOCAL:
-            raise ValueError("the token would travel unencrypted; use https://")
-        return url
+def _role(value: object, names: Mapping[str, Role | None]) -> Role | None:
+    if isinstance(value, Role):
+        return value
+    if str(value).lower() not in names:
+        raise ValueError(f"a role is one of {', '.join(names)}, not {value!r}")
+    return names[str(value).lower()]
 
 
 class UserSettings(Section):
@@ -67,8 +49,16 @@ class UserSettings(Section):
 
     id: int = Field(gt=0, description="The numeric Telegram user id (not the @name).")
     name: str = Field(min_length=1, max_length=60, description="What to call them.")
-    role: Role = Field(description="viewer, trader or admin.")
+    role: Role = Field(description="viewer, trader, risk or admin.")
+    accounts: dict[str, Role | None] = Field(
+        default_factory=dict, description="Another role in some accounts; `none` hides an account: `{fund: viewer}`."
+    )
     time_zone: str = Field("UTC", description="Their time zone, like Europe/Berlin.")
+    email: str | None = Field(None, description="Where alerts reach them by e-mail.")
+    apprise: tuple[SecretStr, ...] = Field((), description="Addresses of their own in apprise's form.")
+    quiet_hours: str | None = Field(
+        None, description="When only CRITICAL alerts reach them, in their time zone, like 22:00-07:00."
+    )
 
     @field_validator("id", mode="before")
     @classmethod
@@ -80,12 +70,28 @@ class UserSettings(Section):
     @field_validator("role", mode="before")
     @classmethod
     def _role_by_name(cls, value: object) -> object:
-        names = {role.label: role for role in Role}
-        if isinstance(value, Role):
-            return value
-        if str(value).lower() not in names:
-            raise ValueError(f"a role is one of {', '.join(names)}, not {value!r}")
-        return names[str(value).lower()]
+        return _role(value, {role.label: role for role in Role})
+
+    @field_validator("accounts", mode="before")
+    @classmethod
+    def _roles_by_name(cls, value: object) -> object:
+        names = {**{role.label: role for role in Role}, "none": None}
+        return {account: _role(given, names) for account, given in value.items()} if isinstance(value, dict) else value
+
+    @field_validator("email")
+    @classmethod
+    def _an_address(cls, value: str | None) -> str | None:
+        return None if value is None else checked_address(value)
+
+    @field_validator("quiet_hours")
+    @classmethod
+    def _from_to(cls, value: str | None) -> str | None:
+        return None if value is None else checked_quiet_hours(value)
+
+    @field_validator("apprise")
+    @classmethod
+    def _addresses(cls, urls: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        return checked_apprise(urls)
 
     @field_validator("time_zone")
     @classmethod
@@ -139,12 +145,18 @@ class AccountSettings(Section):
         description="What other currencies are worth in the account's, where no traded pair says so: `{EUR: 1.08}`.",
     )
 
+    @property
+    def currency(self) -> str:
+        """The currency that the account is kept in: its broker's."""
+        return str(self.broker.get("currency", "USD"))
+
 
 class StrategySettings(Section):
     """One strategy instance."""
 
     name: str = Field(pattern=NAME, description="Its name in chat: small letters, digits and dashes.")
     kind: str = Field(description="Which strategy.")
+    account: str = Field("", description="The account that it trades in; needed where there are several.")
     symbols: tuple[str, ...] = Field(min_length=1, description="What it trades.")
     parameters: dict[str, Any] = Field(default_factory=dict, description="The strategy's own parameters.")
     sizing: dict[str, Any] = Field(
@@ -175,6 +187,9 @@ class Settings(Section):
         None,
         description="A PostgreSQL database instead of a file in data_dir; postgres://USER:PASSWORD@HOST:PORT/NAME.",
     )
+    vault_key: SecretStr | None = Field(
+        None, description="Seals secrets in the database; without it a key file in data_dir does."
+    )
     telegram: TelegramSettings
     users: tuple[UserSettings, ...] = Field(description="Who may use the bot.")
     market: MarketSettings
@@ -185,6 +200,11 @@ class Settings(Section):
     risk_sweep_seconds: float = Field(2.0, ge=0.2, le=60, description="How often risk is assessed between bars.")
     reconcile_seconds: float = Field(30.0, ge=5, le=3600, description="How often venue and books are compared.")
     reports: ReportSettings = Field(default_factory=ReportSettings)
+    manual: ManualSettings = Field(default_factory=ManualSettings)
+    alerts: AlertSettings = Field(default_factory=AlertSettings)
+    heartbeat: HeartbeatSettings | None = Field(None, description="A service outside that notices our silence.")
+    watchdog: WatchdogSettings = Field(default_factory=WatchdogSettings)
+    security: SecuritySettings = Field(default_factory=SecuritySettings)
 
     @field_validator("database_url")
     @classmethod
@@ -192,6 +212,13 @@ class Settings(Section):
         if url is not None and (problem := problem_of_postgres_url(url.get_secret_value())):
             raise ValueError(problem)
         return url
+
+    @field_validator("vault_key")
+    @classmethod
+    def _a_key(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None:
+            read_key(key.get_secret_value())
+        return key
 
     @field_validator("users")
     @classmethod
@@ -207,12 +234,13 @@ class Settings(Section):
 
     @field_validator("accounts")
     @classmethod
-    def _one_account(cls, accounts: dict[str, AccountSettings]) -> dict[str, AccountSettings]:
-        if len(accounts) != 1:
-            raise ValueError(f"give exactly one account for now, not {len(accounts)}; several come with live brokers")
+    def _named_accounts(cls, accounts: dict[str, AccountSettings]) -> dict[str, AccountSettings]:
+        if not accounts:
+            raise ValueError("there is no account to trade in; add one: {paper: {broker: {adapter: paper}}}")
         for name in accounts:
             if not re.match(NAME, name):
                 raise ValueError(f"an account's name has small letters, digits and dashes, not {name!r}")
+        _check_rates(accounts)
         return accounts
 
     @field_validator("strategies")
@@ -222,3 +250,36 @@ class Settings(Section):
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two strategies have the same name: {', '.join(twice)}")
         return strategies
+
+    @field_validator("strategies")
+    @classmethod
+    def _at_home(cls, strategies: tuple[StrategySettings, ...], info: ValidationInfo) -> tuple[StrategySettings, ...]:
+        accounts = info.data.get("accounts") or {}  # without accounts that is the problem
+        if problems := [problem for each in strategies if accounts and (problem := _homeless(each, accounts))]:
+            raise ValueError("; ".join(problems))
+        return strategies
+
+    def account_of(self, strategy: StrategySettings) -> str:
+        """The account that a strategy trades in: the one that it names, or the only one."""
+        return strategy.account or next(iter(self.accounts))
+
+
+def _check_rates(accounts: Mapping[str, AccountSettings]) -> None:
+    """Raises `ValueError` if two accounts have different rates for the same currencies: there is one market."""
+    known: dict[tuple[str, str], tuple[str, Decimal]] = {}
+    for name, account in accounts.items():
+        for foreign, rate in account.fx.items():
+            other, first = known.setdefault((foreign, account.currency), (name, rate))
+            if rate != first:
+                raise ValueError(f"{foreign} is {first} in {other} and {rate} in {name}; write the same")
+
+
+def _homeless(strategy: StrategySettings, accounts: Collection[str]) -> str:
+    """Why a strategy does not know where to trade; empty if it does."""
+    known = ", ".join(accounts)
+    if strategy.account and strategy.account not in accounts:
+        return f"{strategy.name}: there is no account called {strategy.account!r}; write one of: {known}"
+    if not strategy.account and len(accounts) > 1:
+        example = next(iter(accounts))
+        return f"{strategy.name}: say in which account it trades, for example `account: {example}`; there are: {known}"
+    return ""

@@ -8,16 +8,18 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from core.settings.alerts import AlertSettings
+from core.settings.channels import EmailSettings, WebhookSettings
 from core.settings.sections import (
-    TOKEN,
     AccountSettings,
     MarketSettings,
     ReportSettings,
     Settings,
     StrategySettings,
-    TelegramSettings,
     UserSettings,
 )
+from core.settings.telegram import TOKEN, GroupSettings, TelegramSettings, TelegramWebhookSettings
+from core.settings.vigil import HeartbeatSettings, WatchdogSettings
 from risk.limits import RiskLimits
 
 _TOKEN_REMEDY = "set QUARTERDECK_TELEGRAM__TOKEN in .env to the token that @BotFather gave you"  # noqa: S105
@@ -31,8 +33,10 @@ _REMEDIES = {
 _SECTIONS: Mapping[str, type[BaseModel]] = {
     "telegram": TelegramSettings, "users": UserSettings, "market": MarketSettings, "accounts": AccountSettings,
     "strategies": StrategySettings, "reports": ReportSettings, "limits": RiskLimits,
+    "alerts": AlertSettings, "email": EmailSettings, "webhook": WebhookSettings, "heartbeat": HeartbeatSettings,
+    "watchdog": WatchdogSettings, "groups": GroupSettings,
 }  # fmt: skip
-_SECRET = frozenset({"token", "broker", "database_url"})
+_SECRET = frozenset({"token", "broker", "database_url", "vault_key", "email", "webhook", "apprise", "heartbeat"})
 
 _SHAPES = {
     "model_type": "must be a section: settings of its own, indented below it",
@@ -99,7 +103,8 @@ def _found(parts: Place, value: object) -> str:
 def _section(parts: Place) -> type[BaseModel]:
     model: type[BaseModel] = Settings
     for part in parts[:-1]:
-        model = _SECTIONS.get(str(part), model)
+        theirs = model is TelegramSettings and part == "webhook"  # alerts have a webhook, too
+        model = TelegramWebhookSettings if theirs else _SECTIONS.get(str(part), model)
     return model
 
 

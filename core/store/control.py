@@ -57,8 +57,13 @@ async def put_cursor(name: str, at: datetime) -> None:
     await put([Cursor(name=name, at=at)], replacing=("name",))
 
 
+def equity_of(account: str) -> str:
+    """The subject that an account's equity is stored under; a strategy's net profit is under its name."""
+    return f"account:{account}"
+
+
 async def add_equity(values: Mapping[str, Decimal], at: datetime) -> None:
-    """Equity of "account" and net P&L by strategy at `at`; a second time for one moment replaces the first."""
+    """Equity (by `equity_of`) and net P&L by strategy at `at`; a second time for one moment replaces the first."""
     rows = [EquityRow(subject=subject, value=value, at=at) for subject, value in values.items()]
     await put(rows, replacing=("subject", "at"))
 
@@ -86,3 +91,8 @@ async def job_rows() -> dict[str, JobRow]:
 async def put_job(name: str, **changes: object) -> None:
     """Remember something about a job."""
     await JobRow.update_or_create(name=name, defaults=changes)
+
+
+async def drop_job(name: str) -> None:
+    """Forget a job."""
+    await JobRow.filter(name=name).delete()

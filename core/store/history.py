@@ -220,11 +220,12 @@ async def _sums_of_parts(refs: list[str]) -> dict[str, tuple[Decimal, Decimal]]:
     return found
 
 
-async def orders() -> AsyncIterator[OrderHistory]:
-    """Every order with the last of its events and the sum of its fills that count, in order of id."""
+async def orders(account: str) -> AsyncIterator[OrderHistory]:
+    """Every order of an account with the last of its events and the sum of its fills that count, in order of id."""
     after = ""
     while True:
-        query = OrderRow.filter(client_order_id__gt=after).order_by("client_order_id").limit(_BATCH)
+        mine = OrderRow.filter(account=account, client_order_id__gt=after)
+        query = mine.order_by("client_order_id").limit(_BATCH)
         ids = [str(each) for each in await query.values_list("client_order_id", flat=True)]
         if not ids:
             return
@@ -243,9 +244,10 @@ async def these_orders(ids: list[str]) -> list[OrderHistory]:
     ]
 
 
-async def orders_filled_after(fill: int) -> tuple[list[str], int]:
-    """The orders that have fills with ids above `fill`, at most one batch of fills, and the id of the last of it."""
-    rows = await FillRow.filter(id__gt=fill).order_by("id").limit(_BATCH).values_list("id", "client_order_id")
+async def orders_filled_after(account: str, fill: int) -> tuple[list[str], int]:
+    """The orders of an account that have fills with ids above `fill`, at most one batch of fills, and the last id."""
+    query = FillRow.filter(account=account, id__gt=fill).order_by("id").limit(_BATCH)
+    rows = await query.values_list("id", "client_order_id")
     last = int(rows[-1][0]) if rows else fill
     return sorted({str(order) for _, order in rows if order}), last
 

@@ -10,7 +10,7 @@ from tortoise.queryset import QuerySet
 
 from core.store.models import LedgerBalance, LedgerEntry, LedgerTransaction
 from core.store.rows import put
-from core.trading.ledger import EXACT, Posting, carried
+from core.trading.ledger import EXACT, Posting, carried, owner_of
 
 
 async def is_posted(ref: str) -> bool:
@@ -38,10 +38,19 @@ async def post(
     await put(rows, replacing=("account", "unit"))
 
 
-async def load_balances() -> dict[tuple[str, str], Decimal]:
-    """The sum of every account and unit."""
+async def load_balances(owner: str = "") -> dict[tuple[str, str], Decimal]:
+    """The sum of every ledger account and unit: of one account of ours, or of all."""
     rows = await LedgerBalance.all().values_list("account", "unit", "amount")
-    return {(str(account), str(unit)): Decimal(amount) for account, unit, amount in rows}
+    return {
+        (str(path), str(unit)): Decimal(amount) for path, unit, amount in rows if not owner or owner_of(path) == owner
+    }
+
+
+async def owners() -> set[str]:
+    """Every account of ours that the ledger has anything of: slow, for checks."""
+    kept: list[object] = list(await LedgerBalance.all().distinct().values_list("account", flat=True))
+    entered: list[object] = list(await LedgerEntry.all().distinct().values_list("account", flat=True))
+    return {owner_of(str(path)) for path in (*kept, *entered)}
 
 
 async def sums_of_entries() -> dict[tuple[str, str], Decimal]:

@@ -260,6 +260,18 @@ class ProtectionRow(Model):
         unique_together = (("account", "strategy", "symbol"),)
 
 
+class WantedExitsRow(Model):
+    """The exits that a person wants for what an entry by hand will open. The order has the same role."""
+
+    role = fields.CharField(max_length=40, primary_key=True)
+    account = fields.CharField(max_length=_NAME)
+    symbol = fields.CharField(max_length=_NAME)
+    spec: dict[str, object] = fields.JSONField()
+
+    class Meta:
+        table = "wanted_exits"
+
+
 class TradingStateRow(Model):
     """The trading state of one scope: "global", "account:NAME", "strategy:NAME" or "instrument:ACCOUNT/SYMBOL"."""
 
@@ -310,9 +322,26 @@ class AlertRow(Model):
     attachment = fields.CharField(max_length=20, default="")
     market_at = fields.DatetimeField()
     at = fields.DatetimeField()
+    account = fields.CharField(max_length=_NAME, db_default="")
+    strategy = fields.CharField(max_length=_NAME, db_default="")
+    key = fields.CharField(max_length=160, db_default="")  # what it is about
+    status = fields.CharField(max_length=12, db_default="")  # how a CRITICAL one stands, empty for others
+    step = fields.IntField(db_default=0)  # how often it has been repeated
+    next_at = fields.DatetimeField(null=True)  # when it is repeated, or comes back from its snooze
+    answered_by = fields.CharField(max_length=100, db_default="")
+    answered_id = fields.CharField(max_length=_NAME, db_default="")
+    answered_at = fields.DatetimeField(null=True)
+    ended_at = fields.DatetimeField(null=True)
+    note = fields.CharField(max_length=300, db_default="")  # why it is over
+    muted = fields.BigIntField(null=True)  # the mute or maintenance window that kept it back
 
     class Meta:
         table = "alerts"
+        indexes = [  # noqa: RUF012
+            Index(fields=("status", "next_at")),
+            Index(fields=("key", "status")),
+            Index(fields=("muted",)),
+        ]
 
 
 class DeliveryRow(Model):
@@ -327,10 +356,35 @@ class DeliveryRow(Model):
     attempts = fields.IntField(default=0)
     note = fields.TextField(default="")
     done_at = fields.DatetimeField(null=True)
+    person = fields.CharField(max_length=_NAME, db_default="")  # whom it is to reach: an id, or the house
+    step = fields.IntField(db_default=0)  # with which repeat of the alert it came up
+    created_at = fields.DatetimeField(null=True)
+    due_at = fields.DatetimeField(null=True)  # held back until then
+    copy = fields.CharField(max_length=120, db_default="")  # how the channel names what it has delivered
+    stale = fields.BooleanField(db_default=False)  # the copy does not show how the alert stands now
+    seen_to = fields.BooleanField(db_default=False)  # it did not get through, and another way was taken
 
     class Meta:
         table = "deliveries"
-        indexes = [Index(fields=("status", "rank"))]  # noqa: RUF012
+        indexes = [Index(fields=("status", "rank")), Index(fields=("stale",))]  # noqa: RUF012
+
+
+class MuteRow(Model):
+    """Alerts that are kept back for a while, by a mute or a maintenance window. Never deleted."""
+
+    id = fields.BigIntField(primary_key=True)
+    sort = fields.CharField(max_length=12)
+    scope = fields.CharField(max_length=120)
+    reason = fields.CharField(max_length=300)
+    owner = fields.CharField(max_length=100)
+    begun_at = fields.DatetimeField()
+    ends_at = fields.DatetimeField()
+    ended_at = fields.DatetimeField(null=True)
+    ended_by = fields.CharField(max_length=100, default="")
+
+    class Meta:
+        table = "mutes"
+        indexes = [Index(fields=("ended_at",))]  # noqa: RUF012
 
 
 class InboxRow(Model):
@@ -359,9 +413,80 @@ class TicketRow(Model):
     minted_at = fields.DatetimeField()
     expires_at = fields.DatetimeField(null=True)
     used_at = fields.DatetimeField(null=True)
+    stage = fields.CharField(max_length=8, db_default="")  # code: redeemed by a code, never by a press
+    rights = fields.IntField(db_default=0)  # which state of its person's rights it was asked under
 
     class Meta:
         table = "tickets"
+
+
+class RightsRow(Model):
+    """What a person was last known to be allowed, and how often that has changed."""
+
+    user_id = fields.BigIntField(primary_key=True, generated=False)
+    shape = fields.TextField()
+    generation = fields.IntField()
+    at = fields.DatetimeField()
+
+    class Meta:
+        table = "rights"
+
+
+class TotpRow(Model):
+    """The second factor of a person: a sealed seed, the last time step that was used, and what was guessed wrong."""
+
+    user_id = fields.BigIntField(primary_key=True, generated=False)
+    sealed = fields.TextField()
+    enrolled_at = fields.DatetimeField()
+    used_step = fields.BigIntField(default=0)
+    missed: list[str] = fields.JSONField()  # wrong codes since the last right one or lock
+    missed_today: list[str] = fields.JSONField()
+    locks = fields.IntField(default=0)
+    locked_until = fields.DatetimeField(null=True)
+    blocked = fields.BooleanField(default=False)
+
+    class Meta:
+        table = "totp"
+
+
+class ApprovalRow(Model):
+    """An action that waits for a second person, or has been decided. The fingerprint is of what it would do."""
+
+    id = fields.BigIntField(primary_key=True)
+    kind = fields.CharField(max_length=20)
+    command = fields.CharField(max_length=40)
+    args: list[str] = fields.JSONField()
+    requester_id = fields.BigIntField()
+    requester = fields.CharField(max_length=100)
+    rights = fields.IntField()
+    chat_id = fields.BigIntField()
+    effect = fields.TextField()
+    fingerprint = fields.CharField(max_length=64)
+    asked_at = fields.DatetimeField()
+    expires_at = fields.DatetimeField()
+    state = fields.CharField(max_length=10)
+    decided_by = fields.CharField(max_length=100, default="")
+    decided_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "approvals"
+        indexes = [Index(fields=("state", "expires_at"))]  # noqa: RUF012
+
+
+class LimitRow(Model):
+    """A limit of an account as a person has set it, in place of the one in the settings."""
+
+    id = fields.BigIntField(primary_key=True)
+    account = fields.CharField(max_length=_NAME)
+    name = fields.CharField(max_length=40)
+    value = fields.CharField(max_length=60)
+    replaces = fields.CharField(max_length=60)
+    by = fields.CharField(max_length=100)
+    at = fields.DatetimeField()
+
+    class Meta:
+        table = "limits"
+        unique_together = (("account", "name"),)
 
 
 class ChatMemoryRow(Model):
@@ -392,13 +517,82 @@ class AuditLine(Model):
         table = "audit"
 
 
+class PersonRow(Model):
+    """A person who was invited, or changed, from chat. settings_said: their entry in the settings at that time, or empty."""
+
+    user_id = fields.BigIntField(primary_key=True, generated=False)
+    name = fields.CharField(max_length=60)
+    role = fields.CharField(max_length=20)
+    accounts: dict[str, str] = fields.JSONField()  # another role by account, empty: it is not seen
+    time_zone = fields.CharField(max_length=64)
+    removed = fields.BooleanField(default=False)
+    settings_said = fields.TextField(default="")
+    added_by = fields.CharField(max_length=100)
+    added_at = fields.DatetimeField()
+    changed_by = fields.CharField(max_length=100)
+    changed_at = fields.DatetimeField()
+
+    class Meta:
+        table = "people"
+
+
+class InvitationRow(Model):
+    """A code that makes the first who sends it a user. Only its SHA-256 is kept."""
+
+    digest = fields.CharField(max_length=64, primary_key=True)
+    name = fields.CharField(max_length=60)
+    role = fields.CharField(max_length=20)
+    accounts: dict[str, str] = fields.JSONField()
+    invited_by = fields.CharField(max_length=100)
+    invited_at = fields.DatetimeField()
+    expires_at = fields.DatetimeField()
+    used_by = fields.BigIntField(null=True)
+    used_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "invitations"
+
+
+class KillRow(Model):
+    """A halt whose venue has not said yet that nothing is open, in one account, for one strategy or (empty) for all."""
+
+    key = fields.CharField(max_length=140, primary_key=True)
+    account = fields.CharField(max_length=_NAME)
+    strategy = fields.CharField(max_length=_NAME)
+    reason = fields.TextField()
+    at = fields.DatetimeField()
+
+    class Meta:
+        table = "kills"
+
+
+class FlattenRow(Model):
+    """Positions that a person wants closed, and how far that is: state is running, done or given up."""
+
+    id = fields.BigIntField(primary_key=True)
+    scope = fields.CharField(max_length=140)
+    by = fields.CharField(max_length=100)
+    at = fields.DatetimeField()
+    positions: list[dict[str, object]] = fields.JSONField()
+    state = fields.CharField(max_length=10)
+    ended_at = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "flattens"
+        indexes = [Index(fields=("state",))]  # noqa: RUF012
+
+
 class JobRow(Model):
-    """A scheduled job as people have set it, and how it last went."""
+    """A scheduled job as people have set it, and how it last went. One that people have added has a kind."""
 
     name = fields.CharField(max_length=40, primary_key=True)
     enabled = fields.BooleanField(default=True)
     last_at = fields.DatetimeField(null=True)
     last_outcome = fields.TextField(default="")
+    schedule = fields.CharField(max_length=120, db_default="")  # empty: its own
+    kind = fields.CharField(max_length=20, db_default="")
+    argument = fields.CharField(max_length=40, db_default="")
+    changed_by = fields.CharField(max_length=100, db_default="")
 
     class Meta:
         table = "jobs"

@@ -238,12 +238,18 @@ async def insert_fill(
 
 
 async def page_of_orders(
-    page: int, size: int, *, open_only: bool, strategy: str, state: OrderState | None = None
+    page: int,
+    size: int,
+    *,
+    open_only: bool,
+    strategy: str,
+    state: OrderState | None = None,
+    accounts: Collection[str] | None = None,
 ) -> tuple[list[OrderRow], int]:
-    """One page, newest first, and how many there are in all; of those in `state` if one is given."""
-    if strategy and not open_only:
+    """One page, newest first, and how many there are in all; of those in `state`, of those `accounts`, if given."""
+    if strategy and not open_only and accounts is None:
         return await _page_of_strategy(page, size, strategy)
-    query = OrderRow.all()
+    query = OrderRow.all() if accounts is None else OrderRow.filter(account__in=sorted(accounts))
     if open_only:
         query = query.filter(is_open=True)
     if state is not None:
@@ -267,16 +273,22 @@ async def _page_of_strategy(page: int, size: int, strategy: str) -> tuple[list[O
     return [rows[str(each)] for each in ids], await links.count()
 
 
-async def page_of_fills(page: int, size: int, symbol: str) -> tuple[list[FillRow], int]:
+async def page_of_fills(
+    page: int, size: int, symbol: str, accounts: Collection[str] | None = None
+) -> tuple[list[FillRow], int]:
     """One page of what counts, newest first, and how many there are in all, the few that were corrected included."""
     query = FillRow.filter(symbol=symbol) if symbol else FillRow.all()
+    if accounts is not None:
+        query = query.filter(account__in=sorted(accounts))
     rows = await query.filter(status="booked").order_by("-at", "-id").offset((page - 1) * size).limit(size)
     return rows, await query.count()
 
 
-async def allocations_of(strategy: str = "", since: datetime | None = None, *, most: int) -> list[AllocationRow]:
-    """The newest `most` parts of fills, oldest first: of one strategy or of all, from `since` on."""
-    query = AllocationRow.filter(replaced_by="")
+async def allocations_of(
+    strategy: str = "", since: datetime | None = None, *, account: str, most: int
+) -> list[AllocationRow]:
+    """The newest `most` parts of fills in an account, oldest first: of one strategy or of all, from `since` on."""
+    query = AllocationRow.filter(replaced_by="", account=account)
     if strategy:
         query = query.filter(strategy=strategy)
     if since is not None:
@@ -284,11 +296,12 @@ async def allocations_of(strategy: str = "", since: datetime | None = None, *, m
     return (await query.order_by("-id").limit(most))[::-1]
 
 
-async def count_since(since: datetime | None) -> tuple[int, int]:
-    """(orders, fills) from `since` on, or in all."""
+async def count_since(since: datetime | None, account: str) -> tuple[int, int]:
+    """(orders, fills) of an account from `since` on, or in all."""
+    orders, fills = OrderRow.filter(account=account), FillRow.filter(account=account)
     if since is None:
-        return await OrderRow.all().count(), await FillRow.all().count()
-    return await OrderRow.filter(at__gte=since).count(), await FillRow.filter(at__gte=since).count()
+        return await orders.count(), await fills.count()
+    return await orders.filter(at__gte=since).count(), await fills.filter(at__gte=since).count()
 
 
 def _as_text(parts: Mapping[str, Decimal]) -> dict[str, str]:

@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 from tortoise.expressions import Q
 from tortoise.queryset import QuerySet
 
-from core.store.models import DeliveryRow, InboxRow, TicketRow
+from core.store.models import DeliveryRow, InboxRow, InvitationRow, TicketRow
 
 _UPDATES = timedelta(days=7)  # Telegram itself repeats none after a day
 _TICKETS = timedelta(days=7)
 _BUTTONS = timedelta(days=90)  # one that never expires: a halt works after that as well, everything else says so
 _DELIVERIES = timedelta(days=90)
+_INVITATIONS = timedelta(days=7)
 
 # So many rows go in one commit: nothing that matters waits long behind it.
 _BATCH = 500
@@ -25,6 +26,7 @@ async def purge(now: datetime) -> int:
         await _delete(InboxRow.exclude(outcome="").filter(received_at__lt=now - _UPDATES))
         + await _delete(TicketRow.filter(tickets))
         + await _delete(DeliveryRow.exclude(status="waiting").filter(done_at__lt=now - _DELIVERIES))
+        + await InvitationRow.filter(expires_at__lt=now - _INVITATIONS).delete()  # a handful
     )
 
 

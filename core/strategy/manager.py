@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from copy import copy
 from dataclasses import dataclass, field, fields, replace
@@ -152,12 +152,12 @@ class StrategyManager:
         """The bars of a symbol so far."""
         return self._histories.get(symbol)
 
-    def wishes(self, symbol: str) -> list[Wish]:
-        """What every trading strategy wants of `symbol` now."""
+    def wishes(self, symbol: str, names: Collection[str] | None = None) -> list[Wish]:
+        """What every trading strategy (or those of `names`) wants of `symbol` now."""
         return [
             Wish(each.name, each.exposures[symbol], each.settings.priority)
             for each in self._instances.values()
-            if each.trades and symbol in each.exposures
+            if each.trades and symbol in each.exposures and (names is None or each.name in names)
         ]
 
     # --- people's commands -------------------------------------------------------------------------
@@ -213,9 +213,13 @@ class StrategyManager:
         for bar in bars:
             self._histories.setdefault(bar.symbol, History(bar.symbol, bound=self._bound)).append(bar)
 
-    async def decide(self, bars: Mapping[str, Bar]) -> list[Signal]:
-        """Show new bars to every strategy that trades; the signals that count. `write` stores what came of it."""
-        calls = [call for each in self._instances.values() if each.trades for call in self._calls(each, bars)]
+    async def decide(self, bars: Mapping[str, Bar], names: Collection[str] | None = None) -> list[Signal]:
+        """Show new bars to every strategy that trades (of `names`, if given), whatever their accounts, at once.
+
+        Returns the signals that count. `write` stores what came of it.
+        """
+        awake = [each for each in self._instances.values() if each.trades and (names is None or each.name in names)]
+        calls = [call for each in awake for call in self._calls(each, bars)]
         if not calls:
             return []
         outcomes = await self._host.decide(calls)
@@ -255,9 +259,9 @@ class StrategyManager:
                 self._unsaved[draft.name] = self._round
         return accepted
 
-    async def write(self) -> Stored:
-        """Store what strategies have decided, inside a transaction; see `core.store.along`."""
-        written = dict(self._unsaved)
+    async def write(self, names: Collection[str] | None = None) -> Stored:
+        """Store what strategies (of `names`) have decided, inside a transaction; see `core.store.along`."""
+        written = {name: number for name, number in self._unsaved.items() if names is None or name in names}
         await put_strategies(_row(self._instances[name]) for name in written)
 
         def stored() -> None:
@@ -299,6 +303,7 @@ class StrategyManager:
             Severity.CRITICAL if gone else Severity.WARNING,
             f"Strategy {draft.name} {'has FAILED' if gone else 'raised an error'}",
             f"{error[:300]}\n{note}",
+            strategy=draft.name,
         )
         await self._alerts.add(alert)
 

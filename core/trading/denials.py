@@ -45,4 +45,5 @@ def _alert(intent: OrderIntent, denied: Denied) -> Alert:
     passing = denied.largest_passing
     largest = f"\nLargest that passes: {passing.normalize():f}" if passing > 0 else ""
     body = f"{what} for {', '.join(intent.strategies)}\n{denied.code}: {denied.reason}{largest}"
-    return Alert("denied", Severity.WARNING, f"Risk denied: {what}", body)
+    alone = intent.strategies[0] if len(intent.strategies) == 1 else ""
+    return Alert("denied", Severity.WARNING, f"Risk denied: {what}", body, strategy=alone)

@@ -6,7 +6,7 @@ the account is HALTED and says so.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -21,11 +21,11 @@ from core.errors import SettingsError
 from core.events import Events
 from core.store import ledger as ledger_store
 from core.trading.books import Books
-from core.trading.cancelling import cancel_everything
 from core.trading.decisions import Decisions
 from core.trading.drift_watch import GRACE, DriftWatch
 from core.trading.external import ExternalTrades
 from core.trading.inspection import Inspection
+from core.trading.killing import Killing
 from core.trading.ledger import EXTERNAL
 from core.trading.market import Market
 from core.trading.order_manager import OrderManager
@@ -35,6 +35,7 @@ from core.trading.portfolio import Portfolio
 from core.trading.reconcile import Drift
 from core.trading.recovery import Recovery
 from core.trading.risk_watch import RiskWatch
+from core.trading.sweep import Sweeper
 from core.trading.switch import TradingSwitch
 from core.trading.telling import Telling
 from risk.baselines import Baselines
@@ -90,17 +91,19 @@ class Desk:
             may_send=self._may_send,
             overfilled=self._overfilled,
         )
+        self.sweeper = Sweeper(broker, self.orders)
+        self.killing = Killing(
+            self.sweeper, self.orders, switch=around.switch, alerts=around.alerts, clock=around.clock
+        )
         self._watch = RiskWatch(
             self.portfolio,
-            self.orders,
             gate.limits,
             switch=around.switch,
             alerts=around.alerts,
             telling=self._telling,
             events=around.events,
-            clock=around.clock,
             trading_clock=around.trading_clock,
-            cancel_everything=self.cancel_everything,
+            killing=self.killing,
         )
         self._search = OrderSearch(broker, self.orders, self._telling, around.clock)
         self._recovery = self._build_recovery()
@@ -160,9 +163,10 @@ class Desk:
 
     async def load(self) -> None:
         """Take up what is stored; no venue is asked. Raises `SettingsError` if the market lacks what is held."""
-        self.portfolio.load(await ledger_store.load_balances())
+        self.portfolio.load(await ledger_store.load_balances(self.account))
         await self._watch.load()
         await self.orders.load()
+        await self.killing.load()
         working = {order.symbol: order.remaining for order in self.orders.open_orders}
         missing = {**working, **self.portfolio.held()}.keys() - self.portfolio.instruments.keys()
         if missing:
@@ -283,10 +287,6 @@ class Desk:
     async def halt_for(self, what: str, reason: str) -> None:
         """Halt the account by the program's own judgement."""
         await self._watch.halt_for(what, reason)
-
-    async def cancel_everything(self, reason: str, *, rounds: int = 5, spare: Collection[str] = ()) -> list[str]:
-        """Cancel every order at the venue and look again; a line for each part, those with 🔴 have failed."""
-        return await cancel_everything(self.broker, self.orders, reason, rounds=rounds, spare=spare)
 
     def _may_send(self, intent: OrderIntent) -> bool:
         """Whether trading is still allowed as it was when `intent` was approved, a moment ago."""

@@ -81,7 +81,8 @@ def alert_of_fill(fill: Fill, facts: FillFacts) -> Alert:
     verb = "Bought" if fill.side.sign > 0 else "Sold"
     text = f"{verb} {fill.quantity.normalize():,f} {fill.symbol} at {fill.price.normalize():,f}"
     names = ", ".join(part.strategy for part in facts.allocations)
-    return Alert("fill", Severity.INFO, text, names)
+    alone = facts.allocations[0].strategy if len(facts.allocations) == 1 else ""
+    return Alert("fill", Severity.INFO, text, names, strategy=alone)
 
 
 def alert_of_correction(what: str, old: KnownFill, correction: Correction) -> Alert:

@@ -8,6 +8,7 @@ stop or target has closed stays closed until its strategy wishes something else.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 
@@ -81,6 +82,20 @@ class Goals:
     def be_flat(self, strategy: str, symbol: str, reason: str) -> None:
         """A person has flattened it."""
         self._goals[strategy, symbol] = Goal(ZERO, 0.0, reason)
+
+    def keep_at(self, strategy: str, symbol: str, quantity: Decimal, reason: str) -> None:
+        """A person has closed a part by hand: it stays so until the strategy wishes something else."""
+        known = self._goals.get((strategy, symbol))
+        exposure = self._wish(strategy, symbol) if known is None else known.exposure
+        self._goals[strategy, symbol] = Goal(quantity, exposure, reason)
+
+    def get(self, key: tuple[str, str]) -> Goal | None:
+        """A goal, or None if there is none yet."""
+        return self._goals.get(key)
+
+    def restore(self, goals: Mapping[tuple[str, str], Goal | None]) -> None:
+        """Put back what was set for an order that never came to be; a goal that was new stays."""
+        self._goals |= {key: goal for key, goal in goals.items() if goal is not None}
 
     def bar(self, strategy: str, symbol: str, reason: str) -> None:
         """A protective exit closes it: it stays closed until the strategy wishes something else."""

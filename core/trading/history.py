@@ -16,7 +16,7 @@ from brokers.instrument import Instrument, Settlement
 from brokers.money import ZERO
 from core.store import history as rows
 from core.store.history import Extent, Traded
-from core.trading.ledger import EXACT, Balances, Entry, cost_change
+from core.trading.ledger import EXACT, Balances, Entry, cost_change, owner_of
 
 # Postings that are the only record of what they say; all others follow from trades.
 _FOLLOWS = frozenset({"fill", "fee", "correction", "bust"})
@@ -69,7 +69,8 @@ async def replayed(
     """What the balances of the account must be. An instrument that the market has dropped was in `currency`."""
     fold = Fold(account)
     async for entry in rows.entries_besides(_FOLLOWS, until.transaction):
-        fold.post(entry)
+        if owner_of(entry.account) == account:
+            fold.post(entry)
     for symbol in await rows.symbols(account):
         instrument = instruments.get(symbol) or Instrument(symbol, currency)
         async for fill in rows.fills_in_order(account, symbol, instrument.multiplier, until.allocation):
@@ -82,9 +83,9 @@ def solid_balances(balances: Balances) -> dict[tuple[str, str], Decimal]:
     return {key: amount for key, amount in balances.items() if amount}
 
 
-async def order_lines(*, from_history: bool) -> AsyncIterator[str]:
-    """A line for each order, by id: as it is stored, or as its events and fills say."""
-    async for order in rows.orders():
+async def order_lines(account: str, *, from_history: bool) -> AsyncIterator[str]:
+    """A line for each order of an account, by id: as it is stored, or as its events and fills say."""
+    async for order in rows.orders(account):
         state = order.last_event if from_history else order.state
         filled = order.sum_of_fills if from_history else order.filled
         yield f"{order.id} {state} {plain(filled)}"

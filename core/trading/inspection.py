@@ -17,7 +17,7 @@ from core.store.ledger import load_balances
 from core.trading.books import Books
 from core.trading.history import order_lines, replayed, solid_balances, state_hash
 from core.trading.invariants import Violation, check_balances, check_books, check_order, check_posting, check_same
-from core.trading.ledger import Balances, Entry, carried
+from core.trading.ledger import Balances, Entry, carried, owner_of
 
 # A look that a correction came in between is worth nothing: so often it is begun again.
 _TRIES = 3
@@ -28,6 +28,7 @@ class Inspection:
 
     def __init__(self, books: Books) -> None:
         self._books = books
+        self._account = books.portfolio.account
         self._sums: dict[tuple[str, str], Decimal] | None = None
         self._transaction = 0
         self._fill = 0
@@ -53,8 +54,9 @@ class Inspection:
         assert self._sums is not None
         found: list[Violation] = []
         async for posting in rows.postings(after=self._transaction):
-            found += check_posting(posting.ref, posting.entries)
-            self._sums.update(carried(self._sums, posting.entries))
+            entries = _of(self._account, posting.entries)
+            found += check_posting(posting.ref, entries)
+            self._sums.update(carried(self._sums, entries))
             self._transaction = posting.id
         return found
 
@@ -63,14 +65,14 @@ class Inspection:
         ours = self._books.portfolio.balances
         return [
             *check_same("REPLAY", ours, self._sums, "by the postings"),
-            *check_same("REPLAY", ours, await load_balances(), "on the disk"),
+            *check_same("REPLAY", ours, await load_balances(self._account), "on the disk"),
             *check_books(self._books.portfolio),
         ]
 
     async def _new_fills(self) -> list[Violation]:
         found: list[Violation] = []
         while True:
-            ids, last = await rows.orders_filled_after(self._fill)
+            ids, last = await rows.orders_filled_after(self._account, self._fill)
             if last == self._fill:
                 return found
             for order in await rows.these_orders(ids):
@@ -85,7 +87,7 @@ class Inspection:
                 until, balances = await rows.extent(), dict(portfolio.balances)
             history = await replayed(portfolio.account, portfolio.instruments, portfolio.currency, until)
             found = await verify_ledger(portfolio.account, balances, history, until)
-            found += await self._doubted(await verify_orders())
+            found += await self._doubted(await verify_orders(portfolio.account))
             if not found or not await rows.changes_after(until.transaction):
                 return found
         return []
@@ -115,30 +117,31 @@ class Verification:
 
 
 async def verify(account: str, currency: str, instruments: Mapping[str, Instrument]) -> Verification:
-    """Compute everything again from the database alone; the first violation names the first difference.
+    """Compute all of an account again from the database alone; the first violation names the first difference.
 
     For an open database and a program that does not trade: `quarterdeck verify`.
     """
-    until, balances = await rows.extent(), await load_balances()
+    until, balances = await rows.extent(), await load_balances(account)
     history = await replayed(account, instruments, currency, until)
     found = await verify_ledger(account, balances, history, until)
-    for order in await verify_orders():
+    for order in await verify_orders(account):
         found += check_history(order)
     return Verification(
         tuple(found),
-        await state_hash(balances, order_lines(from_history=False)),
-        await state_hash(history, order_lines(from_history=True)),
+        await state_hash(balances, order_lines(account, from_history=False)),
+        await state_hash(history, order_lines(account, from_history=True)),
         until,
     )
 
 
 async def verify_ledger(account: str, balances: Balances, history: Balances, until: Extent) -> list[Violation]:
-    """What in the ledger, to `until`, is not as `balances`, the trades or the replayed `history` say."""
+    """What in an account's ledger, to `until`, is not as `balances`, the trades or the replayed `history` say."""
     found = list(check_balances(balances))
     sums: dict[tuple[str, str], Decimal] = {}
     async for posting in rows.postings(until=until.transaction):
-        found += check_posting(posting.ref, posting.entries)
-        _add(sums, posting.entries)
+        entries = _of(account, posting.entries)
+        found += check_posting(posting.ref, entries)
+        _add(sums, entries)
     found += check_same("REPLAY", balances, sums, "by the postings")
     found += _by_kind(balances, history)
     async for fill in rows.fills_and_parts(account, 0, until.fill):
@@ -147,6 +150,11 @@ async def verify_ledger(account: str, balances: Balances, history: Balances, unt
         if fill.fee != fill.fees:
             found.append(Violation("FEES", f"the fee of fill {fill.fill_id} is {fill.fee}, its parts are {fill.fees}"))
     return found
+
+
+def _of(account: str, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    """Those of one account: every account is a ledger of its own, and each must balance."""
+    return tuple(entry for entry in entries if owner_of(entry.account) == account)
 
 
 def _add(sums: dict[tuple[str, str], Decimal], entries: tuple[Entry, ...]) -> None:
@@ -163,9 +171,9 @@ def _by_kind(balances: Balances, history: Balances) -> list[Violation]:
     return []
 
 
-async def verify_orders() -> list[OrderHistory]:
-    """The orders that are not as their events and fills say."""
-    return [order async for order in rows.orders() if list(check_history(order))]
+async def verify_orders(account: str) -> list[OrderHistory]:
+    """The orders of an account that are not as their events and fills say."""
+    return [order async for order in rows.orders(account) if list(check_history(order))]
 
 
 def check_history(order: OrderHistory) -> list[Violation]:

@@ -54,6 +54,11 @@ EXTERNAL = "external"
 Balances = Mapping[tuple[str, str], Decimal]
 
 
+def owner_of(path: str) -> str:
+    """The account of ours that a ledger account belongs to."""
+    return path.partition("/")[2].partition("/")[0] or path
+
+
 class Unbalanced(Exception):
     """A posting does not sum to zero: a bug, and it must stop everything."""
 

@@ -1,11 +1,14 @@
-"""What the market says now: the newest quote and the newest daily volume of every symbol."""
+"""What the market says now: the newest quote, the newest daily volume and the last bars of every symbol."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from brokers.market import Bar, Quote
+
+_MOST_BARS = 250
 
 
 class Market:
@@ -14,6 +17,7 @@ class Market:
     def __init__(self) -> None:
         self._quotes: dict[str, Quote] = {}
         self._volumes: dict[str, Decimal] = {}
+        self._bars: dict[str, deque[Bar]] = {}
 
     @property
     def quotes(self) -> Mapping[str, Quote]:
@@ -25,6 +29,10 @@ class Market:
         """Units traded in the newest complete day."""
         return self._volumes
 
+    def bars(self, symbol: str) -> Sequence[Bar]:
+        """The last bars of a symbol, oldest first."""
+        return tuple(self._bars.get(symbol, ()))
+
     def on_quotes(self, quotes: Iterable[Quote]) -> None:
         """Take over newer quotes; older ones than we have are ignored."""
         for quote in quotes:
@@ -33,7 +41,15 @@ class Market:
                 self._quotes[quote.symbol] = quote
 
     def on_bars(self, bars: Iterable[Bar]) -> None:
-        """Take over the volume of daily bars."""
+        """Take over bars, in order of time, and their volume; one that is known already changes nothing."""
         for bar in bars:
             if bar.volume > 0:
                 self._volumes[bar.symbol] = bar.volume
+            known = self._bars.setdefault(bar.symbol, deque(maxlen=_MOST_BARS))
+            if not known or bar.at > known[-1].at:
+                known.append(bar)
+
+    def remember(self, past: Mapping[str, Sequence[Bar]]) -> None:
+        """Take up the bars of before this start, to be looked at; what is traded on comes with the next ones."""
+        for symbol, bars in past.items():
+            self._bars[symbol] = deque(bars, maxlen=_MOST_BARS)

@@ -25,6 +25,7 @@ from core.trading.beliefs import Beliefs
 from core.trading.live_order import LiveOrder
 from core.trading.states import OrderState
 from core.trading.terms import Terms, changed_terms
+from risk.verdict import Approved
 
 _WORKING = (OrderState.WORKING, OrderState.PARTIALLY_FILLED)
 
@@ -38,11 +39,12 @@ async def modify(
     order_id: ClientOrderId,
     change: Change,
     reason: str,
+    approved: Approved | None = None,
 ) -> OrderState:
     """See `OrderManager.modify`."""
     if order is None:
         raise OrderNotFound(order_id)
-    wanted = _checked(broker, order, change)
+    wanted = _checked(broker, order, change, approved)
     if wanted == order.terms:
         return order.state
     order.asked += 1
@@ -71,7 +73,7 @@ async def _change(broker: AbstractBroker, beliefs: Beliefs, order: LiveOrder, wa
     return order.state
 
 
-def _checked(broker: AbstractBroker, order: LiveOrder, change: Change) -> Terms:
+def _checked(broker: AbstractBroker, order: LiveOrder, change: Change, approved: Approved | None) -> Terms:
     """The terms that `change` asks for. Raises `Rejected` for what must not be asked."""
     if not broker.capabilities.modify:
         raise NotSupported("changing an order")
@@ -84,9 +86,24 @@ def _checked(broker: AbstractBroker, order: LiveOrder, change: Change) -> Terms:
         limit_price=change["limit_price"],
         stop_price=change["stop_price"],
     )
-    if not order.request.reduce_only and _is_more(order, wanted):
+    if not order.request.reduce_only and _is_more(order, wanted) and not _covers(approved, order, wanted):
         raise Rejected("NEEDS_APPROVAL", "a larger or dearer order must pass the risk gate: cancel it, order anew")
     return wanted
+
+
+def _covers(approved: Approved | None, order: LiveOrder, wanted: Terms) -> bool:
+    """Whether the gate has approved just this order on just these terms."""
+    if approved is None:
+        return False
+    intent, request = approved.intent, order.request
+    same = (intent.instrument, intent.side, intent.type, intent.role) == (
+        request.instrument,
+        request.side,
+        request.type,
+        f"change:{order.id}",
+    )
+    terms = (intent.quantity, intent.limit_price, intent.stop_price)
+    return same and terms == (wanted.quantity - order.filled, wanted.limit_price, wanted.stop_price)
 
 
 def _is_more(order: LiveOrder, wanted: Terms) -> bool:

@@ -27,7 +27,7 @@ from core.store.database import transaction
 from core.store.orders import Stamp
 from core.trading.beliefs import Beliefs
 from core.trading.books import Books
-from core.trading.cancelling import ask_to_cancel
+from core.trading.cancelling import ask_to_cancel, cancel_at_once
 from core.trading.fills import cross_facts
 from core.trading.live_order import LiveOrder
 from core.trading.modifying import modify
@@ -141,9 +141,7 @@ class OrderManager:
         `ValueError` for an approval that was used before, or that another account's gate gave, and for an order that
         makes no sense (a price that is no number, say).
         """
-        if approved.intent.account != self.account or any(each is approved for each in self._used):
-            raise ValueError(f"this approval is not for {self.account}, or it was used before")
-        self._used.append(approved)
+        self._use(approved)
         stamp = self._stamp()
         order = LiveOrder.of_intent(approved.intent, self._new_id(), stamp.market, stamp.wall)
         self._open.begin(order, _submission(approved.intent))
@@ -153,6 +151,12 @@ class OrderManager:
         finally:
             self._open.landed(order)
         return order
+
+    def _use(self, approved: Approved) -> None:
+        """An approval is used once, on its own account."""
+        if approved.intent.account != self.account or any(each is approved for each in self._used):
+            raise ValueError(f"this approval is not for {self.account}, or it was used before")
+        self._used.append(approved)
 
     def _new_id(self) -> ClientOrderId:
         """Unique for ever: whose it is, the time, and 80 random bits; 32 characters, the most that venues take."""
@@ -226,17 +230,20 @@ class OrderManager:
         limit_price: Decimal | None = None,
         stop_price: Decimal | None = None,
         reason: str,
+        approved: Approved | None = None,
     ) -> OrderState:
         """Change a working order at the venue; its id stays, and it never becomes a second order.
 
         Returns the state that is known afterwards. Raises `BrokerError` as the port does: after `Rejected` and
         `Unavailable` the order is as it was; after `Uncertain` it is MODIFYING, counts with the larger size, and is
-        asked for until the venue says which terms it has. Without reduce-only, nothing can be made larger or
-        dearer: that would pass by the risk gate.
+        asked for until the venue says which terms it has. Without reduce-only, nothing is made larger or dearer
+        unless the gate has `approved` what is left of it on the new terms (see `core.trading.by_hand.changes`).
         """
+        if approved is not None:
+            self._use(approved)
         order = self._open.get(order_id)
         change = {"quantity": quantity, "limit_price": limit_price, "stop_price": stop_price}
-        return await modify(self._broker, self.beliefs, order, order_id, change, reason)
+        return await modify(self._broker, self.beliefs, order, order_id, change, reason, approved)
 
     async def cancel(self, order_id: ClientOrderId, reason: str) -> OrderState:
         """Ask the venue to cancel; the state that is known afterwards. Raises `BrokerError` as the port does.
@@ -244,10 +251,18 @@ class OrderManager:
         The request goes out even if it cannot be written down: a full disk must not keep a halt from working. An
         order that is not on its way yet is not sent; one that is, is cancelled as soon as it has arrived as well.
         """
+        return await ask_to_cancel(self._broker, self.beliefs, self._unwanted(order_id, reason), order_id, reason)
+
+    async def cancel_at_once(self, order_id: ClientOrderId, reason: str) -> OrderState:
+        """As `cancel`, for a kill: the venue is asked before anything is written."""
+        return await cancel_at_once(self._broker, self.beliefs, self._unwanted(order_id, reason), order_id, reason)
+
+    def _unwanted(self, order_id: ClientOrderId, reason: str) -> LiveOrder | None:
+        """The order, if it is open; one that is on its way is marked."""
         order = self._open.get(order_id)
         if order is not None and self._open.is_in_flight(order_id):
             order.unwanted = reason
-        return await ask_to_cancel(self._broker, self.beliefs, order, order_id, reason)
+        return order
 
     async def cancel_told(self, order_id: ClientOrderId, reason: str) -> str:
         """Cancel, and say in a line what came of it; one that begins with 🔴 may still be open."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -30,15 +30,19 @@ async def taken_since(portfolio: Portfolio, since: datetime) -> dict[tuple[str, 
     return dict(found)
 
 
-async def profits_since(portfolio: Portfolio, since: datetime) -> Mapping[str, Profit]:
+async def profits_since(portfolio: Portfolio, since: datetime, elsewhere: Collection[str] = ()) -> Mapping[str, Profit]:
     """The profit of everyone since a moment; `unrealised` is by how much what is open has changed.
 
-    It is found from the net profit that was noted at that moment; who had none noted yet began at nothing.
+    It is found from the net profit that was noted at that moment; who had none noted yet began at nothing. For those
+    who trade `elsewhere` by now it is noted there: here they are flat, and have what they took.
     """
     taken: dict[str, Profit] = defaultdict(Profit)
     for (strategy, _), profit in (await taken_since(portfolio, since)).items():
         taken[strategy] += profit
-    return {name: await _with_change(portfolio, name, taken[name], since) for name in portfolio.strategies}
+    return {
+        name: taken[name] if name in elsewhere else await _with_change(portfolio, name, taken[name], since)
+        for name in portfolio.strategies
+    }
 
 
 async def _with_change(portfolio: Portfolio, strategy: str, taken: Profit, since: datetime) -> Profit:

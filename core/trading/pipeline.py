@@ -6,14 +6,15 @@ Each step takes only what the step before returns. A wish stays until it is met:
 has expired is tried again with the next bar. And an exit never waits for an entry: what is denied as a whole
 is tried again without the parts that open anything.
 
-Whoever orders or cancels for strategies does it in the pipeline's turn, one after another: bars, a person's flatten,
-and the stops and targets of `core.trading.protection`.
+Whoever orders or cancels does it in the pipeline's turn, one after another: bars, a person's flatten and orders
+(`core.trading.by_hand`), and the stops and targets of `core.trading.protection`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -26,6 +27,7 @@ from core.clock import Clock
 from core.store.along import Stored, store
 from core.strategy.conflicts import Policy, Target, resolve
 from core.strategy.manager import StrategyManager
+from core.trading.by_hand.hand import Hand
 from core.trading.denials import Denials
 from core.trading.desk import Desk
 from core.trading.goals import Goals
@@ -56,7 +58,7 @@ class Cancelled:
 
 
 class Pipeline:
-    """Bars in, orders out, for one desk."""
+    """Bars in, orders out, for one desk, and the strategies that trade there (`names`; None: all)."""
 
     def __init__(
         self,
@@ -66,11 +68,11 @@ class Pipeline:
         *,
         policy: Policy,
         alerts: Alerts,
-        clock: Clock,
         trading_clock: Clock,
+        names: Collection[str] | None = None,
     ) -> None:
-        del clock  # nothing here happens in wall time
         self._strategies = strategies
+        self._names = names
         self._desk = desk
         self._market = market
         self._policy = policy
@@ -82,6 +84,14 @@ class Pipeline:
         self.protection = Protector(
             strategies, desk, market, self._goals, place=self._order, alerts=alerts, trading_clock=trading_clock
         )
+        self.hand = Hand(desk, self._goals, self.protection, along=self)
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[Hand]:
+        """Inside, nobody else orders or cancels for this account: what a person looks at is what he trades on."""
+        async with self._turn:
+            await self._goals.load()
+            yield self.hand
 
     @property
     def denials(self) -> int:
@@ -92,11 +102,13 @@ class Pipeline:
         """Take up the stored goals and protections. After reconciliation, before anything trades."""
         await self._goals.load()
         await self.protection.load()
+        await self.hand.wishes.load()
 
     async def keep(self) -> None:
         """Look after the stops and targets of all strategies: after every quote, and every now and then."""
         async with self._turn:
             await self._goals.load()
+            await self.hand.wishes.keep()
             await self.protection.keep()
 
     async def protect(self, strategy: str, symbol: str, spec: ExitSpec | None) -> Guard | None:
@@ -108,29 +120,28 @@ class Pipeline:
             await self._goals.load()
             return await self.protection.protect(strategy, symbol, spec)
 
-    async def on_bars(self, bars: Mapping[str, Bar]) -> None:
-        """One round: every strategy sees its bars, and what they want is ordered as far as risk allows."""
-        self._strategies.observe(bars.values())
+    async def prepare(self, bars: Mapping[str, Bar]) -> None:
+        """Before the strategies decide: stops and targets have seen the bars."""
         async with self._turn:
             await self._goals.load()
             await self.protection.keep()
             await self.protection.on_bars(bars)
-        if self._desk.state_for() is TradingState.HALTED:
-            return
-        await self._strategies.decide(bars)
-        targets = [resolve(symbol, self._strategies.wishes(symbol), self._policy) for symbol in bars]
+
+    async def order(self, bars: Mapping[str, Bar]) -> None:
+        """After the strategies have decided: what they want is ordered as far as risk allows."""
+        targets = [resolve(symbol, self._strategies.wishes(symbol, self._names), self._policy) for symbol in bars]
         async with self._turn:
             self._set_goals(targets)
         for target in targets:
             async with self._turn:
                 if (intent := self._intend(target)) is not None:
                     await self._order(intent)
-        await store(self._strategies, self._goals)  # what no order has taken along
+        await store(self)  # what no order has taken along
         await self.keep()
 
     async def write(self) -> Stored:
         """Store what strategies wish and what they are to hold, in the commit of the order that comes of it."""
-        each = [await self._strategies.write(), await self._goals.write()]
+        each = [await self._strategies.write(self._names), await self._goals.write()]
 
         def stored() -> None:
             for done in each:

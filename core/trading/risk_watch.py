@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from datetime import datetime, timedelta
-from typing import Protocol
+from datetime import datetime
 
 from brokers.account import CashFlow
 from brokers.money import ZERO
@@ -13,65 +11,41 @@ from core.alerts.outbox import Alert, Alerts
 from core.clock import Clock
 from core.events import Events, StateChanged
 from core.store.control import get_baselines, put_baselines
-from core.trading.cancelling import is_complete
-from core.trading.order_manager import OrderManager
+from core.trading.killing import Killing
 from core.trading.portfolio import Portfolio
 from core.trading.switch import TradingSwitch
 from core.trading.telling import Telling
 from risk.baselines import Baselines, first_baselines, roll_baselines, shift
-from risk.intent import Origin
 from risk.limits import RiskLimits
 from risk.monitor import Assessment, assess
 from risk.view import PortfolioView, TradingState
 
-# How long an account that is halted waits before it cancels again what is still open.
-_RETRY = timedelta(seconds=30)
-# After how long it says so again, if nothing has changed: 1, 2, 4 … minutes.
-_REPEAT = timedelta(minutes=1)
-_REPEAT_MOST = timedelta(minutes=32)
-
-
-class CancelAll(Protocol):
-    """Cancels every order at the venue but those in `spare`; a line for each, those with 🔴 have failed."""
-
-    async def __call__(self, reason: str, *, spare: Collection[str] = ()) -> list[str]:
-        """Do it."""
-        ...
-
 
 class RiskWatch:
-    """The account's own guard. `cancel_everything(reason)` is the last step of its halt."""
+    """The account's own guard. A sweep by `killing` is the last step of its halt."""
 
     def __init__(
         self,
         portfolio: Portfolio,
-        orders: OrderManager,
         limits: RiskLimits,
         *,
         switch: TradingSwitch,
         alerts: Alerts,
         telling: Telling,
         events: Events,
-        clock: Clock,
         trading_clock: Clock,
-        cancel_everything: CancelAll,
+        killing: Killing,
     ) -> None:
         self.baselines: Baselines | None = None
         self.scope = f"account:{portfolio.account}"
         self._portfolio = portfolio
-        self._orders = orders
         self._limits = limits
         self._switch = switch
         self._alerts = alerts
         self._telling = telling
         self._events = events
-        self._clock = clock
         self._trading_clock = trading_clock
-        self._cancel_everything = cancel_everything
-        self._next_try: datetime | None = None
-        self._problems: frozenset[str] = frozenset()  # what was told to be still open
-        self._tell_again = clock.now()
-        self._pause = _REPEAT
+        self._killing = killing
 
     # --- baselines ---------------------------------------------------------------------------------
 
@@ -130,7 +104,6 @@ class RiskWatch:
         elif before is TradingState.ACTIVE:
             await self._warn(assessment, view)
         await self._switch.save()
-        await self._finish_halt()
         return assessment
 
     async def _warn(self, assessment: Assessment, view: PortfolioView) -> None:
@@ -152,71 +125,34 @@ class RiskWatch:
     # --- halting -----------------------------------------------------------------------------------
 
     async def halt_for(self, what: str, reason: str) -> None:
-        """Halt the account by the program's own judgement, tell everyone, cancel what is open.
+        """Halt the account by the program's own judgement, tell everyone, cancel what is open but a person's exits.
 
         A failing step keeps none of the later ones from being taken. Halting again cancels again.
         """
+        self._killing.owe("", reason, exits=False)
         try:
             if self._switch.state(self.scope) is not TradingState.HALTED:
                 await self._switch_off(what, reason)
         finally:
-            await self._cancel(reason)
+            await self._killing.sweep()
 
     async def _switch_off(self, what: str, reason: str) -> None:
         body = f"{reason}\nNothing trades until an admin resumes. Open orders are being cancelled."
-        await self._set(
-            TradingState.HALTED, reason, Alert("halt", Severity.CRITICAL, f"{what}: trading is HALTED", body)
-        )
+        title, key = f"{what}: trading is HALTED", f"halt:{self.scope}"
+        await self._set(TradingState.HALTED, reason, Alert("halt", Severity.CRITICAL, title, body, key=key))
 
     async def _set(self, state: TradingState, reason: str, alert: Alert) -> None:
         """State and alert are one commit; while that fails the state counts all the same, and both are stored later."""
 
         async def tell() -> None:
             await self._alerts.add(alert)
+            if state is TradingState.HALTED:
+                await self._killing.write("")
 
         try:
             await self._switch.set(self.scope, state, reason, "risk monitor", tell)
         finally:
             await self._publish(state, reason)
-
-    async def _cancel(self, reason: str, *, spare: Collection[str] = ()) -> None:
-        lines = await self._cancel_everything(reason, spare=spare)
-        now = self._clock.now()
-        self._next_try = now + _RETRY
-        if is_complete(lines):
-            await self._tell_complete()
-            return
-        problems = frozenset(line for line in lines if line.startswith("🔴"))
-        if problems != self._problems or now >= self._tell_again:
-            await self._tell_incomplete(problems, now)
-
-    async def _tell_incomplete(self, problems: frozenset[str], now: datetime) -> None:
-        """At once, when something changes, and every now and then: a venue may be down for hours."""
-        if problems != self._problems:
-            self._pause = _REPEAT
-        self._problems, self._tell_again = problems, now + self._pause
-        self._pause = min(self._pause * 2, _REPEAT_MOST)
-        body = "\n".join([*sorted(problems)[-10:], "It is tried again every 30 seconds."])
-        await self._alerts.add(Alert("halt", Severity.CRITICAL, "HALT INCOMPLETE: orders may still be open", body))
-
-    async def _tell_complete(self) -> None:
-        if self._problems:
-            self._problems = frozenset()
-            title = "Halt complete: no orders are open any more"
-            await self._alerts.add(Alert("halt", Severity.WARNING, title))
-
-    async def _finish_halt(self) -> None:
-        """A halted account has no open orders but a person's exits: what else is left is cancelled again."""
-        if self._switch.state_for(self._portfolio.account) is not TradingState.HALTED:
-            self._next_try, self._problems = None, frozenset()
-            return
-        spare = {order.id for order in self._orders.open_orders if order.origin == Origin.FLATTEN}
-        left = len(spare) < len(self._orders.open_orders)
-        if (left or self._problems) and self._is_due():
-            await self._cancel("trading is halted", spare=spare)
-
-    def _is_due(self) -> bool:
-        return self._next_try is None or self._clock.now() >= self._next_try
 
     async def _publish(self, state: TradingState, reason: str) -> None:
         await self._events.publish(StateChanged(self._trading_clock.now(), self.scope, state, reason))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -46,10 +46,11 @@ class TradingSwitch:
         self._lock = asyncio.Lock()
 
     async def load(self) -> None:
-        """Read the stored states: a restart never resumes trading."""
-        self._settings = {
+        """Read the stored states: a restart never resumes trading. What could not be stored yet stays as it is."""
+        stored = {
             row.scope: Setting(TradingState(row.state), row.reason, row.by, row.at) for row in await trading_states()
         }
+        self._settings = stored | {scope: changes[-1][0] for scope, changes in self._unsaved.items()}
 
     @property
     def settings(self) -> Mapping[str, Setting]:
@@ -80,18 +81,47 @@ class TradingSwitch:
         return max(self.state(scope) for scope in scopes)
 
     async def set(self, scope: str, state: TradingState, reason: str, by: str, along: Along | None = None) -> None:
-        """Change a scope's state. A graver state counts from this moment, even if the disk then fails; a milder
-        one counts when it is stored, and not at all if a graver one came in the meantime.
+        """Change a scope's state. A graver one counts at once, even if storing it fails; a milder one only when stored.
 
         `along` writes what belongs to the change, an alert for example: both are stored in one commit, or neither.
         """
-        before, setting = self._settings.get(scope), Setting(state, reason, by, self._clock.now())
         if state < self.state(scope):
-            await self._relax(scope, before, setting, along)
+            await self._relax(scope, self._settings.get(scope), Setting(state, reason, by, self._clock.now()), along)
             return
-        self._settings[scope] = setting
-        self._unsaved.setdefault(scope, []).append((setting, along))
-        await self._store(scope)
+        self.trip([scope], state, reason, by, along)
+        await self.store([scope])
+
+    def trip(
+        self, scopes: Sequence[str], state: TradingState, reason: str, by: str, along: Along | None = None
+    ) -> None:
+        """Make scopes as grave as `state` in memory: it counts from now on. `store` them next, with what goes along."""
+        setting = Setting(state, reason, by, self._clock.now())
+        for place, scope in enumerate(scopes):
+            self._settings[scope] = setting
+            self._unsaved.setdefault(scope, []).append((setting, None if place else along))
+
+    async def store(self, scopes: Sequence[str]) -> None:
+        """Store the newest state of these scopes, with all that belongs to it and to those before, in one commit."""
+        async with self._lock:
+            waiting = {scope: tuple(self._unsaved[scope]) for scope in scopes if scope in self._unsaved}
+            if not waiting:
+                return
+            try:
+                async with transaction():
+                    for scope, each in waiting.items():
+                        await _write(scope, each[-1][0], [along for _, along in each])
+            except Exception:
+                await asyncio.gather(_write_bare(waiting), return_exceptions=True)
+                raise
+            for scope, each in waiting.items():
+                self._forget(scope, len(each))
+
+    def _forget(self, scope: str, count: int) -> None:
+        """So many of the oldest changes of a scope are stored."""
+        if left := self._unsaved.get(scope, [])[count:]:
+            self._unsaved[scope] = left
+        else:
+            self._unsaved.pop(scope, None)
 
     async def relax(self, scope: str, seen: Setting, by: str, along: Along | None = None) -> bool:
         """Make a scope ACTIVE again if its setting is still the one that was `seen`; whether it was."""
@@ -99,8 +129,8 @@ class TradingSwitch:
 
     async def save(self) -> None:
         """Store what an earlier `set` could not."""
-        for scope in sorted(self._unsaved):
-            await self._store(scope)
+        if self._unsaved:
+            await self.store(sorted(self._unsaved))
 
     def is_saved(self, scope: str) -> bool:
         """Whether a restart would know the scope's state as it is now."""
@@ -126,23 +156,16 @@ class TradingSwitch:
         if self._settings.get(scope) is not seen:
             raise _OvertakenError
 
-    async def _store(self, scope: str) -> None:
-        """The newest state of a scope with all that belongs to it and to those before, in one commit."""
-        async with self._lock:
-            waiting = tuple(self._unsaved.get(scope, ()))
-            if not waiting:
-                return
-            async with transaction():
-                await _write(scope, waiting[-1][0], [along for _, along in waiting])
-            left = self._unsaved[scope][len(waiting) :]
-            if left:
-                self._unsaved[scope] = left
-            else:
-                del self._unsaved[scope]
-
 
 class _OvertakenError(Exception):
     """A newer setting came while this one was being stored."""
+
+
+async def _write_bare(waiting: Mapping[str, Sequence[tuple[Setting, Along | None]]]) -> None:
+    """What goes along cannot be stored: then the states alone, so that a restart does not trade. The rest is owed."""
+    async with transaction():
+        for scope, each in waiting.items():
+            await _write(scope, each[-1][0], ())
 
 
 async def _write(scope: str, setting: Setting, along: Iterable[Along | None]) -> None:

@@ -57,8 +57,8 @@ async def one_halt(made: Program, person: Person) -> tuple[float, float]:
     finally:
         made.engine.switch.set = stored
     # The reply lists at most 30 lines, so the last one, "no open orders", may not be in it: look ourselves.
-    left = await made.engine.desk.broker.get_open_orders()
-    if left or made.engine.desk.orders.open_orders or "HALTED" not in text:
+    left = await made.engine.floor.first.broker.get_open_orders()
+    if left or made.engine.floor.first.orders.open_orders or "HALTED" not in text:
         raise RuntimeError(f"{len(left)} orders are open after the halt: {text}")
     await made.service.resume(CONSOLE)
     return (halted[0] - begin) * 1000, taken
@@ -72,5 +72,5 @@ async def place(made: Program) -> None:
         symbol = list(prices)[number % len(prices)]
         limit = (prices[symbol] / 2).quantize(Decimal("0.01")) - Decimal(number) / 100
         await send(engine, intent(engine, symbol, 1, limit=limit))
-    if len(await engine.desk.broker.get_open_orders()) != ORDERS:
+    if len(await engine.floor.first.broker.get_open_orders()) != ORDERS:
         raise RuntimeError("not every order is open")

@@ -52,7 +52,7 @@ async def sent(made: Engine, count: int, together: int) -> float:
     async def sender() -> None:
         for _ in left:
             order = await send(made, intent(made, "AAPL", 1, limit=FAR))
-            await made.desk.orders.cancel(order.id, "benchmark")
+            await made.floor.first.orders.cancel(order.id, "benchmark")
 
     begin = time.perf_counter()
     await asyncio.gather(*(sender() for _ in range(together)))

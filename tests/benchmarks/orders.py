@@ -68,7 +68,11 @@ async def measured(made: Engine, count: int) -> tuple[list[float], list[float], 
     sent: list[float] = []
     done: list[float] = []
     enough = asyncio.Event()
-    review, place, submit = made.desk.gate.review, made.desk.broker.place_order, made.desk.orders.submit
+    review, place, submit = (
+        made.floor.first.gate.review,
+        made.floor.first.broker.place_order,
+        made.floor.first.orders.submit,
+    )
 
     def timed_review(intent: Any, view: Any) -> Any:
         begun.append(time.perf_counter())
@@ -89,9 +93,9 @@ async def measured(made: Engine, count: int) -> tuple[list[float], list[float], 
         return live
 
     submitted: list[float] = []
-    made.desk.gate.review = timed_review
-    made.desk.broker.place_order = timed_place
-    made.desk.orders.submit = timed_submit
+    made.floor.first.gate.review = timed_review
+    made.floor.first.broker.place_order = timed_place
+    made.floor.first.orders.submit = timed_submit
     await made.start()
     await asyncio.wait_for(enough.wait(), 300)
     if not len(SIGNALS[:count]) == len(begun[:count]) == len(sent[:count]) == count:

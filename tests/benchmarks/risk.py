@@ -48,10 +48,11 @@ async def gate() -> list[Figure]:
                 wish = intent(made, symbol, 10 + number, limit=made_price(mid, number))
                 await send(made, wish)
             wish = intent(made, "AAPL", 10)
-            view = made.desk.view()
-            alone = [microseconds(lambda: made.desk.gate.review(wish, view)) for _ in range(many(5000, 300))]
+            view = made.floor.first.view()
+            alone = [microseconds(lambda: made.floor.first.gate.review(wish, view)) for _ in range(many(5000, 300))]
             whole = [
-                microseconds(lambda: made.desk.gate.review(wish, made.desk.view())) for _ in range(many(5000, 300))
+                microseconds(lambda: made.floor.first.gate.review(wish, made.floor.first.view()))
+                for _ in range(many(5000, 300))
             ]
             strict = RiskGate(RiskLimits())
             denied = [microseconds(lambda: strict.review(wish.resized(Decimal(50_000)), view)) for _ in range(300)]

@@ -48,7 +48,7 @@ async def measured(made: Engine, line: Wire, count: int) -> tuple[list[float], l
     sent: list[float] = []
     commits: list[float] = []
     enough = asyncio.Event()
-    place, intend = made.desk.broker.place_order, made.desk.orders._store
+    place, intend = made.floor.first.broker.place_order, made.floor.first.orders._store
 
     async def timed_intend(*arguments: Any) -> Any:
         begin = time.perf_counter()
@@ -63,8 +63,8 @@ async def measured(made: Engine, line: Wire, count: int) -> tuple[list[float], l
             enough.set()
         return await place(request)
 
-    made.desk.broker.place_order = timed_place
-    made.desk.orders._store = timed_intend
+    made.floor.first.broker.place_order = timed_place
+    made.floor.first.orders._store = timed_intend
     await made.start()
     await asyncio.wait_for(enough.wait(), 300)
     if not len(SIGNALS[:count]) == len(commits[:count]) == count:

@@ -3,32 +3,43 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from brokers.market import Bar
 from brokers.order import OrderType, Side
 from core.access.audit import who
 from core.access.roles import Actor
 from core.access.tickets import Ticket, TicketProblem, TicketRefused, TicketRequest
+from core.alerts.channel import Message, Severity, Standing, Status
 from core.analytics.summary import performance
 from core.clock import Clock, Ids
 from core.errors import UnknownName, UserError
 from core.service import Quarterdeck
 from core.store.inbox import InboxItem
+from core.settings import UserSettings
+from core.trading.scopes import HOUSE, Scope, ScopeKind, halt_said
 from core.views import (
     ActionResult,
+    AlertCard,
     AlertRow,
     AuditRow,
     BalanceRow,
+    CandlesView,
+    DeliveryLine,
     EquityPoint,
+    ExposureView,
     FillRow,
     FlattenPreview,
     HealthRow,
+    InvitationView,
     JobRow,
+    KillView,
     LimitRow,
+    Muting,
     OrderCard,
     OrderFill,
     OrderRow,
@@ -36,10 +47,12 @@ from core.views import (
     Overview,
     Page,
     PerformanceView,
+    PersonView,
     PnlRow,
     PnlView,
     PositionRow,
     ReportView,
+    ResumeView,
     RiskScreenView,
     ScopeState,
     StrategyCard,
@@ -47,6 +60,7 @@ from core.views import (
     StrategyStatus,
 )
 from risk.view import TradingState
+from tests.bot.manual_fakes import FakeHand
 
 NOW = datetime(2026, 3, 2, 14, 3, 22, tzinfo=UTC)
 MARKET = datetime(2000, 9, 29, tzinfo=UTC)
@@ -65,8 +79,10 @@ class World:
     positions: list[PositionRow] = field(default_factory=list)
     orders: list[OrderRow] = field(default_factory=list)
     restricted: tuple[str, ...] = ()
+    kills: list[KillView] = field(default_factory=list)
     fills: list[FillRow] = field(default_factory=list)
     alerts: list[AlertRow] = field(default_factory=list)
+    mutes: list[Muting] = field(default_factory=list)
     jobs: dict[str, JobRow] = field(default_factory=dict)
     audit: list[AuditRow] = field(default_factory=list)
     points: int = 0
@@ -125,13 +141,17 @@ def busy_world(count: int = 1) -> World:
     world.fills = [fill(n) for n in range(1, 7 * count + 1)]
     world.alerts = [alert(n) for n in range(1, 3 * count + 1)]
     world.jobs = {name: job(name, enabled=name != "paused-job") for name in ("daily-report", "paused-job")}
+    world.jobs["risk-sweep"] = job(
+        "risk-sweep", schedule="every 5 s", usual="every 2 s", changed_by="Ada", guards=True, interval=True
+    )
+    world.jobs["report-week-1"] = job("report-week-1", schedule="mon 08:00 Europe/Berlin", added_by="Ada")
     world.audit = [
         AuditRow(n, NOW - timedelta(minutes=n), "Ada (1)", "halt", "too risky", "ok") for n in range(4 * count)
     ]
     return world
 
 
-class FakeService(Quarterdeck):
+class FakeService(FakeHand, Quarterdeck):  # type: ignore[misc]
     """Quarterdeck in memory. `calls` lists the actions; `gate` (when set) holds every question back."""
 
     def __init__(self, world: World | None = None) -> None:
@@ -140,6 +160,7 @@ class FakeService(Quarterdeck):
         self.gate: asyncio.Event | None = None
         self.fault: Exception | None = None
         self.measured_since: datetime | None = None
+        self.halted_scopes: list[Scope] = []
         self.health_rows: tuple[HealthRow, ...] = (
             HealthRow("database", True, "12 MB"),
             HealthRow("broker", False, "reconnecting <1 min>"),
@@ -152,12 +173,34 @@ class FakeService(Quarterdeck):
             raise self.fault
         return self.world
 
+    def accounts_of_strategy(self, name: str, actor: Actor) -> tuple[str, ...]:
+        if self.fault:
+            raise self.fault
+        return (self._row(name).account or "paper",)
+
+    async def account_of_order(self, order_id: str, actor: Actor) -> str:
+        if self.fault:
+            raise self.fault
+        found = [row.account or "paper" for row in self.world.orders if row.client_order_id == order_id]
+        if not found:
+            raise UserError(f"There is no order {order_id[:60]}. /orders lists them.")
+        return found[0]
+
+    async def unlock_codes(self, name: str, actor: Actor) -> ActionResult:
+        return self._act("unlock_codes", name, actor.name, said=f"The codes of {name} are looked at again.")
+
     def _row(self, name: str) -> StrategyRow:
         if name not in self.world.strategies:
             raise UnknownName("strategy", name, self.world.strategies)
         return self.world.strategies[name]
 
-    async def overview(self) -> Overview:
+    def seen_by(self, actor: Actor) -> tuple[str, ...] | None:
+        return None
+
+    def visible(self, accounts: Collection[str] | None = None) -> tuple[str, ...]:
+        return ()
+
+    async def overview(self, account: str = "", accounts: Collection[str] | None = None) -> Overview:
         w = await self._wait()
         by = [row.status for row in w.strategies.values()]
         return Overview(
@@ -171,10 +214,10 @@ class FakeService(Quarterdeck):
             measured_since=self.measured_since, restricted=w.restricted,
         )  # fmt: skip
 
-    async def strategies(self) -> tuple[StrategyRow, ...]:
+    async def strategies(self, account: str = "", accounts: Collection[str] | None = None) -> tuple[StrategyRow, ...]:
         return tuple((await self._wait()).strategies.values())
 
-    async def strategy(self, name: str) -> StrategyCard:
+    async def strategy(self, name: str, accounts: Collection[str] | None = None) -> StrategyCard:
         w = await self._wait()
         row = self._row(name)
         return StrategyCard(
@@ -186,17 +229,26 @@ class FakeService(Quarterdeck):
             positions=tuple(w.positions[:2]), open_orders=1 if w.orders else 0,
         )  # fmt: skip
 
-    async def positions(self) -> tuple[PositionRow, ...]:
+    async def positions(self, account: str = "", accounts: Collection[str] | None = None) -> tuple[PositionRow, ...]:
         return tuple((await self._wait()).positions)
 
-    async def orders(self, *, page: int = 1, size: int = 8, which: str = "all", strategy: str = "") -> Page[OrderRow]:
+    async def orders(
+        self,
+        *,
+        page: int = 1,
+        size: int = 8,
+        which: str = "all",
+        strategy: str = "",
+        account: str = "",
+        accounts: Collection[str] | None = None,
+    ) -> Page[OrderRow]:
         w = await self._wait()
         if strategy:
             self._row(strategy)
         rows = [row for row in w.orders if row.is_open or which == "all"]
         return _page([row for row in rows if which != "doubt" or row.state == "uncertain"], page, size)
 
-    async def order(self, client_order_id: str) -> OrderCard:
+    async def order(self, client_order_id: str, accounts: Collection[str] | None = None) -> OrderCard:
         w = await self._wait()
         known = {row.client_order_id: row for row in w.orders}
         if client_order_id not in known:
@@ -222,24 +274,56 @@ class FakeService(Quarterdeck):
     async def decide_order(self, client_order_id: str, *, placed: bool, actor: Actor) -> ActionResult:
         return self._act("decide_order", client_order_id, str(placed), actor.name, said="It no longer counts.")
 
-    async def fills(self, *, page: int = 1, size: int = 8, symbol: str = "") -> Page[FillRow]:
+    async def fills(
+        self,
+        *,
+        page: int = 1,
+        size: int = 8,
+        symbol: str = "",
+        account: str = "",
+        accounts: Collection[str] | None = None,
+    ) -> Page[FillRow]:
         known = {row.symbol for row in (await self._wait()).fills}
         if symbol and symbol not in known:
             raise UnknownName("symbol", symbol, known)
         rows = [row for row in self.world.fills if symbol in ("", row.symbol)]
         return _page(rows, page, size)
 
-    async def balances(self) -> tuple[BalanceRow, ...]:
+    async def balances(self, account: str = "", accounts: Collection[str] | None = None) -> tuple[BalanceRow, ...]:
         w = await self._wait()
         return (BalanceRow("paper", "USD", D("98072.5"), D("98072.5"), D("90000")),) if w.strategies else ()
 
-    async def pnl(self) -> PnlView:
+    async def pnl(self, account: str = "", accounts: Collection[str] | None = None) -> PnlView:
         w = await self._wait()
         rows = tuple(PnlRow(row.name, row.pnl, D("-20.5"), D("3")) for row in w.strategies.values())
         total = PnlRow("total", D("1500"), D("-200.5"), D("65"))
         return PnlView("USD", D("-120.4"), -0.00119, D("101354.9"), total, rows, MARKET)
 
-    async def performance(self, subject: str = "account") -> PerformanceView:
+    async def symbols(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(row.symbol for row in self.world.positions)) + ("MSFT",)
+
+    async def candles(self, symbol: str, account: str = "", accounts: Collection[str] | None = None) -> CandlesView:
+        w = await self._wait()
+        if symbol not in await self.symbols():
+            raise UnknownName("symbol", symbol, await self.symbols())
+        days = [MARKET - timedelta(days=min(w.points, 40) - n) for n in range(min(w.points, 40))]
+        bars = tuple(
+            Bar(symbol, at, D(100), D(103 + n % 5), D(98), D(101 + n % 3), D(1000 * n)) for n, at in enumerate(days)
+        )
+        held = next((row for row in w.positions if row.symbol == symbol), None)
+        quantity, cost = (held.quantity, held.average_price) if held else (D(0), None)
+        return CandlesView(symbol, "USD", w.simulated, bars, tuple(w.fills[:3]), quantity, cost, (D("97.5"),))
+
+    async def exposure(self, account: str = "", accounts: Collection[str] | None = None) -> ExposureView:
+        w = await self._wait()
+        unpriced = tuple(row.symbol for row in w.positions if row.value is None)
+        by_symbol = {row.symbol: row.value for row in w.positions if row.value is not None}
+        by_strategy = {name: D(units) for row in w.positions for name, units in row.by_strategy.items()}
+        gross = None if unpriced else sum(map(abs, by_symbol.values()), D(0))
+        net = None if unpriced else sum(by_symbol.values(), D(0))
+        return ExposureView("USD", w.simulated, D(100_000), gross, net, by_symbol, by_strategy, unpriced)
+
+    async def performance(self, subject: str = "account", accounts: Collection[str] | None = None) -> PerformanceView:
         w = await self._wait()
         if subject != "account":
             self._row(subject)
@@ -249,7 +333,7 @@ class FakeService(Quarterdeck):
         figures = performance([point.at for point in series], [point.value for point in series])
         return PerformanceView(subject, "USD", w.simulated, figures, series, ())
 
-    async def risk(self) -> RiskScreenView:
+    async def risk(self, account: str = "", accounts: Collection[str] | None = None) -> RiskScreenView:
         w = await self._wait()
         scopes = (
             ScopeState("global", w.state, w.reason or "start", "Ada", NOW - timedelta(minutes=3)),
@@ -268,8 +352,72 @@ class FakeService(Quarterdeck):
             self.measured_since,
         )  # fmt: skip
 
-    async def alerts(self, *, page: int = 1, size: int = 8) -> Page[AlertRow]:
-        return _page((await self._wait()).alerts, page, size)
+    async def alerts(
+        self, *, page: int = 1, size: int = 8, which: str = "all", actor: Actor | None = None
+    ) -> Page[AlertRow]:
+        severity = {"critical": "CRITICAL", "warning": "WARNING"}.get(which)
+        rows = [row for row in (await self._wait()).alerts if severity in (None, row.severity)]
+        if which == "open":
+            rows = [row for row in rows if row.standing and row.standing.status is Status.OPEN]
+        return _page(rows, page, size)
+
+    def _alert_row(self, alert_id: int) -> AlertRow:
+        known = {row.id: row for row in self.world.alerts}
+        if alert_id not in known:
+            raise UserError(f"There is no alert #{alert_id}. /alerts lists them.")
+        return known[alert_id]
+
+    async def alert(self, alert_id: int, actor: Actor) -> AlertCard:
+        row = self._alert_row(alert_id)
+        message = Message(
+            (row.id,), "breach", Severity(row.severity), row.title, tuple(row.body.splitlines()), row.at,
+            account=row.account, step=row.repeats, standing=row.standing,
+        )  # fmt: skip
+        due = NOW + timedelta(minutes=4) if row.standing and row.standing.status is Status.OPEN else None
+        told = DeliveryLine("Ada <1>", "telegram", 0, "delivered", row.at)
+        again = DeliveryLine("Tom", "email", 1, "refused: no such mailbox", row.at)
+        return AlertCard(row, message, row.body, (told, again) if row.delivered else (), due)
+
+    async def account_of_alert(self, alert_id: int) -> str:
+        return next((row.account for row in self.world.alerts if row.id == alert_id), "")
+
+    async def acknowledge(self, alert_id: int, actor: Actor) -> ActionResult:
+        row = self._alert_row(alert_id)
+        if row.standing is None or row.standing.status is not Status.OPEN:
+            return ActionResult(False, f"#{alert_id} is acknowledged already by Bob.")
+        self._stand(row, Standing(Status.ACKNOWLEDGED, actor.name, NOW))
+        return self._act("acknowledge", str(alert_id), actor.name, said="Acknowledged: it is yours now.")
+
+    async def snooze(self, alert_id: int, length: timedelta, actor: Actor) -> ActionResult:
+        self._stand(self._alert_row(alert_id), Standing(Status.SNOOZED, actor.name, NOW, NOW + length))
+        return self._act("snooze", str(alert_id), str(length), actor.name, said="Snoozed: it comes back.")
+
+    def _stand(self, row: AlertRow, standing: Standing) -> None:
+        self.world.alerts = [replace(row, standing=standing) if one is row else one for one in self.world.alerts]
+
+    async def mutes(self, actor: Actor) -> tuple[Muting, ...]:
+        return tuple((await self._wait()).mutes)
+
+    async def mutable(self, actor: Actor) -> tuple[str, ...]:
+        return (*(f"strategy:{name}" for name in self.world.strategies), "account:paper", "kind:fill", "kind:drift")
+
+    async def mute(self, what: str, length: timedelta, reason: str, actor: Actor) -> ActionResult:
+        return self._act("mute", what, str(length), reason, actor.name, said=f"#1: {what}.")
+
+    async def maintain(self, length: timedelta, reason: str, actor: Actor, account: str = "") -> ActionResult:
+        return self._act("maintain", str(length), reason, account, actor.name, said="#1: maintenance.")
+
+    async def unmute(self, mute_id: int, actor: Actor) -> ActionResult:
+        return self._act("unmute", str(mute_id), actor.name, said=f"#{mute_id} is over.")
+
+    async def account_of_mute(self, mute_id: int) -> str:
+        return ""
+
+    async def account_of_scope(self, scope: str) -> str:
+        return ""
+
+    def account_names(self) -> tuple[str, ...]:
+        return ("paper",)
 
     async def jobs(self) -> tuple[JobRow, ...]:
         return tuple((await self._wait()).jobs.values())
@@ -281,15 +429,19 @@ class FakeService(Quarterdeck):
         rows = (await self._wait()).audit
         return tuple(row for row in rows if row.actor == who(actor) and row.at >= since)
 
-    async def health(self) -> tuple[HealthRow, ...]:
+    async def health(self, accounts: Collection[str] | None = None) -> tuple[HealthRow, ...]:
         await self._wait()
         return self.health_rows
 
-    async def report(self, period: str = "all") -> ReportView:
+    async def report(
+        self, period: str = "all", account: str = "", accounts: Collection[str] | None = None
+    ) -> ReportView:
         pnl, shown = await self.pnl(), await self.performance()
         return ReportView(f"Report: {period}", period, shown, pnl, 7, 3, 1, 0, f"report-{period}.csv", b"at,symbol\n")
 
-    async def flatten_preview(self, strategy: str = "") -> FlattenPreview:
+    async def flatten_preview(
+        self, strategy: str = "", account: str = "", accounts: Collection[str] | None = None
+    ) -> FlattenPreview:
         w = await self._wait()
         if strategy:
             self._row(strategy)
@@ -323,20 +475,75 @@ class FakeService(Quarterdeck):
         self.world.state, self.world.reason = TradingState.HALTED, reason
         return self._act("halt", reason, actor.name, said=f"Halted: {reason}")
 
-    async def resume(self, actor: Actor) -> ActionResult:
+    async def halt_said(self, actor: Actor, text: str) -> ActionResult:
+        said = halt_said(text, self.known_scopes())
+        self.halted_scopes.append(said.scope)
+        return await self.halt(actor, said.reason)
+
+    def known_scopes(self) -> dict[ScopeKind, list[str]]:
+        strategies = list(self.world.strategies)
+        return {ScopeKind.ACCOUNT: ["paper"], ScopeKind.BROKER: ["paper"], ScopeKind.STRATEGY: strategies}
+
+    def accounts_of(self, scope: Scope) -> tuple[str, ...]:
+        return ("paper",)
+
+    async def kills(self) -> tuple[KillView, ...]:
+        return tuple(self.world.kills)
+
+    async def resume_preview(self, actor: Actor, scope: Scope = HOUSE) -> ResumeView:
+        lifts = tuple(each for each in (await self.risk()).scopes if each.state is not TradingState.ACTIVE)
+        return ResumeView(str(scope), lifts, self.world.reason, (), ())
+
+    async def resume(self, actor: Actor, scope: Scope = HOUSE, seen: str = "") -> ActionResult:
+        if seen != self.world.reason:
+            return ActionResult(False, "The halt is not the one that you were asked about.")
         self.world.state, self.world.reason = TradingState.ACTIVE, ""
         return self._act("resume", actor.name, said="Trading again.")
-
-    async def cancel_order(self, client_order_id: str, actor: Actor) -> ActionResult:
-        if client_order_id not in {row.client_order_id for row in self.world.orders}:
-            raise UserError(f"There is no order {client_order_id[:40]}.")
-        return self._act("cancel", client_order_id, actor.name, said="Cancelled.")
 
     async def set_job(self, name: str, *, enabled: bool, actor: Actor) -> ActionResult:
         return self._act("set_job", name, str(enabled), actor.name, said=f"{name}: {'on' if enabled else 'paused'}.")
 
+    async def test_channels(self, actor: Actor) -> ActionResult:
+        return self._act("test_channels", actor.name, said="All 1 tests were accepted.")
+
     async def run_job(self, name: str, actor: Actor) -> ActionResult:
         return self._act("run_job", name, actor.name, said=f"{name} ran.")
+
+    async def move_job(self, name: str, text: str, zone: str, actor: Actor) -> ActionResult:
+        return self._act("move_job", name, text, zone, actor.name, said=f"{name}: {text}.")
+
+    async def add_job(self, kind: str, argument: str, text: str, zone: str, actor: Actor) -> ActionResult:
+        return self._act("add_job", kind, argument, text, zone, actor.name, said=f"{kind} {argument}: {text}.")
+
+    async def people(self) -> tuple[PersonView, ...]:
+        await self._wait()
+        return (
+            PersonView(1, "Ada", "admin", "admin", "Europe/Berlin", "", None),
+            PersonView(2, "Tom <b>", "trader", "trader, nothing in fund", "UTC", "Ada (1)", NOW),
+        )
+
+    def check_invitation(self, name: str, role: str, account: str = "") -> str:
+        return f"{role} {account}".strip()
+
+    def trust_after(self, name: str, role: str, account: str = "") -> tuple[UserSettings, str, str]:
+        return UserSettings(id=2, name="Tom", role="trader"), "trader", f"{role} {account}".strip()
+
+    async def invite(self, name: str, role: str, actor: Actor, account: str = "") -> InvitationView:
+        self._act("invite", name, role, account, actor.name, said="")
+        return InvitationView(name, role, "join-" + "7" * 26, NOW)
+
+    async def set_role(self, name: str, role: str, actor: Actor, account: str = "") -> ActionResult:
+        return self._act("set_role", name, role, account, actor.name, said=f"{name} is now {role}.")
+
+    async def remove_person(self, name: str, actor: Actor) -> ActionResult:
+        return self._act("remove_person", name, actor.name, said=f"{name} is removed.")
+
+    async def admit(self, code: str, user_id: int) -> bool:
+        self._act("admit", code, str(user_id), said="")
+        return False
+
+    async def remove_job(self, name: str, actor: Actor) -> ActionResult:
+        return self._act("remove_job", name, actor.name, said=f"{name} is gone.")
 
 
 def _page(rows: Sequence[Any], number: int, size: int) -> Page[Any]:
@@ -359,17 +566,18 @@ class FakeInbox:
         self.log.append(f"append {[number for number, _ in updates]}")
         return len(fresh)
 
-    async def pending(self) -> list[InboxItem]:
-        return [item for number, item in sorted(self.items.items()) if number not in self.outcomes]
+    async def pending(self, after: int = -1, size: int = 200) -> list[InboxItem]:
+        waiting = [
+            item for number, item in sorted(self.items.items()) if number not in self.outcomes and number > after
+        ]
+        return waiting[:size]
 
-    async def begin(self, update_id: int) -> None:
-        self.items[update_id] = replace(self.items[update_id], begun=True)
+    async def begin(self, *update_ids: int) -> None:
+        for update_id in update_ids:
+            self.items[update_id] = replace(self.items[update_id], begun=True)
 
     async def finish(self, outcome: str, *update_ids: int) -> None:
         self.outcomes.update(dict.fromkeys(update_ids, outcome))
-
-    async def next_offset(self) -> int | None:
-        return max(self.items) + 1 if self.items else None
 
 
 @dataclass

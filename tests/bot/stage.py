@@ -5,20 +5,36 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from bot.command import REGISTRY, Call, Origin, discover
-from bot.dispatch import Answer, Dispatcher
+from bot.dispatch import Answer, Dispatcher, Outcome
+from bot.front import Front
+from bot.groups import Groups, Members
 from bot.keyboard import Keyboard, Keyboards
+from bot.overtaken import Overtaken
 from bot.people import Caller, People
+from bot.reach import Reach
+from bot.safeguards import Safeguards
 from bot.screen import Screen
+from bot.updates import Typed
+from bot.whereabouts import Whereabouts
+from core.access.approvals import Approval, Approvals
+from core.access.audit import Audit
+from core.access.rates import Rates
+from core.access.rights import Rights
 from core.access.roles import Actor, Role
-from core.clock import ManualClock
-from core.settings import UserSettings
+from core.access.totp import SecondFactors
+from core.access.vault import Vault
+from core.clock import Clock, ManualClock
+from core.errors import UserError
+from core.settings import GroupSettings, UserSettings
+from core.settings.security import SecuritySettings, Totp
 from tests.bot.fakes import NOW, FakeAudit, FakeInbox, FakeMemory, FakeService, FakeTickets, World, busy_world
 
-USERS = {Role.VIEWER: (3, "Vi"), Role.TRADER: (2, "Tom"), Role.ADMIN: (1, "Ada")}
+USERS = {Role.VIEWER: (3, "Vi"), Role.TRADER: (2, "Tom"), Role.RISK: (4, "Rik"), Role.ADMIN: (1, "Ada")}
 discover()
 
 
@@ -26,6 +42,26 @@ def users(**roles: Role) -> tuple[UserSettings, ...]:
     return tuple(
         UserSettings(id=number, name=name, role=roles.get(name, role)) for role, (number, name) in USERS.items()
     )
+
+
+class NoApprovals(Approvals):
+    """Nothing waits for anybody."""
+
+    async def waiting(self) -> list[Approval]:
+        return []
+
+    async def find(self, number: int) -> Approval:
+        raise UserError(f"There is no request {number}.")
+
+
+def no_safeguards(clock: Clock) -> Safeguards:
+    """Neither codes nor a second person, and all the patience there is: nothing that needs a database."""
+    settings = SecuritySettings(
+        totp=Totp.OFF, commands_per_minute=600, looks_per_minute=600, orders_per_10_seconds=100
+    )  # fmt: skip
+    rights = Rights(clock)
+    factors = SecondFactors(clock, Vault(Path("nowhere")))
+    return Safeguards(factors, NoApprovals(clock, Audit(clock), rights), Rates(clock, settings), settings)
 
 
 class Stage:
@@ -37,12 +73,42 @@ class Stage:
         self.people = People(users())
         self.tickets, self.audit = FakeTickets(self.clock), FakeAudit()
         self.inbox, self.memory = FakeInbox(self.clock), FakeMemory()
+        self.groups = Groups((), self.memory)
+        self.members = Members(self.people, self.groups)
         self.keyboards = Keyboards(self.tickets)
+        self.safeguards = no_safeguards(self.clock)
         self.dispatcher = Dispatcher(
-            registry=REGISTRY, service=self.service, people=self.people, tickets=self.tickets,
-            audit=self.audit, clock=self.clock,
+            registry=REGISTRY, service=self.service, people=self.members, tickets=self.tickets,
+            audit=self.audit, clock=self.clock, safeguards=self.safeguards, ids=lambda: self.people.ids,
         )  # fmt: skip
         self.message_id = 100
+
+    def front(self, surface: Any, *groups: GroupSettings) -> Front:
+        """What stands between the inbox and the dispatcher."""
+        self.groups._groups = {group.id: group for group in groups}
+        self.reach = Reach(self.memory, self.clock)
+        self.warnings: list[str] = []
+        self.left: list[int] = []
+
+        async def warn(title: str, body: str) -> None:
+            self.warnings.append(f"{title}: {body}")
+
+        async def leave(chat_id: int) -> None:
+            self.left.append(chat_id)
+
+        self.whereabouts = Whereabouts(
+            groups=self.groups, reach=self.reach, people=self.people, audit=self.audit, warn=warn, leave=leave
+        )
+        return Front(
+            self.dispatcher,
+            surface,
+            self.clock,
+            members=self.members,
+            groups=self.groups,
+            overtaken=Overtaken(REGISTRY, self.tickets, self.audit),
+            whereabouts=self.whereabouts,
+            audit=self.audit,
+        )
 
     def caller(self, role: Role = Role.ADMIN) -> Caller:
         number = USERS[role][0]
@@ -114,6 +180,7 @@ class FakeSurface:
     def __init__(self) -> None:
         self.shown: list[tuple[int, Answer]] = []
         self.late = False
+        self.forgotten: list[int] = []
 
     async def reply(self, caller: Caller, answer: Answer) -> None:
         self.shown.append((caller.chat_id, answer))
@@ -121,11 +188,17 @@ class FakeSurface:
     async def respond(self, caller: Caller, pressed: object, answer: Answer) -> None:
         self.shown.append((caller.chat_id, answer))
 
+    async def forget(self, typed: Typed) -> None:
+        self.forgotten.append(typed.message_id)
+
     async def replace(self, caller: Caller, pressed: object, answer: Answer) -> None:
         self.shown.append((caller.chat_id, answer))
 
     async def confirm(self, pressed: object) -> bool:
         return not self.late
+
+    async def toast(self, pressed: Any, said: str) -> None:
+        self.shown.append((pressed.chat_id, Answer(Outcome.REFUSED, toast=said)))
 
     def texts(self, chat_id: int = 1) -> Sequence[str]:
         return [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ from core.access.roles import Role
 from core.clock import SystemClock
 from core.events import Events
 from core.settings import TelegramSettings, UserSettings
+from core.settings.manual import ManualSettings
 from core.supervision import Supervisor
 from tests.bot.fakes import FakeAudit, FakeInbox, FakeMemory, FakeService, FakeTickets, busy_world
+from tests.bot.stage import no_safeguards
 
 FAST = Budget(1000, 1000, 0, 1000, 1000, 0)
 
@@ -35,6 +38,7 @@ class Settings:
         people = ((ADMIN, "Ada", Role.ADMIN), (TRADER, "Tom", Role.TRADER), (VIEWER, "Vi", Role.VIEWER))
         self.users = tuple(UserSettings(id=user.id, name=name, role=role) for user, name, role in people)
         self.environment = "test"
+        self.manual = ManualSettings()
         self.data_dir = data_dir
 
 
@@ -85,6 +89,7 @@ class Stage:
         self.inbox, self.tickets = FakeInbox(self.clock), FakeTickets(self.clock)
         self.audit, self.memory, self.events = FakeAudit(), FakeMemory(), Events()
         self.troubles: list[str] = []
+        self.warnings: list[str] = []
         self.chat = Chat(server, http)
         self.supervisor = Supervisor(self.failed, lambda: "ABC", first_pause=0.02)
         self.app: ChatApp | None = None
@@ -95,11 +100,14 @@ class Stage:
     async def alert(self, title: str, body: str) -> None:
         self.troubles.append(title)
 
+    async def warn(self, title: str, body: str) -> None:
+        self.warnings.append(f"{title}: {body}")
+
     async def start(self) -> ChatApp:
         self.app = ChatApp(
             settings=self.settings, service=self.service, inbox=self.inbox, tickets=self.tickets,
             audit=self.audit, memory=self.memory, events=self.events, clock=self.clock, alert=self.alert, budget=FAST,
-            supervisor=self.supervisor,
+            supervisor=self.supervisor, warn=self.warn, safeguards=no_safeguards(self.clock),
         )  # fmt: skip
         await self.app.start()
         return self.app
@@ -110,8 +118,9 @@ class Stage:
             self.app = None
 
 
-@pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+@asynccontextmanager
+async def on_stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    """A server and a running app, both stopped at the end."""
     server = SandboxServer(data_dir=tmp_path, port=0, limits=Limits.relaxed())
     await server.start()
     async with httpx.AsyncClient(base_url=server.url, timeout=20) as http:
@@ -120,6 +129,12 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
         yield stage
         await stage.stop()
     await server.stop()
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    async with on_stage(tmp_path) as stage:
+        yield stage
 
 
 async def test_a_command_is_answered(stage: Stage) -> None:
@@ -142,7 +157,7 @@ async def test_the_menu_edits_itself(stage: Stage) -> None:
 async def test_a_stranger_hears_nothing(stage: Stage) -> None:
     await stage.chat.say("/status", STRANGER)
     await stage.chat.ask("/status")
-    assert [row[1] for row in stage.audit.rows] == ["message from a stranger"]
+    await wait_until(lambda: [row[1] for row in stage.audit.rows] == ["message from a stranger"])
 
 
 async def wait_until(condition: Any, seconds: float = 5) -> None:
@@ -231,11 +246,11 @@ async def test_updates_delivered_twice_run_once(stage: Stage) -> None:
 
 async def test_the_command_list_follows_the_role(stage: Stage) -> None:
     """A viewer's list has no halt."""
-    app = stage.app
-    assert app
-    await app._tell_commands()
-    chats = (await stage.chat.http.get("/sandbox/state")).json()["chats"]
-    lists = {chat["id"]: {one["command"] for one in chat["commands"]} for chat in chats}
+    lists: dict[int, set[str]] = {}
+    while not lists.get(ADMIN.id) or not lists[TRADER.id] or not lists[VIEWER.id]:
+        chats = (await stage.chat.http.get("/sandbox/state")).json()["chats"]
+        lists = {chat["id"]: {one["command"] for one in chat["commands"]} for chat in chats}
+        await asyncio.sleep(0.02)
     assert "halt" in lists[TRADER.id]
     assert "halt" not in lists[VIEWER.id]
     assert "audit" in lists[ADMIN.id]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
@@ -15,8 +17,8 @@ from bot.html import Html
 from bot.keyboard import Keyboard
 from bot.pacing import Lane, Pacer
 from bot.screen import Act
-from core.access.roles import Role
-from core.alerts.channel import ChannelDown, ChannelRefused, Message, Severity
+from core.access.roles import Actor, Role
+from core.alerts.channel import ChannelDown, ChannelRefused, Message, Severity, Standing, Status
 from tests.bot.fakes import NOW
 from tests.bot.parser import utf16, visible
 from tests.bot.stage import Stage
@@ -57,15 +59,43 @@ def test_rendering(name: str, snapshot: SnapshotAssertion) -> None:
 
 
 def acts(role: Role, **changes: Any) -> list[str]:
-    rows = buttons(message(**changes), Stage().caller(role))
+    rows = buttons(message(**changes), Stage().caller(role).actor)
     return [button.command for row in rows for button in row if isinstance(button, Act)]
 
 
 def test_what_is_one_press_away_from_a_critical_alert() -> None:
     """To halt; once halted, to go on or to get out; to halt again if orders may still be open. By role."""
-    assert [acts(role, kind="breach") for role in Role] == [[], ["halt"], ["halt"]]
-    assert [acts(role) for role in Role] == [[], ["flatten"], ["resume", "flatten"]]
-    assert [acts(role, title="HALT INCOMPLETE: orders may still be open") for role in Role] == [[], ["halt"], ["halt"]]
+    assert [acts(role, kind="breach") for role in Role] == [[], ["halt"], ["halt"], ["halt"]]
+    assert [acts(role) for role in Role] == [[], ["flatten"], ["resume", "flatten"], ["resume", "flatten"]]
+    incomplete = [acts(role, title="HALT INCOMPLETE: orders may still be open") for role in Role]
+    assert incomplete == [[], ["halt"], ["halt"], ["halt"]]
+
+
+OPEN = Standing(Status.OPEN)
+MINE = Standing(Status.ACKNOWLEDGED, "Ada <1>", NOW)
+ASLEEP = Standing(Status.SNOOZED, "Bob", NOW, NOW + timedelta(minutes=15))
+OVER = Standing(Status.CLOSED, "Bob", NOW, ended=NOW, note="the venue <answers> again")
+
+
+def test_an_open_alert_is_answered_by_a_press() -> None:
+    """Only who may halt there has the keys; once answered they are gone."""
+    keys = {role: acts(role, kind="breach", standing=OPEN) for role in Role}
+    answers = ["ack", "snooze", "snooze", "halt"]
+    assert keys == {Role.VIEWER: [], Role.TRADER: answers, Role.RISK: answers, Role.ADMIN: answers}
+    assert acts(Role.ADMIN, kind="breach", standing=ASLEEP) == ["ack", "halt"]
+    assert acts(Role.ADMIN, kind="breach", standing=MINE) == ["halt"]
+    assert acts(Role.ADMIN, kind="breach", standing=OVER) == []
+    blind = Actor("9", "Bea", Role.TRADER, {"fund": Role.VIEWER})
+    rows = buttons(message(kind="breach", standing=OPEN, account="fund"), blind)
+    assert [key.command for row in rows for key in row] == ["alert", "halt"]
+
+
+@pytest.mark.parametrize(("standing", "step"), [(OPEN, 0), (OPEN, 2), (MINE, 1), (ASLEEP, 0), (OVER, 0)])
+def test_how_an_alert_stands(standing: Standing, step: int, snapshot: SnapshotAssertion) -> None:
+    """In every copy, by the reader's clock."""
+    markup = render(message(standing=standing, step=step), ZoneInfo("Europe/Berlin")).markup
+    assert visible(markup)
+    assert markup == snapshot
 
 
 async def test_plain_text_needs_nothing_that_can_be_refused() -> None:
@@ -82,11 +112,13 @@ class FakeBot:
     def __init__(self, *errors: Exception) -> None:
         self.errors = list(errors)
         self.sent: list[tuple[str, Any]] = []
+        self.threads: list[int | None] = []
 
-    async def send_message(self, chat_id: int, text: str, *, parse_mode: ParseMode | None, **_: Any) -> Any:
+    async def send_message(self, chat_id: int, text: str, *, parse_mode: ParseMode | None, **more: Any) -> Any:
         if self.errors:
             raise self.errors.pop(0)
         self.sent.append((text, parse_mode))
+        self.threads.append(more.get("message_thread_id"))
         return type("Sent", (), {"message_id": 5})()
 
     async def edit_message_text(self, text: str, *_: Any, **__: Any) -> None:
@@ -115,6 +147,45 @@ async def test_delivery_binds_its_buttons() -> None:
     assert stage.service.calls[0][0] == "halt"
 
 
+@pytest.mark.parametrize("words", ["Button_data_invalid", "Message_too_long", "Can't parse entities: <b>"])
+async def test_what_telegram_refuses_for_its_form_goes_as_plain_text_at_once(words: str) -> None:
+    """In the same attempt, whatever it did not like."""
+    _, bot, _, channel = build(BadRequest(words))
+    assert await channel.deliver("1", message(standing=OPEN)) == "5"
+    assert bot.sent[-1][1] is None
+
+
+async def test_a_copy_is_changed_and_its_old_keys_are_gone() -> None:
+    """One that is gone, or the same already, is no error."""
+    _, bot, _, channel = build()
+    changed: list[tuple[str, int]] = []
+
+    async def edit(text: str, chat: int, number: int, *_: Any, **__: Any) -> None:
+        changed.append((text, number))
+        if len(changed) == 2:
+            raise BadRequest("Message to edit not found")
+
+    bot.edit_message_text = edit  # type: ignore[method-assign]
+    for _ in range(2):
+        await channel.revise("1", "17", message(standing=MINE))
+    assert [number for _, number in changed] == [17, 17]
+    assert "Acknowledged by Ada &lt;1&gt;" in changed[0][0]
+
+
+async def test_in_a_group_everybody_has_the_keys_and_a_strategy_has_its_topic() -> None:
+    """Who presses is asked who they are."""
+    stage, bot, courier, _ = build()
+
+    class Topics:
+        async def thread_for(self, chat_id: int, strategy: str) -> int | None:
+            return 77 if (chat_id, strategy) == (-100, "trend") else None
+
+    channel = TelegramChannel(courier, stage.keyboards, stage.people, stage.service, Topics())
+    await channel.deliver("-100", message(standing=OPEN, strategy="trend"))
+    assert {stored.request.user_id for stored in stage.tickets.stored.values()} == {None}
+    assert bot.threads == [77]
+
+
 async def test_markup_that_telegram_refuses_goes_as_plain_text() -> None:
     """In the same attempt: an alert is never lost over a tag."""
     _, bot, _, channel = build(BadRequest("Can't parse entities: unexpected end"))
@@ -133,7 +204,6 @@ async def test_markup_that_telegram_refuses_goes_as_plain_text() -> None:
         (BadRequest("Chat not found"), ChannelRefused, None),
         (InvalidToken("Not Found"), ChannelDown, None),
         (InvalidToken("Unauthorized"), ChannelDown, None),
-        (BadRequest("Message_too_long"), BadRequest, None),
     ],
 )
 async def test_errors_are_told_apart(error: Exception, kind: type[Exception], wait: float | None) -> None:

@@ -13,10 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.charts import DARK, LIGHT, equity_chart, report_chart
+from bot.charts import DARK, LIGHT, candle_chart, equity_chart, exposure_chart, report_chart
 from bot.curve import Curve
-from bot.picture import _compact, _drawable, _largest
-from core.views import EquityPoint
+from bot.panels import _largest
+from bot.picture import compact, drawable
+from brokers.market import Bar
+from brokers.order import Side
+from core.views import CandlesView, EquityPoint, ExposureView, FillRow
 
 START = datetime(2000, 3, 1, 21, tzinfo=UTC)
 
@@ -90,7 +93,7 @@ def test_any_text_and_amounts(text: str, amounts: list[Decimal]) -> None:
 
 def test_text_that_the_font_lacks() -> None:
     """A formula stays text, and what the font cannot draw is a question mark."""
-    assert _drawable("a $x^2$\n🚀") == "a $x^2$ ?"
+    assert drawable("a $x^2$\n🚀") == "a $x^2$ ?"
     assert size(equity_chart(CURVE, title=r"$\nonsense$", currency="$", events=[(CURVE[9].at, r"$\frac$")]))
 
 
@@ -122,7 +125,7 @@ def test_long_series_are_thinned_without_losing_extremes() -> None:
 )
 def test_compact_numbers(value: float, step: float, text: str) -> None:
     """Axis labels are short, and no two neighbours read the same."""
-    assert _compact(value, step) == text
+    assert compact(value, step) == text
 
 
 def test_small_strategies_are_one_bar() -> None:
@@ -151,3 +154,79 @@ def test_matplotlib_is_paid_for_only_by_the_first_chart() -> None:
         "assert 'matplotlib.pyplot' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def candles_of(*closes: object, fills: int = 0, step: timedelta = timedelta(days=1), **more: object) -> CandlesView:
+    prices = [Decimal(str(close)) for close in closes]
+    bars = [
+        Bar(
+            "X",
+            START + n * step,
+            prices[max(0, n - 1)],
+            max(prices[max(0, n - 1)], close),
+            close / 2,
+            close,
+            Decimal(n),
+        )
+        for n, close in enumerate(prices)
+    ]
+    done = [
+        FillRow("X", Side.BUY if n % 2 else Side.SELL, Decimal(1), bars[n].close, None, "USD", ("a",), bars[n].at)
+        for n in range(min(fills, len(bars)))
+    ]
+    return CandlesView(
+        "X", "USD", True, tuple(bars), tuple(done), **({"quantity": Decimal(0), "average_price": None} | more)
+    )
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        candles_of(5),
+        candles_of(5, 5, 5, fills=3),
+        candles_of("1e12", "3e12", fills=1),
+        candles_of("0.00000001", "0.00000002", fills=2),
+        candles_of(
+            *range(1, 400),
+            fills=200,
+            quantity=Decimal(-3),
+            average_price=Decimal(100),
+            stops=(Decimal(120),),
+            targets=(Decimal(90), Decimal(80)),
+        ),
+        candles_of(1, 2, 3, step=timedelta(minutes=1), quantity=Decimal(1), average_price=Decimal("1e9")),
+        candles_of(*range(1, 90), step=timedelta(days=30)),
+    ],
+    ids=lambda view: f"{len(view.bars)} bars",
+)
+def test_any_bars_give_a_candle_chart(view: CandlesView) -> None:
+    """One bar, flat, huge, tiny, minutes, years, levels far away: no warning, no error, the same bytes again."""
+    assert size(candle_chart(view)) == (1080, 1350)
+    assert candle_chart(view, theme=LIGHT) == candle_chart(view, theme=LIGHT)
+
+
+def test_an_execution_and_a_level_are_seen() -> None:
+    """They change the picture, and so does the side."""
+    plain, traded = candles_of(*range(10, 30)), candles_of(*range(10, 30), fills=1)
+    held = candles_of(*range(10, 30), quantity=Decimal(1), average_price=Decimal(20))
+    assert len({candle_chart(plain), candle_chart(traded), candle_chart(held)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("symbols", "strategies"),
+    [
+        ({}, {}),
+        ({"A": 100}, {"a": 100}),
+        ({"A": -5, "B": 5}, {}),
+        ({f"S{n}": n - 20 for n in range(50)}, {"n" * 60: 0}),
+    ],
+)
+def test_any_exposure_gives_a_picture(symbols: dict[str, int], strategies: dict[str, int]) -> None:
+    """Nothing invested, short, many, long names."""
+    amounts = {name: Decimal(value) for name, value in symbols.items()}
+    by_strategy = {name: Decimal(value) for name, value in strategies.items()}
+    gross, net = sum(map(abs, amounts.values()), Decimal(0)), sum(amounts.values(), Decimal(0))
+    assert size(exposure_chart(ExposureView("USD", True, Decimal(1000), gross, net, amounts, by_strategy))) == (
+        1080,
+        1080,
+    )

@@ -31,6 +31,27 @@ def test_cutting_never_breaks_a_tag(one: str, two: str, limit: int) -> None:
     assert html.length(short) <= max(limit, 1)
 
 
+@given(st.lists(TEXT, max_size=6), TEXT, st.integers(min_value=2, max_value=200))
+def test_splitting_never_breaks_a_tag_and_loses_nothing(rows: list[str], two: str, limit: int) -> None:
+    """Each part parses and is short enough; together they say all of it."""
+    made = html.lines(html.bold(*rows, html.italic(two)), html.pre(rows), html.fold(two, html.code(two)), "end")
+    parts = html.split(made, limit)
+    for part in parts:
+        assert visible(part.markup + "x").strip()
+        assert html.length(part) <= limit
+    assert "".join("".join(part.plain for part in parts).split()) == "".join(made.plain.split())
+
+
+def test_parts_end_with_lines_and_keep_their_tags() -> None:
+    """A quotation that goes over two messages is a quotation in both."""
+    made = html.fold("\n".join(f"line {number} of the body" for number in range(8)))
+    parts = [part.markup for part in html.split(made, 90)]
+    assert parts[0].startswith("<blockquote expandable>line 0")
+    assert all(part.startswith("<blockquote expandable>") and part.endswith("</blockquote>") for part in parts)
+    assert "line 4 of the body" in parts[1]
+    assert len(parts) == 2
+
+
 @pytest.mark.parametrize(
     ("amount", "shown", "signed"),
     [

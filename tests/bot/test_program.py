@@ -21,7 +21,9 @@ from core.access.roles import Actor, Role
 from core.engine import Engine
 from core.halt_flag import HALT_FLAG, HaltFlag
 from core.service import Quarterdeck
-from core.store.models import AlertRow, AuditLine, TradingStateRow
+from core.store import control as switch_store
+from core.store.models import AlertRow, AuditLine, KillRow, TradingStateRow
+from core.trading.sweep import Errand, Fate, SweepReport, Swept
 from core.trading.switch import GLOBAL
 from risk.view import TradingState
 from tests.databases import sqlite_file
@@ -63,17 +65,18 @@ async def test_a_halt_is_told_in_one_commit_before_anything_is_cancelled(stage: 
     """A crash while cancelling leaves nobody untold."""
     seen = []
 
-    async def cancel(_: str) -> list[str]:
-        seen.append(await stage.stored())
-        return ["paper: no open orders"]
+    async def sweep(_: Errand) -> SweepReport:
+        seen.append((await stage.stored(), await KillRow.all().count()))
+        return SweepReport("paper")
 
-    stage.engine.desk.cancel_everything = cancel  # type: ignore[method-assign]
+    stage.engine.floor.first.sweeper.sweep = sweep  # type: ignore[method-assign]
     assert (await stage.service.halt(TOM, "enough\n\ud800")).ok
-    assert seen == [(TradingState.HALTED, 1, 1)]
+    assert seen == [((TradingState.HALTED, 1, 1), 1)]
+    assert await KillRow.all().count() == 0
 
 
-async def test_a_half_stored_halt_is_not_stored_at_all_and_made_good_later(stage: Stage) -> None:
-    """The alert fails: neither state nor audit line stands alone; the next sweep stores all of it."""
+async def test_a_halt_whose_alert_cannot_be_stored_is_stored_all_the_same_and_told_later(stage: Stage) -> None:
+    """Whatever fails beside it, a restart does not trade; the audit line and the alert follow as soon as they can."""
     add = stage.engine.alerts.add
 
     async def broken(*_: Any) -> Any:
@@ -82,59 +85,90 @@ async def test_a_half_stored_halt_is_not_stored_at_all_and_made_good_later(stage
     stage.engine.alerts.add = broken  # type: ignore[method-assign]
     result = await stage.service.halt(TOM, "enough")
     assert (result.ok, stage.state) == (False, TradingState.HALTED)
-    assert "could NOT be stored" in result.message
-    assert await stage.stored() == (-1, 0, 0)
+    assert "could NOT be stored (OSError): the file HALT holds it" in result.message
+    assert await stage.stored() == (TradingState.HALTED, 0, 0)
     stage.engine.alerts.add = add  # type: ignore[method-assign]
     await stage.engine.sweep()
     assert await stage.stored() == (TradingState.HALTED, 1, 1)
 
 
-async def test_a_halt_works_with_a_database_that_cannot_be_written(stage: Stage) -> None:
+async def test_a_halt_works_with_a_database_that_cannot_be_written(stage: Stage, tmp_path: Path) -> None:
     """In memory at once, orders cancelled, and stored with everybody told as soon as it can be; twice is fine."""
-    cancelled = []
-    cancel = stage.engine.desk.cancel_everything
+    swept = []
+    sweep = stage.engine.floor.first.sweeper.sweep
 
-    async def watched(reason: str) -> list[str]:
-        cancelled.append(reason)
-        return await cancel(reason)
+    async def watched(errand: Errand) -> SweepReport:
+        swept.append(errand.reason)
+        return await sweep(errand)
 
-    stage.engine.desk.cancel_everything = watched  # type: ignore[method-assign,assignment]
+    stage.engine.floor.first.sweeper.sweep = watched  # type: ignore[method-assign]
     database = connections.get("default")
     await database.execute_query("PRAGMA query_only = ON")
     for _ in range(2):
         assert "could NOT be stored" in (await stage.service.halt(TOM, "enough")).message
     assert stage.state is TradingState.HALTED
-    assert cancelled == ["halt: enough"] * 2
+    assert swept == ["halt: enough"] * 2
     assert not stage.engine.switch.is_saved(GLOBAL)
+    assert (tmp_path / HALT_FLAG).read_text() == "enough\n"  # so a restart begins halted
     await database.execute_query("PRAGMA query_only = OFF")
     await stage.engine.switch.save()
     assert await stage.stored() == (TradingState.HALTED, 2, 1)
     assert stage.engine.switch.is_saved(GLOBAL)
 
 
+async def test_a_halt_with_a_disk_that_hangs_cancels_after_a_second(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The venues do not wait for a commit that never returns; and the answer does not either."""
+    monkeypatch.setattr("core.actions.halting._DISK_SECONDS", 0.05)
+    hanging, swept = asyncio.Event(), []
+    put = switch_store.put_trading_state
+
+    async def hangs(*values: Any) -> None:
+        await hanging.wait()
+        await put(*values)
+
+    async def sweep(errand: Errand) -> SweepReport:
+        swept.append(stage.state)
+        return SweepReport("paper")
+
+    monkeypatch.setattr("core.trading.switch.put_trading_state", hangs)
+    stage.engine.floor.first.sweeper.sweep = sweep  # type: ignore[method-assign]
+    result = await asyncio.wait_for(stage.service.halt(TOM, "enough"), 3)
+    assert "could NOT be stored (TimeoutError)" in result.message
+    assert swept == [TradingState.HALTED]
+    hanging.set()
+    await until(lambda: stage.engine.switch.is_saved(GLOBAL))
+    assert await stage.stored() == (TradingState.HALTED, 1, 1)
+
+
 async def test_a_halt_says_what_is_still_held_and_names_orders_as_people_know_them(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not by raw numbers; and how to get out."""
-
-    class Order:
-        id = "qd01"
-
-    async def cancel(_: str) -> list[str]:
-        return ["cancelled qd01", "🔴 qd99: refused", "paper: no open orders"]
-
-    portfolio = stage.engine.desk.portfolio
-    monkeypatch.setattr(type(portfolio), "held", lambda _: {"AAPL": Decimal("1200.0"), "MSFT": Decimal(-30)})
-    monkeypatch.setattr("core.service._told", lambda _: "Buy 100 AAPL")
-    monkeypatch.setattr(type(stage.engine.desk.orders), "open_orders", property(lambda _: (Order,)))
-    stage.engine.desk.cancel_everything = cancel  # type: ignore[method-assign]
-    assert (await stage.service.halt(TOM, "")).lines == (
-        "paper: no open orders",
-        "cancelled Buy 100 AAPL",
-        "🔴 qd99: refused",
-        "Positions still open: +1,200 AAPL, -30 MSFT; /flatten closes them, also while halted.",
+    """Not by raw numbers; what may be open comes first; and how to get out."""
+    orders = (
+        Swept("Buy 100 AAPL", Fate.CANCELLED),
+        Swept("Sell 5 MSFT", Fate.UNKNOWN, "refused"),
+        Swept("Buy 1 IBM", Fate.FILLED),
     )
+
+    async def sweep(_: Errand) -> SweepReport:
+        return SweepReport("paper", orders, is_empty=False)
+
+    portfolio = stage.engine.floor.first.portfolio
+    monkeypatch.setattr(type(portfolio), "held", lambda _: {"AAPL": Decimal("1200.0"), "MSFT": Decimal(-30)})
+    stage.engine.floor.first.sweeper.sweep = sweep  # type: ignore[method-assign]
+    result = await stage.service.halt(TOM, "")
     monkeypatch.undo()
+    assert not result.ok
+    assert result.message.startswith("Trading is HALTED. KILL INCOMPLETE: paper.")
+    assert result.lines == (
+        "🔴 paper: KILL INCOMPLETE (1 cancelled, 1 filled meanwhile, 1 may still be open)",
+        "🔴 Sell 5 MSFT: refused",
+        "Positions still open, their stops cancelled: +1,200 AAPL, -30 MSFT; /flatten closes them, also while halted.",
+        "Buy 100 AAPL: cancelled",
+        "Buy 1 IBM: filled meanwhile",
+    )
 
 
 # --- resuming ------------------------------------------------------------------------------------------
@@ -145,8 +179,8 @@ async def test_a_resume_never_overwrites_a_newer_halt(stage: Stage) -> None:
     await stage.service.halt(TOM, "first")
     reconcile = stage.engine.reconcile
 
-    async def halted_meanwhile() -> Any:
-        found = await reconcile()
+    async def halted_meanwhile(*account: str) -> Any:
+        found = await reconcile(*account)
         await stage.service.halt(TOM, "second")
         return found
 
@@ -199,6 +233,7 @@ async def test_a_halt_in_the_middle_of_relaxing_rolls_it_back(
 
 @asynccontextmanager
 async def running(folder: Path) -> AsyncIterator[Program]:
+    sqlite_file(folder / "quarterdeck.sqlite3")  # migrated already
     server = SandboxServer(data_dir=folder, port=0, limits=Limits.relaxed())
     await server.start()
     try:
@@ -309,7 +344,7 @@ async def test_a_part_that_fails_to_stop_keeps_no_other_from_it(tmp_path: Path) 
     with pytest.raises(OSError, match="no"):
         await program.stop()
     assert program.engine.supervisor.parts == ()
-    assert not program.engine.desk.broker.is_connected
+    assert not program.engine.floor.first.broker.is_connected
     again = Program(sandbox_settings(tmp_path, server, STILL), budget=UNPACED, durable=False)
     await again.start()
     await again.stop()

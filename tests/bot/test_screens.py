@@ -90,7 +90,9 @@ ALL_WORLDS = {**WORLDS, "crowded": crowded}
 NAMED = {"strategy", "parameters", "run", "pause", "stop", "performance"}
 LINES = [f"/{one.name}" for one in REGISTRY if not one.changes]
 ASKING = ["/flatten", "/resume", "/run"]
-MORE = ["/live off", "/orders all 1", "/orders all 99", "/orders doubt", "/fills 99", "/report day", "/help halt", "/nonsense",
+MORE = ["/live off", "/orders all 1", "/orders all 99", "/orders doubt", "/fills 99", "/report day",
+        "/chart MSFT", "/schedule daily-report", "/schedule risk-sweep", "/schedule risk-sweep when", "/schedule report-week-1", "/schedule report-week-1 when",
+        "/schedule +report", "/schedule +report week", "/schedule +report week mon-fri", "/job risk-sweep pause", "/addreport", "/help halt", "/nonsense",
         f"/order qd01HZX{1:019d}"]  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.dispatch import Outcome
-from bot.front import Front, Job
+from bot.backlog import Job
 from bot.updates import Ignored, Pressed, Typed, read
 from tests.bot.fakes import NOW
 from tests.bot.stage import FakeSurface, Stage, pressed, typed
@@ -59,7 +59,7 @@ TOLD = {
 async def test_nobody_in_particular_is_met_with_silence(raw: str) -> None:
     """No answer, no action, one audit line."""
     stage, surface = Stage(), FakeSurface()
-    front = Front(stage.dispatcher, surface, stage.clock)  # type: ignore[arg-type]
+    front = stage.front(surface)
     job = Job(1, raw, NOW)
     front.place(job)
     assert await front.handle(job) is Outcome.REFUSED
@@ -73,7 +73,7 @@ async def test_a_known_user_is_told_what_is_not_run(raw: str) -> None:
     """Never silence for someone known, and never an action."""
     stage, surface = Stage(), FakeSurface()
     assert isinstance(read(raw), Ignored)
-    assert await Front(stage.dispatcher, surface, stage.clock).handle(Job(1, raw, NOW)) is Outcome.REFUSED  # type: ignore[arg-type]
+    assert await stage.front(surface).handle(Job(1, raw, NOW)) is Outcome.REFUSED
     assert len(surface.texts()) == 1
     assert stage.service.calls == []
 

@@ -8,7 +8,6 @@ from datetime import timedelta
 
 import pytest
 
-from bot.front import Front
 from bot.worker import Worker
 from core.alerts.channel import ChannelDown
 from core.views import AuditRow
@@ -25,9 +24,7 @@ class Yard:
         self.new()
 
     def new(self) -> None:
-        self.worker = Worker(
-            self.stage.inbox, Front(self.stage.dispatcher, self.surface, self.stage.clock), self.stage.clock
-        )  # type: ignore[arg-type]
+        self.worker = Worker(self.stage.inbox, self.stage.front(self.surface), self.stage.clock)  # type: ignore[arg-type]
         self.running = asyncio.create_task(self.worker.run())
 
     async def put(self, *raws: str, first: int = 1, doubtful: bool = False) -> None:

@@ -20,7 +20,7 @@ BANNED_CALLS = {
 BANNED_MODULES = {"random", "uuid", "secrets"}
 # Dispatch, event delivery, task supervision; the strategy host isolates.
 BROAD_ALLOWED = {
-    "bot/app.py", "bot/dispatch.py", "bot/front.py", "bot/intake.py", "bot/program.py", "bot/worker.py", "core/service.py",
+    "bot/app.py", "bot/channels/apprise.py", "bot/dispatch.py", "bot/front.py", "bot/intake.py", "bot/program.py", "bot/worker.py", "core/service.py",
     "core/alerts/lane.py", "core/events.py", "core/scheduler.py", "core/supervision.py", "core/strategy/host.py",
 }  # fmt: skip
 

@@ -15,7 +15,8 @@ from core.alerts.outbox import Alerts
 from core.clock import Ids, ManualClock
 from core.errors import UnknownName
 from core.events import BarsProcessed, Event, Events, StrategyChanged
-from core.scheduler import BUSY, Job, Scheduler, daily, every
+from core.schedule import At, Every
+from core.scheduler import BUSY, Job, Kind, Scheduler
 from core.store.control import job_rows
 from core.store.database import Database
 from core.store.models import AlertRow, DeliveryRow, InboxRow, TicketRow
@@ -226,8 +227,8 @@ async def scheduler(database: Database, clock: ManualClock, work: Works) -> Asyn
 
 def build(clock: ManualClock, work: Works) -> Scheduler:
     jobs = [
-        Job("sweep", "Sweep", "often", every(0.02), work, frequent=True),
-        Job("report", "Report", "17:00", daily("17:00"), work),
+        Job("sweep", "Sweep", Every(0.02), work, frequent=True),
+        Job("report", "Report", At(17, 0), work),
     ]
     return Scheduler(jobs, clock, Alerts(["telegram:1"], clock, clock))
 

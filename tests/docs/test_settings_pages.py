@@ -17,18 +17,26 @@ from brokers.registry import AdapterSettings
 from core.checking import check_deeply
 from core.settings import (
     AccountSettings,
+    GroupSettings,
     MarketSettings,
     ReportSettings,
     Settings,
     StrategySettings,
     TelegramSettings,
+    TelegramWebhookSettings,
     UserSettings,
     load_settings,
     merge,
     parse_settings,
     read_yaml,
 )
+from core.settings.alerting import EscalationSettings, RouteSettings
+from core.settings.alerts import AlertSettings
+from core.settings.channels import EmailSettings, WebhookSettings
+from core.settings.manual import ManualSettings
 from core.settings.reading import PREFIX, read_environment
+from core.settings.security import SecuritySettings
+from core.settings.vigil import HeartbeatSettings, WatchdogSettings
 from core.strategy.registry import strategy_classes, strategy_kinds
 from core.trading.protection.spec import ExitSpec
 from risk.limits import RiskLimits
@@ -41,6 +49,8 @@ TOKEN = "123456789:" + "A" * 35
 SECTIONS = {
     "Top level": Settings,
     "Telegram": TelegramSettings,
+    "Groups": GroupSettings,
+    "Telegram calls us": TelegramWebhookSettings,
     "Users": UserSettings,
     "Market": MarketSettings,
     "Accounts": AccountSettings,
@@ -49,13 +59,22 @@ SECTIONS = {
     "Strategies": StrategySettings,
     "Exits": ExitSpec,
     "Reports": ReportSettings,
+    "Alerts": AlertSettings,
+    "Routes": RouteSettings,
+    "Escalation": EscalationSettings,
+    "E-mail": EmailSettings,
+    "Webhook": WebhookSettings,
+    "Heartbeat": HeartbeatSettings,
+    "Watchdog": WatchdogSettings,
+    "Security": SecuritySettings,
+    "Orders by hand": ManualSettings,
 }
 
 
 def _shown(value: object) -> str:
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
-    return f"`{'none' if value is None else value.value if isinstance(value, Enum) else value}`"
+    return f"`{'none' if value in (None, '') else value.value if isinstance(value, Enum) else value}`"
 
 
 def _default(field: FieldInfo) -> str | None:
@@ -158,6 +177,11 @@ def test_the_env_example_names_every_setting(tmp_path):
     assert set(given["telegram"]) == set(TelegramSettings.model_fields)
     assert set(given["market"]) == set(MarketSettings.model_fields)
     assert set(given["reports"]) == set(ReportSettings.model_fields)
+    assert set(given["alerts"]["email"]) == set(EmailSettings.model_fields)
+    assert set(given["alerts"]["webhook"]) == set(WebhookSettings.model_fields)
+    assert set(given["heartbeat"]) == set(HeartbeatSettings.model_fields)
+    assert set(given["watchdog"]) == set(WatchdogSettings.model_fields)
+    assert set(given["security"]) == set(SecuritySettings.model_fields)
     assert set(paper["limits"]) == set(RiskLimits.model_fields)
     assert set(paper["broker"]) == {"adapter", *PaperSettings.model_fields}
     lines = read(ENV_EXAMPLE).splitlines()

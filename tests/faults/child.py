@@ -135,7 +135,7 @@ class Running:
 
     async def do_order(self, quantity: str, **more: Any) -> str:
         signed = Decimal(quantity)
-        desk = self.engine.desk
+        desk = self.engine.floor.first
         limit = more.get("limit")
         intent = OrderIntent(
             account=desk.account,
@@ -155,11 +155,11 @@ class Running:
         return str((await desk.orders.submit(verdict)).state)
 
     async def do_cancel(self) -> list[str]:
-        orders = self.engine.desk.orders
+        orders = self.engine.floor.first.orders
         return [str(await orders.cancel(order.id, "by the harness")) for order in orders.open_orders]
 
     async def do_modify(self, quantity: str) -> list[str]:
-        orders = self.engine.desk.orders
+        orders = self.engine.floor.first.orders
         wanted = Decimal(quantity)
         return [
             str(await orders.modify(ClientOrderId(order.id), quantity=wanted, reason="by the harness"))
@@ -177,7 +177,7 @@ class Running:
         await connections.get("default").execute_query("PRAGMA wal_checkpoint(TRUNCATE)")
 
     async def do_state(self) -> dict[str, Any]:
-        desk = self.engine.desk
+        desk = self.engine.floor.first
         return {
             "open": {order.id: str(order.state) for order in desk.orders.open_orders},
             "held": {symbol: str(quantity) for symbol, quantity in desk.portfolio.held().items()},

@@ -230,7 +230,11 @@ async def _die(reached: Callable[[], None]) -> None:
 
 def arm(name: str, number: int, marker: Path) -> None:
     """Die of signal `number` at this point; the marker proves that it was reached."""
-    point = POINTS[name]
+    arm_at(POINTS[name], number, marker)
+
+
+def arm_at(point: Point, number: int, marker: Path) -> None:
+    """The same with a point of any table."""
     once = threading.Event()
 
     def reached() -> None:
@@ -238,7 +242,7 @@ def arm(name: str, number: int, marker: Path) -> None:
             return
         once.set()
         with marker.open("a") as file:
-            file.write(f"{name}\n")
+            file.write(f"{point.name}\n")
         if number:
             os.kill(os.getpid(), signal.Signals(number))
 

@@ -36,15 +36,15 @@ PROTECTED = ({**TOLD[0], "exits": {"stop_loss": {"percent": 20}}},)
 class Template:
     """The process that every life is forked from: importing takes a second, a fork takes none."""
 
-    def __init__(self, log: Path, watch: Sequence[str] = ()) -> None:
+    def __init__(self, log: Path, watch: Sequence[str] = (), child: Path = CHILD) -> None:
         with log.open("a") as out:
             self._process = subprocess.Popen(
-                [*watch, sys.executable, str(CHILD)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=out, cwd=ROOT,
+                [*watch, sys.executable, str(child)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=out, cwd=ROOT,
                 env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}, preexec_fn=_die_with_us,  # noqa: PLW1509 - one system call
             )  # fmt: skip
         self._heard = b""
 
-    def fork(self, life: Life) -> int:
+    def fork(self, life: Any) -> int:
         """A new process; its id."""
         assert self._process.stdin is not None
         self._process.stdin.write(life.json().encode() + b"\n")

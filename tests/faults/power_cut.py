@@ -66,7 +66,7 @@ async def session(folder: Path, recorder: Recorder, *, orders: int, durable: boo
     exchange.prices = {symbol: Decimal(100) for symbol in SYMBOLS}
     venue = FaultyVenue(exchange)
     engine = Engine(settings(folder, speed=200), host=InlineHost(), durable=durable)
-    broker = engine.desk.broker
+    broker = engine.floor.first.broker
     assert isinstance(broker, WireBroker)
     broker.line = _NotedLine(venue, recorder)
     engine.outbox.use(FileChannel(folder / "alerts.jsonl"))

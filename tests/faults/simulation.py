@@ -207,7 +207,7 @@ class Simulation:
         engine.scheduler.start = _nothing  # type: ignore[method-assign]
         engine.scheduler.stop = lambda: None  # type: ignore[method-assign]
         engine.outbox.use(FileChannel(self.folder / "alerts.jsonl"))
-        broker = engine.desk.broker
+        broker = engine.floor.first.broker
         assert isinstance(broker, WireBroker)
         broker.line = line = MemoryLine(self.venue, self._pause)
         self.lines = [line]
@@ -236,14 +236,14 @@ class Simulation:
         while True:
             await asyncio.sleep(60)
             await self.engine.sweep()
-            if self.engine.desk.broker.is_connected:
+            if self.engine.floor.first.broker.is_connected:
                 with suppress(BrokerError):
                     await self.engine.reconcile()
 
     async def _person(self) -> None:
         """Somebody who orders, changes, cancels, and now and then halts everything."""
         assert self.engine is not None
-        service, orders = Quarterdeck(self.engine), self.engine.desk.orders
+        service, orders = Quarterdeck(self.engine), self.engine.floor.first.orders
         while True:
             await asyncio.sleep(self.dice.uniform(20, 120))
             roll = self.dice.random()
@@ -263,7 +263,7 @@ class Simulation:
 
     async def _submit(self) -> None:
         assert self.engine is not None
-        desk = self.engine.desk
+        desk = self.engine.floor.first
         signed = Decimal(self.dice.choice((-7, -3, 2, 5)))
         symbol = self.dice.choice(SYMBOLS)
         limit = (self.exchange.prices[symbol] * Decimal(self.dice.choice(("0.98", "1", "1.02")))).quantize(
@@ -282,7 +282,7 @@ class Simulation:
         assert self.engine is not None
         wanted = order.request.quantity + self.dice.choice((-1, 1, 3))
         if wanted > 0:
-            await self.engine.desk.orders.modify(order.id, quantity=wanted, reason="a person")
+            await self.engine.floor.first.orders.modify(order.id, quantity=wanted, reason="a person")
 
     async def _trouble(self) -> None:
         """What venues do to executions and to lines, and nobody asked for."""
@@ -317,10 +317,10 @@ class Simulation:
         for task in tasks:
             task.cancel()
         service, engine, wrong = Quarterdeck(self.engine), self.engine, self.outcome.wrong
-        for order in engine.desk.orders.open_orders:
+        for order in engine.floor.first.orders.open_orders:
             if order.request.limit_price is not None:
                 with suppress(BrokerError):
-                    await engine.desk.orders.cancel(order.id, "the end")
+                    await engine.floor.first.orders.cancel(order.id, "the end")
         if any(each.state is not TradingState.ACTIVE for each in engine.switch.settings.values()):
             said = await service.resume(CONSOLE)
             if not said.ok and "not halted" not in said.message:

@@ -19,7 +19,7 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from tests.faults import power_cut, simulation
+from tests.faults import chat_kills, power_cut, simulation
 from tests.faults.lives import Template, world
 from tests.faults.matrix import CELLS, run_cell
 from tests.faults.random_kills import Tally, kill_at_random
@@ -103,7 +103,7 @@ def main(words: list[str]) -> int:
     options = _options(words)
     lines = ["| what | trials | failures | 95 % upper bound | met on the way |", "|---|---|---|---|---|"]
     began = time.monotonic()
-    parts = {"matrix": _matrix, "kills": _kills, "seeds": _seeds, "power": _power}
+    parts = {"matrix": _matrix, "kills": _kills, "chat": _chat, "seeds": _seeds, "power": _power}
     failures = 0
     for name in options.only.split(","):
         row, bad = parts[name](options)
@@ -119,9 +119,10 @@ def main(words: list[str]) -> int:
 
 def _options(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make soak")
-    parser.add_argument("--only", default="matrix,kills,seeds,power")
+    parser.add_argument("--only", default="matrix,kills,chat,seeds,power")
     parser.add_argument("--points", default="", help="only cells whose name contains this")
     parser.add_argument("--kills", type=int, default=1000)
+    parser.add_argument("--chat-kills", type=int, default=1000)
     parser.add_argument("--seeds", type=int, default=10_000)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--processes", type=int, default=2)
@@ -148,6 +149,17 @@ def _kills(options: argparse.Namespace) -> tuple[str, int]:
         total.update(kills=tally.kills, start=tally.in_start, orders=tally.orders, executions=tally.executions)
     met = f"{total['start']} in the start, {total['orders']} orders, {total['executions']} executions"
     return _row("SIGKILL at a random moment under load", total["kills"], bad, met), bad
+
+
+def _chat(options: argparse.Namespace) -> tuple[str, int]:
+    counts = _shares(options.chat_kills, _KILLS_A_DIRECTORY)
+    with ProcessPoolExecutor(options.processes) as pool:
+        tallies = list(pool.map(chat_kills.run, counts, range(1, len(counts) + 1)))
+    bad, crashes = sum(len(each.wrong) for each in tallies), sum(each.crashes for each in tallies)
+    points = len({point for each in tallies for point in each.by_point})
+    told, twice = sum(each.told_interrupted for each in tallies), sum(each.repeated_alerts for each in tallies)
+    met = f"{points} points, {told} told as interrupted, {twice} alerts came twice"
+    return _row("SIGKILL between chat message, answer and alert", crashes, bad, met), bad
 
 
 def _seeds(options: argparse.Namespace) -> tuple[str, int]:

@@ -111,6 +111,9 @@ def test_verify_finds_what_was_tampered_with(tmp_path):
         running = quarterdeck("verify", "--sandbox", str(sandbox.data_dir))
         assert running.returncode == 2
         assert "another instance" in running.stderr
+        audited = quarterdeck("audit", "verify", "--sandbox", str(sandbox.data_dir))
+        assert (audited.returncode, audited.stderr) == (0, "")
+        head = audited.stdout.split("head ")[1].split()[0]
         sandbox.stop()
         good = quarterdeck("verify", "--sandbox", str(sandbox.data_dir))
         assert (good.returncode, good.stderr) == (0, "")
@@ -122,6 +125,12 @@ def test_verify_finds_what_was_tampered_with(tmp_path):
         assert "cash/paper" in bad.stdout
         assert "audit: line 1 is not as it was written" in bad.stdout
         assert "Do not trade" in bad.stdout
+        sandbox.books().change("DELETE FROM audit")
+        gone = quarterdeck("audit", "verify", "--sandbox", str(sandbox.data_dir), "--head", head)
+        assert gone.returncode == 1
+        assert f"WRONG: the trail ends at line 0, but line {head.split(':')[0]} was there" in gone.stdout
+        slip = quarterdeck("audit", "verify", "--sandbox", str(sandbox.data_dir), "--head", "5f3a")
+        assert (slip.returncode, "a head is a line's number" in slip.stderr) == (2, True)
 
 
 def test_verify_needs_a_data_directory(tmp_path):

@@ -57,7 +57,7 @@ def test_a_trader_may_halt_but_not_resume(calm):
     for person in (calm.admin, calm.viewer):
         push = said(person.wait_for_push("Trading is HALTED", after[person.id]))
         assert "Tess Trader: too <b>wild</b> & hot" in push
-    assert "needs the role admin" in said(trader.say("/resume"))
+    assert "needs the role risk or admin" in said(trader.say("/resume"))
     assert not [label for label in labels(trader.say("/menu")) if "Resume" in label]
     assert "Halted" in said(trader.say("/status"))
     resume(calm)

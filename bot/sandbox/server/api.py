@@ -32,6 +32,8 @@ def failure(error: ApiError) -> JSONResponse:
     body: dict[str, Any] = {"ok": False, "error_code": error.code, "description": error.description}
     if error.retry_after is not None:
         body["parameters"] = {"retry_after": error.retry_after}
+    if error.moved_to is not None:
+        body["parameters"] = {"migrate_to_chat_id": error.moved_to}
     headers = {"Retry-After": str(error.retry_after)} if error.retry_after is not None else None
     return JSONResponse(body, error.code, headers)
 
@@ -66,6 +68,8 @@ class BotApi:
             if not fault.after:
                 if fault.drop:
                     return self._cut(request)
+                if fault.body is not None:
+                    return Response(fault.body, fault.status, media_type=fault.media_type)
                 _fail(fault)
         result = METHODS[name](Call(self._world, params))
         if inspect.isawaitable(result):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import socket
 import time
@@ -19,6 +20,7 @@ from bot.sandbox.server.control import Control, ControlError, refusal
 from bot.sandbox.server.errors import ApiError, PortInUseError
 from bot.sandbox.server.faults import Faults
 from bot.sandbox.server.files import Files
+from bot.sandbox.server.groups import Groups
 from bot.sandbox.server.guard import Guard
 from bot.sandbox.server.history import History
 from bot.sandbox.server.limits import Limits
@@ -65,6 +67,7 @@ class SandboxServer:
         self.token = token or f"{_BOT_ID}:{secrets.token_urlsafe(27)[:35]}"
         self._world: World | None = None
         self._listener: Listener | None = None
+        self._sending: asyncio.Task[None] | None = None
 
     @property
     def url(self) -> str:
@@ -88,6 +91,11 @@ class SandboxServer:
             raise RuntimeError("the sandbox has not been started")
         return self._world
 
+    @property
+    def groups(self) -> Groups:
+        """What people do to groups."""
+        return Groups(self.world)
+
     async def start(self) -> None:
         """Listen and serve in the running loop; raises `PortInUse`."""
         listening = _bind(self.host, self.port)
@@ -101,11 +109,15 @@ class SandboxServer:
         self._listener = Listener()
         app = Guard(self._application(self._world, self._listener.abort), lambda: self.port)
         await self._listener.start(app, listening)
+        self._sending = asyncio.create_task(self._world.webhook.run(), name="sandbox-webhook")
 
     async def stop(self) -> None:
         """Answer what waits, close connections and files."""
         if self._world is None or self._listener is None:
             return
+        if self._sending is not None:
+            self._sending.cancel()
+            await asyncio.gather(self._sending, return_exceptions=True)
         self._world.updates.closing = True
         for bell in (self._world.events_bell, self._world.answers_bell):
             bell.ring()

@@ -32,7 +32,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 
 from bot.sandbox.server.entities.text import finished
 from bot.sandbox.server.methods.commands import commands_for
-from bot.sandbox.server.model import BOT, Chat, Message, User
+from bot.sandbox.server.model import BOT, MEMBERS, Chat, Message, User
 from bot.sandbox.server.params import whole
 from bot.sandbox.server.world import World
 
@@ -122,14 +122,25 @@ class Control:
             raise ControlError(400, "date_offset is more than ten years")
         date = world.now() + shift
         message = Message(chat.id, 0, user.id, date, text=content.text, entities=content.entities,
-                          reply_to=replied)  # fmt: skip
+                          reply_to=replied, thread_id=_thread(chat, body))  # fmt: skip
         if not chat.started:
             chat.started = True
             world.add_chat(chat)
         with world.history.transaction():
             world.post(message)
-            world.updates.put("message", world.message_json(message))
+            if self._reaches_the_bot(chat, message):
+                world.updates.put("message", world.message_json(message))
         return message.message_id
+
+    def _reaches_the_bot(self, chat: Chat, message: Message) -> bool:
+        """In groups a bot hears commands, its own name and replies to what it said (Telegram's privacy mode)."""
+        if not chat.is_group:
+            return True
+        if chat.bot_status not in MEMBERS:
+            return False
+        replied = self._world.history.message(chat.id, message.reply_to) if message.reply_to else None
+        named = f"@{self._world.bot.username}".lower() in message.text.lower()
+        return message.text.startswith("/") or named or (replied is not None and replied.sender_id == BOT)
 
     async def press(self, request: Request) -> Response:
         """Press a button as a user and wait for the bot's answer."""
@@ -273,6 +284,15 @@ def _text(body: dict[str, Any]) -> str:
     except UnicodeEncodeError as error:
         raise ControlError(400, "text is no valid Unicode") from error
     return text
+
+
+def _thread(chat: Chat, body: dict[str, Any]) -> int | None:
+    given = body.get("thread_id")
+    if given is None:
+        return None
+    if str(given) not in (chat.topics or {}):
+        raise ControlError(404, "no such topic")
+    return _whole(given, "thread_id")
 
 
 def _parts(text: str) -> list[str]:

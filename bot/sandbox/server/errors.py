@@ -7,14 +7,17 @@ class ApiError(Exception):
     """A refusal in Telegram's own form.
 
     `code` is both the HTTP status and `error_code`; `description` is the full text that Telegram sends,
-    prefix included; `retry_after` is in whole seconds.
+    prefix included; `retry_after` is in whole seconds; `moved_to` is where a group has gone.
     """
 
-    def __init__(self, code: int, description: str, *, retry_after: int | None = None) -> None:
+    def __init__(
+        self, code: int, description: str, *, retry_after: int | None = None, moved_to: int | None = None
+    ) -> None:
         super().__init__(description)
         self.code = code
         self.description = description
         self.retry_after = retry_after
+        self.moved_to = moved_to
 
 
 def bad_request(reason: str) -> ApiError:

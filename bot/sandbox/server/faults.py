@@ -16,6 +16,8 @@ class Fault:
     drop: bool = False
     after: bool = False
     times: int = 1
+    body: bytes | None = None
+    media_type: str = "text/html"
 
 
 @dataclass(slots=True)
@@ -25,6 +27,8 @@ class Faults:
     down: bool = False
     duplicate_updates: int = 0
     blocked: set[int] = field(default_factory=set)
+    throttled: dict[int, int] = field(default_factory=dict)
+    reverse_updates: bool = False
     _planned: dict[str, list[Fault]] = field(default_factory=dict)
 
     def fail(
@@ -44,6 +48,12 @@ class Faults:
         """Cut the connection of the next calls; with `after` the call still takes effect, unanswered."""
         self._plan(method, Fault(delay=delay, drop=True, after=after, times=times))
 
+    def garble(
+        self, method: str, body: bytes, *, status: int = 502, times: int = 1, media_type: str = "text/html"
+    ) -> None:
+        """Answer the next calls with these bytes, as a proxy in between does, or a connection that breaks off."""
+        self._plan(method, Fault(status, times=times, body=body, media_type=media_type))
+
     def slow(self, method: str, *, seconds: float, times: int = 1) -> None:
         """Answer the next calls correctly but late."""
         self._plan(method, Fault(status=200, delay=seconds, times=times))
@@ -56,11 +66,17 @@ class Faults:
         """The user has blocked the bot: sending there is refused with 403."""
         self.blocked.add(user_id)
 
+    def throttle(self, chat_id: int, seconds: int) -> None:
+        """Every message to this chat is refused with 429 and so many seconds, until `clear`."""
+        self.throttled[chat_id] = seconds
+
     def clear(self) -> None:
         """Everything works again."""
         self.down = False
         self.duplicate_updates = 0
         self.blocked.clear()
+        self.throttled.clear()
+        self.reverse_updates = False
         self._planned.clear()
 
     def take(self, method: str) -> Fault | None:

@@ -174,6 +174,12 @@ class History:
         rows = self._db.execute("SELECT update_id, data FROM updates ORDER BY update_id LIMIT ?", (limit,))
         return [{"update_id": update_id, **json.loads(data)} for update_id, data in rows]
 
+    def number_anew(self, next_id: int) -> None:
+        """The next update gets this id, as after a quiet week; what waits is forgotten."""
+        with self.transaction():
+            self._db.execute("DELETE FROM updates")
+            self._db.execute("UPDATE sqlite_sequence SET seq=? WHERE name='updates'", (next_id - 1,))
+
     def count_updates(self) -> int:
         """How many updates wait."""
         return int(self._db.execute("SELECT count(*) FROM updates").fetchone()[0])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+CLOSED = "🔒"
+MEMBERS = frozenset({"member", "administrator"})
 BOT = 0
 """The sender id under which the bot's own messages are stored; its public id may change with the token."""
 
@@ -55,6 +57,9 @@ class Chat:
     user_id: int | None = None
     members: list[int] = field(default_factory=list)
     started: bool = True
+    topics: dict[str, str] | None = None  # of a forum: id (as JSON has it) → name; a closed one's name ends with a lock
+    bot_status: str = "administrator"
+    moved_to: int | None = None
 
     @property
     def is_group(self) -> bool:
@@ -79,7 +84,7 @@ class StoredFile:
 
 @dataclass(slots=True)
 class Message:
-    """One message, as stored. `kind` is text, photo, document or pin (a service message)."""
+    """One message, as stored. `kind` is text, photo, document, pin or service."""
 
     chat_id: int
     message_id: int
@@ -99,6 +104,8 @@ class Message:
     link_preview: dict[str, Any] | None = None
     caption_above: bool = False
     reactions: list[dict[str, Any]] = field(default_factory=list)
+    thread_id: int | None = None
+    service: dict[str, Any] | None = None  # what a message of kind "service" says, as the Bot API has it
 
     def to_dict(self) -> dict[str, Any]:
         """A form that JSON can hold."""

@@ -59,6 +59,18 @@ class UpdateQueue:
         """Forget every waiting update."""
         self._history.keep_last_updates(0)
 
+    def confirm_below(self, update_id: int) -> None:
+        """Forget what has been delivered."""
+        self._history.drop_updates_below(update_id)
+
+    def oldest(self) -> dict[str, Any] | None:
+        """The update that has waited longest."""
+        return next(iter(self._history.updates(1)), None)
+
+    async def wait(self, seconds: float) -> None:
+        """Return when something was queued, or after so many seconds."""
+        await self._bell.wait(seconds)
+
     async def poll(self, offset: int, limit: int, seconds: int) -> list[dict[str, Any]]:
         """What `getUpdates` returns; a newer poll ends an older one with 409."""
         if self._history.setting("webhook", {}).get("url"):
@@ -86,6 +98,8 @@ class UpdateQueue:
         deadline = asyncio.get_running_loop().time() + seconds
         while True:
             updates = self._history.updates(limit)
+            if self._faults.reverse_updates:
+                updates.reverse()
             left = deadline - asyncio.get_running_loop().time()
             if updates or left <= 0 or self.closing:
                 return updates

@@ -13,6 +13,7 @@ from bot.sandbox.server.history import History
 from bot.sandbox.server.limits import Limits, RateMeter
 from bot.sandbox.server.model import BOT, STRANGER, USERS, Bot, Chat, Message, User
 from bot.sandbox.server.updates import UpdateQueue
+from bot.sandbox.server.webhook import WebhookSender
 
 
 class World:
@@ -36,6 +37,7 @@ class World:
         self.clock = clock
         self.meter = RateMeter(limits, clock)
         self.updates = UpdateQueue(history, limits, faults, clock)
+        self.webhook = WebhookSender(history, self.updates)
         self.users: dict[int, User] = {user.id: user for user in USERS}
         self.chats: dict[int, Chat] = {chat.id: chat for chat in history.chats()}
         self.typing: dict[int, tuple[float, str]] = {}
@@ -53,6 +55,15 @@ class World:
         """Create or change a chat."""
         self.chats[chat.id] = chat
         self.history.save_chat(chat)
+
+    def add_topic(self, chat: Chat, name: str) -> int:
+        """A new topic of a forum; its id is that of the message that announces it."""
+        assert chat.topics is not None
+        body = {"forum_topic_created": {"name": name, "icon_color": 7_322_096}}
+        announced = self.post(Message(chat.id, 0, BOT, self.now(), kind="service", service=body))
+        chat.topics[str(announced.message_id)] = name
+        self.add_chat(chat)
+        return announced.message_id
 
     def find_user(self, user_id: int) -> dict[str, Any] | None:
         """The Bot API form of a user whom the bot can mention."""
@@ -110,7 +121,8 @@ class World:
     def chat_json(self, chat: Chat) -> dict[str, Any]:
         """The Bot API's `Chat`."""
         if chat.type != "private":
-            return {"id": chat.id, "type": chat.type, "title": chat.title}
+            forum = {"is_forum": True} if chat.topics is not None else {}
+            return {"id": chat.id, "type": chat.type, "title": chat.title, **forum}
         user = self.users[chat.user_id or chat.id]
         return {
             "id": chat.id, "type": "private", "first_name": user.first_name, "last_name": user.last_name,
@@ -132,6 +144,8 @@ class World:
             "show_caption_above_media": message.caption_above or None,
         }  # fmt: skip
         body |= {name: value for name, value in optional.items() if value is not None}
+        if message.thread_id is not None:
+            body |= {"message_thread_id": message.thread_id, "is_topic_message": True}
         if message.reply_to and not nested:
             replied = self.history.message(message.chat_id, message.reply_to)
             body |= {"reply_to_message": self.message_json(replied, nested=True)} if replied else {}
@@ -140,6 +154,8 @@ class World:
     def _content_json(self, message: Message) -> dict[str, Any]:
         if message.kind == "pin":
             return self._pin_json(message)
+        if message.kind == "service":
+            return dict(message.service or {})
         body: dict[str, Any] = {}
         text, entities = ("text", "entities") if message.kind == "text" else ("caption", "caption_entities")
         if message.kind != "text":
@@ -177,7 +193,7 @@ class World:
             "edit_date": message.edit_date,
             "from": {"id": message.sender_id or self.bot.id, "name": name, "is_bot": sender is None},
             "text": message.text if is_text else None,
-            "caption": None if is_text or message.kind == "pin" else message.text,
+            "caption": None if is_text or message.kind in ("pin", "service") else message.text,
             "html": render(message.text, message.entities),
             "photo_url": None, "document_url": None, "document_name": None, "document_size": None,
             "photo_width": None, "photo_height": None,

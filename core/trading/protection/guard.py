@@ -115,10 +115,8 @@ class Guard:
         return self._level(self.spec.take_profit, self.entry, self.sign) if self.spec else None
 
     def _level(self, distance: Distance | None, base: Decimal, direction: int) -> Decimal | None:
-        away = None if distance is None else distance.of(base, self.atr)
-        if away is None:
-            return None
-        return max(self.instrument.round_price(base + direction * away), self.instrument.tick)
+        level = None if distance is None else distance.level(base, direction, self.atr)
+        return None if level is None else max(self.instrument.round_price(level), self.instrument.tick)
 
     @property
     def waits_for_atr(self) -> bool:

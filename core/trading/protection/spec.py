@@ -27,9 +27,10 @@ class _Frozen(BaseModel):
 
 
 class Distance(_Frozen):
-    """How far from a price; exactly one of the three."""
+    """How far from a price, or the price itself; exactly one of the four."""
 
     amount: Positive | None = Field(None, description="In price units.")
+    price: Positive | None = Field(None, description="The price itself, wherever the position was opened.")
     percent: Annotated[Decimal, Field(gt=0, lt=100, allow_inf_nan=False)] | None = Field(
         None, description="In % of the price."
     )
@@ -39,12 +40,21 @@ class Distance(_Frozen):
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        if sum(each is not None for each in (self.amount, self.percent, self.atr)) != 1:
-            raise ValueError("give exactly one of amount, percent and atr")
+        if sum(each is not None for each in (self.amount, self.price, self.percent, self.atr)) != 1:
+            raise ValueError("give exactly one of amount, price, percent and atr")
         return self
+
+    def level(self, base: Decimal, direction: int, atr: Decimal | None) -> Decimal | None:
+        """The price so far above (1) or below (-1) `base`; None while the average true range is not known."""
+        if self.price is not None:
+            return self.price
+        away = self.of(base, atr)
+        return None if away is None else base + direction * away
 
     def of(self, price: Decimal, atr: Decimal | None) -> Decimal | None:
         """The distance in price units; None while the average true range is not known."""
+        if self.price is not None:
+            return abs(price - self.price)
         if self.amount is not None:
             return self.amount
         if self.percent is not None:
@@ -55,6 +65,8 @@ class Distance(_Frozen):
     def __str__(self) -> str:
         if self.percent is not None:
             return f"{self.percent.normalize():f} %"
+        if self.price is not None:
+            return f"at {self.price.normalize():f}"
         return f"{self.atr.normalize():f} ATR" if self.atr is not None else f"{self.amount or 0:f}"
 
 
@@ -73,6 +85,8 @@ class ExitSpec(_Frozen):
     def _something(self) -> Self:
         if not self.model_dump(exclude_none=True):
             raise ValueError("name at least one of stop_loss, take_profit, trailing, max_bars and max_hours")
+        if self.trailing is not None and self.trailing.price is not None:
+            raise ValueError("a trailing stop is a distance, not a price")
         return self
 
     @property

@@ -110,10 +110,10 @@ class VenueSide:
     async def _change(self, step: Change) -> None:
         """Change a resting exit; one that the venue will not change is cancelled, and placed anew by the next step."""
         order, price = step.order, step.price
-        prices = {"stop_price": price} if order.type is not OrderType.LIMIT else {"limit_price": price}
+        limit, stop = (price, None) if order.type is OrderType.LIMIT else (None, price)
         try:
             await self._desk.orders.modify(
-                order.id, quantity=step.quantity, reason=f"exit: {step.reason}", **(prices if price else {})
+                order.id, quantity=step.quantity, limit_price=limit, stop_price=stop, reason=f"exit: {step.reason}"
             )
         except Rejected:
             await self._desk.orders.cancel(order.id, "exit: the venue would not change it")

@@ -49,13 +49,14 @@ def closed(guard: Guard, leg: Leg, fills: Sequence[FillRow]) -> Alert:
     verb = "Bought" if fills[0].side == Side.BUY else "Sold"
     title = f"{_DONE[leg]}: {verb} {plain(quantity)} {guard.symbol} at {plain(price)} ({level_of(guard, leg)})"
     body = f"{guard.strategy} opens nothing in {guard.symbol} until it wishes something else."
-    return Alert("exit", Severity.WARNING, title, body)
+    return Alert("exit", Severity.WARNING, title, body, strategy=guard.strategy)
 
 
 def gap(guard: Guard, leg: Leg, price: Decimal) -> Alert:
     """The price was past the level when we looked again."""
     title = f"Past the {level_of(guard, leg)} while we were away: closing {held(guard)}"
-    return Alert("exit", Severity.WARNING, title, f"{guard.strategy}: the market is at {plain(price)}.")
+    body = f"{guard.strategy}: the market is at {plain(price)}."
+    return Alert("exit", Severity.WARNING, title, body, strategy=guard.strategy)
 
 
 def venue_fails(guard: Guard, leg: Leg, reason: str) -> Alert:

@@ -32,9 +32,7 @@ class Person:
         """Say `text`; (seconds until the page has the bot's message with `expected` in it, that message)."""
         self.catch_up()
         begin = time.perf_counter()
-        body = json.dumps({"user_id": self._number, "chat_id": self._number, "text": text})
-        self._http.request("POST", "/sandbox/messages", body, HEADERS)
-        said = json.loads(self._http.getresponse().read())["message_id"]
+        said = self.say(text)
         heard: list[str] = []
         while time.perf_counter() - begin < within:
             for event in self._news(2):
@@ -46,6 +44,12 @@ class Person:
                 if is_reply:
                     heard.append(f"{time.perf_counter() - begin:.0f} s: {shown[:70]!r}")
         raise NoAnswer(f"{text}: no {expected!r} within {within:g} s; heard {heard[:8]}")
+
+    def say(self, text: str) -> int:
+        """Say `text` and wait for nothing; the number of the message."""
+        body = json.dumps({"user_id": self._number, "chat_id": self._number, "text": text})
+        self._http.request("POST", "/sandbox/messages", body, HEADERS)
+        return int(json.loads(self._http.getresponse().read())["message_id"])
 
     def catch_up(self) -> None:
         """Forget what has been said so far."""

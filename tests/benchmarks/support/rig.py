@@ -89,8 +89,8 @@ def intent(
 ) -> OrderIntent:
     """A person's order for a signed quantity: at the market, or at `limit` until cancelled."""
     return OrderIntent(
-        account=made.desk.account,
-        instrument=made.desk.portfolio.instruments[symbol],
+        account=made.floor.first.account,
+        instrument=made.floor.first.portfolio.instruments[symbol],
         side=Side.BUY if quantity > 0 else Side.SELL,
         quantity=Decimal(abs(quantity)),
         at=made.trading_clock.now(),
@@ -105,10 +105,10 @@ def intent(
 
 async def send(made: Engine, wish: OrderIntent) -> LiveOrder:
     """Through the gate to the venue, as the pipeline does it. Raises if the gate denies or the venue refuses."""
-    verdict = made.desk.gate.review(wish, made.desk.view())
+    verdict = made.floor.first.gate.review(wish, made.floor.first.view())
     if not isinstance(verdict, Approved):
         raise RuntimeError(f"denied: {verdict}")
-    order = await made.desk.orders.submit(verdict)
+    order = await made.floor.first.orders.submit(verdict)
     if not order.venue_order_id:
         raise RuntimeError(f"not accepted: {order.state}")
     return order

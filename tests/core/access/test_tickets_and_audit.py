@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.access.audit import Audit, line_hash, printable, verify
-from core.access.roles import CONSOLE, Actor, Permission, Role, needed_role
+from core.access.roles import CONSOLE
 from core.access.tickets import TicketProblem, TicketRefused, TicketRequest, Tickets
 from core.clock import Ids, ManualClock
 from core.store.database import Database, transaction
@@ -143,10 +143,3 @@ def test_what_is_written_is_one_printable_line(text: str) -> None:
     """Whatever came from chat."""
     assert printable(text).isprintable()
     assert len(printable(text)) <= 500
-
-
-def test_each_role_may_all_that_the_one_before_may() -> None:
-    """And the lowest role that holds a permission is told right."""
-    for permission in Permission:
-        allowed = [role for role in Role if Actor("1", "x", role).may(permission)]
-        assert allowed == [role for role in Role if role >= needed_role(permission)]

@@ -73,11 +73,12 @@ async def statuses() -> list[tuple[str, str, int]]:
 
 async def test_the_gravest_first_then_the_oldest(post: Post) -> None:
     """After an outage everything arrives in order of severity and age."""
-    for severity in (Severity.INFO, Severity.CRITICAL, Severity.WARNING, Severity.INFO, Severity.CRITICAL):
-        await post.add("note", severity, f"{severity}")
+    grave = (Severity.INFO, Severity.CRITICAL, Severity.WARNING, Severity.INFO, Severity.CRITICAL)
+    for number, severity in enumerate(grave):
+        await post.add("note", severity, f"{severity} {number}")
     async with post.running():
         await post.until(lambda: len(post.channel.sent) == 5)
-    assert post.channel.titles() == ["CRITICAL", "CRITICAL", "WARNING", "INFO", "INFO"]
+    assert post.channel.titles() == ["CRITICAL 1", "CRITICAL 4", "WARNING 2", "INFO 0", "INFO 3"]
     assert [message.ids[0] for _, message in post.channel.sent] == [2, 5, 3, 1, 4]
 
 
@@ -85,8 +86,10 @@ async def test_a_thousand_infos_never_delay_a_critical(post: Post) -> None:
     """It waits for the one message that is on its way, whatever else is queued."""
     await AlertRow.bulk_create(
         [
-            AlertRow(kind="note", severity="INFO", title="info", body="", market_at=clock_now(post), at=clock_now(post))
-            for _ in range(1000)
+            AlertRow(
+                kind="note", severity="INFO", title=f"i{n}", body="", market_at=clock_now(post), at=clock_now(post)
+            )
+            for n in range(1000)
         ]
     )
     await DeliveryRow.bulk_create(

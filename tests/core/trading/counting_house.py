@@ -158,4 +158,4 @@ class CountingHouse:
         assert not (found := await self.violations()), "\n".join(map(str, found))
 
     async def hash(self) -> str:
-        return await state_hash(self.portfolio.balances, order_lines(from_history=False))
+        return await state_hash(self.portfolio.balances, order_lines("main", from_history=False))

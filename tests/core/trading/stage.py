@@ -24,12 +24,14 @@ from core.store.ledger import load_balances, sums_of_entries
 from core.store.models import AlertRow, FillRow, OrderRow
 from core.strategy.conflicts import Policy, Wish
 from core.trading.desk import Desk, Surroundings
+from core.trading.floor import Floor, Place
 from core.trading.invariants import Violation, check_books, check_free
 from core.trading.ledger import EXACT
 from core.trading.market import Market
 from core.trading.pipeline import Pipeline
 from core.trading.profit import profits
 from core.trading.protection.spec import ExitSpec, Source
+from core.trading.sweep import Errand, Sweeper, SweepReport
 from core.trading.switch import TradingSwitch
 from core.views import StrategyStatus
 from risk.gate import RiskGate
@@ -37,6 +39,7 @@ from risk.intent import OrderIntent, Origin
 from risk.limits import RiskLimits
 from risk.sizer import build_sizer
 from risk.verdict import Approved
+from risk.view import TradingState
 from tests.core.trading.faulty_broker import Faulty
 from tests.databases import database_url
 
@@ -104,7 +107,7 @@ class Strategies:
     def want(self, name: str, exposure: float, symbol: str = "ACME") -> None:
         self.instances.setdefault(name, Instance(name)).exposures[symbol] = exposure
 
-    def wishes(self, symbol: str) -> list[Wish]:
+    def wishes(self, symbol: str, names: Any = None) -> list[Wish]:
         live = (StrategyStatus.RUNNING, StrategyStatus.PAUSED)
         each = [one for one in self.instances.values() if one.status in live and symbol in one.exposures]
         return [Wish(one.name, one.exposures[symbol], one.priority) for one in each]
@@ -124,10 +127,10 @@ class Strategies:
         self.instances[name].status = StrategyStatus.PAUSED
         return paused
 
-    async def decide(self, bars: Any) -> list[Any]:
+    async def decide(self, bars: Any, names: Any = None) -> list[Any]:
         return []
 
-    async def write(self) -> Any:
+    async def write(self, names: Any = None) -> Any:
         """Nothing to store."""
         return lambda: None
 
@@ -184,9 +187,13 @@ class Stage:
             self.market,
             policy=self.policy,
             alerts=self.alerts,
-            clock=self.wall,
             trading_clock=self.market_clock,
         )
+
+    @property
+    def floor(self) -> Floor:
+        """The desk as the only one of its floor."""
+        return Floor([Place(self.desk, self.pipeline, "paper", tuple(self.strategies.instances))])
 
     async def start(self) -> None:
         """Recover as the engine does, and listen."""
@@ -244,7 +251,15 @@ class Stage:
         """The strategies look."""
         price = self.market.quotes[symbol].last
         at = self.market_clock.now()
-        await self.pipeline.on_bars({symbol: Bar(symbol, at, price, price, price, price)})
+        await self.decide({symbol: Bar(symbol, at, price, price, price, price)})
+
+    async def decide(self, bars: Mapping[str, Bar]) -> None:
+        """A round of the strategies, as `core.rounds` makes it."""
+        self.strategies.observe(bars.values())
+        await self.pipeline.prepare(bars)
+        if self.desk.state_for() is not TradingState.HALTED:
+            await self.strategies.decide(bars)
+            await self.pipeline.order(bars)
 
     async def round(self, price: object, symbol: str = "ACME") -> None:
         """Strategies decide at `price`, then the market trades there once more."""
@@ -277,6 +292,11 @@ class Stage:
 
     async def submit(self, quantity: object, **more: Any) -> Any:
         return await self.desk.orders.submit(self.approve(quantity, **more))
+
+    async def sweep(self, reason: str = "test", *, seconds: float = 5.0) -> SweepReport:
+        """Cancel everything once, exits of people too, as a kill does."""
+        flattens = {order.id for order in self.desk.orders.open_orders if order.origin == Origin.FLATTEN}
+        return await Sweeper(self.broker, self.desk.orders, seconds=seconds).sweep(Errand(reason, doomed=flattens))  # type: ignore[arg-type]
 
     def held(self, strategy: str, symbol: str = "ACME") -> Decimal:
         return self.desk.portfolio.lot(strategy, symbol).quantity

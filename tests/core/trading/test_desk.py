@@ -190,8 +190,8 @@ async def test_everything_is_cancelled_by_the_venues_own_list_incident_38(stage:
     for _ in range(3):
         await stage.submit(1, limit=90)
     await stage.paper.place_order(external("someone"))
-    lines = await stage.desk.cancel_everything("test")
-    assert (len(lines), lines[-1]) == (5, "main: no open orders")
+    report = await stage.sweep()
+    assert (len(report.orders), report.summary) == (4, "main: no open orders (4 cancelled)")
     assert await stage.paper.get_open_orders() == ()
 
 
@@ -199,39 +199,38 @@ async def test_one_order_that_cannot_be_cancelled_keeps_no_other(stage: Stage) -
     for _ in range(3):
         await stage.submit(1, limit=90)
     stage.broker.plan("cancel", "no", RuntimeError("a fault of ours"), *["ok"] * 9)
-    lines = await stage.desk.cancel_everything("test")
-    assert lines[-1] == "main: no open orders"
+    assert (await stage.sweep()).is_empty
     assert await stage.paper.get_open_orders() == ()
 
 
 async def test_a_venue_without_a_list_is_cancelled_by_what_we_know(stage: Stage) -> None:
     await stage.submit(1, limit=90)
-    stage.broker.plan("open", "down")
-    lines = await stage.desk.cancel_everything("test")
-    assert lines[-1].startswith("🔴")
+    stage.broker.plan("open", *["down"] * 9)
+    report = await stage.sweep(seconds=0.05)
+    assert (report.is_empty, report.trouble) == (False, "open orders cannot be listed: the line is down")
     assert await stage.paper.get_open_orders() == ()
 
 
-async def test_an_order_that_stays_open_is_reported_as_such(stage: Stage, monkeypatch) -> None:
-    monkeypatch.setattr("core.trading.cancelling._FIRST_PAUSE", 0)
+async def test_an_order_that_stays_open_is_reported_as_such(stage: Stage) -> None:
     await stage.submit(1, limit=90)
-    stage.broker.plan("cancel", *["no"] * 5)
-    lines = await stage.desk.cancel_everything("test")
-    assert lines[-1] == "🔴 main: 1 orders may still be open"
+    stage.broker.plan("cancel", *["no"] * 9)
+    report = await stage.sweep(seconds=0.05)
+    assert report.summary == "🔴 main: KILL INCOMPLETE (1 may still be open)"
+    assert report.problems == ("🔴 Buy 1 ACME at 90: NO: the venue says no",)
 
 
-async def test_halting_while_an_order_is_in_flight_cancels_it(stage: Stage, monkeypatch) -> None:
-    monkeypatch.setattr("core.trading.cancelling._FIRST_PAUSE", 0.001)
+async def test_halting_while_an_order_is_in_flight_cancels_it(stage: Stage) -> None:
+    stage.desk.sweeper.seconds = 0.1
     stage.broker.plan("place", "hang")
     sending = asyncio.create_task(stage.submit(10))
     while not stage.broker.count("place"):
         await asyncio.sleep(0.001)
     await stage.desk.halt_for("TEST", "test")
-    assert "HALT INCOMPLETE: orders may still be open" in await stage.told("halt")
+    assert "KILL INCOMPLETE: main" in await stage.told("halt")
     stage.broker.gate.set()
     await sending
-    stage.wall.advance(31)
-    await stage.desk.sweep()
+    stage.wall.advance(1)
+    await stage.desk.killing.tend()
     assert await stage.paper.get_open_orders() == ()
     assert not stage.desk.orders.open_orders
 

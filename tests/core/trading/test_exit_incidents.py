@@ -114,7 +114,7 @@ async def test_cancel_everything_takes_conditional_orders_too_incident_38(build,
     await enter(stage)
     await stage.switch.set(GLOBAL, TradingState.HALTED, "test", "test")
     stage.broker.plan("cancel", *faults)
-    await stage.desk.cancel_everything("halt")
+    await stage.sweep("halt")
     for _ in range(3):
         await look(stage, 100)
     assert await at_venue(stage) == []
@@ -132,7 +132,7 @@ async def test_a_resume_past_the_stop_closes_at_once_incident_38(build) -> None:
     stage = await guarded(build, STOP)
     await enter(stage)
     await stage.switch.set(GLOBAL, TradingState.HALTED, "test", "test")
-    await stage.desk.cancel_everything("halt")
+    await stage.sweep("halt")
     await look(stage, 90)
     await stage.switch.set(GLOBAL, TradingState.ACTIVE, "", "test")
     await stage.bar()

@@ -97,7 +97,7 @@ async def test_the_daily_look_sees_everything(traded: Stage, damage: Any, found:
 
 async def test_a_violation_halts_tells_and_is_written_down_once(traded: Stage) -> None:
     """CRITICAL, with the name of the rule, and nothing trades."""
-    watch = BooksWatch(traded.desk, traded.alerts, Audit(traded.wall))
+    watch = BooksWatch(traded.floor, traded.alerts, Audit(traded.wall))
     await watch.look()
     assert traded.switch.state_for("main") is TradingState.ACTIVE
     await balance("1")

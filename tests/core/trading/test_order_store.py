@@ -164,7 +164,7 @@ async def _cancel(stage: Stage, how: str) -> Any:
         case "cancel":
             return await stage.desk.orders.cancel(order.id, "test")
         case "sweep":
-            return await stage.desk.cancel_everything("test", rounds=1)
+            return await stage.sweep("test", seconds=0)
         case _:
             return await stage.pipeline.cancel_orders_of({"alpha"}, "test")
 
@@ -199,30 +199,19 @@ async def test_what_a_halt_has_left_is_cancelled_again_but_not_a_persons_exits(s
     await stage.submit(10)
     await stage.tick(100)
     stuck = await stage.submit(1, limit=90)
-    stage.broker.plan("open", *["down"] * 5)
-    stage.broker.plan("cancel", *["down"] * 5)
+    stage.desk.sweeper.seconds = 0.05
+    stage.broker.plan("open", *["down"] * 9)
+    stage.broker.plan("cancel", *["down"] * 9)
     await stage.desk.halt_for("TEST", "test")
     exit_order = await stage.submit(-10, limit=110, origin=Origin.FLATTEN, reduce_only=True)
     stage.broker.forgive()
-    stage.wall.advance(31)
-    await stage.desk.sweep()
+    stage.wall.advance(1)
+    await stage.desk.killing.tend()
     assert (stuck.state, exit_order.state) == (S.CANCELLED, S.WORKING)
     assert (await stage.told("halt"))[1:] == [
-        "HALT INCOMPLETE: orders may still be open",
-        "Halt complete: no orders are open any more",
+        "KILL INCOMPLETE: main",
+        "KILL COMPLETE: main",
     ]
-
-
-async def test_an_incomplete_halt_is_told_again_less_and_less_often(stage: Stage) -> None:
-    await stage.submit(1, limit=90)
-    stage.broker.plan("open", *["down"] * 99)
-    stage.broker.plan("cancel", *["down"] * 99)
-    await stage.desk.halt_for("TEST", "test")
-    for _ in range(20):  # ten minutes
-        stage.wall.advance(30)
-        await stage.desk.sweep()
-    told = (await stage.told("halt")).count("HALT INCOMPLETE: orders may still be open")
-    assert told == 4  # at once, after one minute, three, seven
 
 
 # --- rows ------------------------------------------------------------------------------------------

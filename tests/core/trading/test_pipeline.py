@@ -117,7 +117,7 @@ async def test_while_halted_nothing_trades_but_a_flatten(stage: Stage) -> None:
     assert len(await stage.orders()) == 1
     verdict = await stage.pipeline.flatten("ACME", stage.desk.closing()["ACME"], "test")
     assert isinstance(verdict, Approved)
-    await stage.desk.sweep()  # cancels leftovers of a halt, but not a person's exit
+    await stage.desk.killing.tend()  # cancels leftovers of a halt, but not a person's exit
     await stage.tick(100)
     assert stage.desk.portfolio.quantity("ACME") == 0
 
@@ -212,7 +212,7 @@ async def test_a_restart_does_not_size_anew_what_is_held(stage: Stage) -> None:
 async def test_without_a_price_an_exit_still_goes_and_an_entry_waits(stage: Stage) -> None:
     stage.strategies.want("alpha", 1.0)
     del stage.market._quotes["ACME"]
-    await stage.pipeline.on_bars({"ACME": None})
+    await stage.decide({"ACME": None})
     assert await stage.orders() == []
     await stage.round(100)
     assert stage.held("alpha") == 10

@@ -114,7 +114,7 @@ class Brackets(RuleBasedStateMachine):
         assert self.stage
         await self.stage.switch.set(GLOBAL, state, "test", "test")
         if state is TradingState.HALTED:
-            await self.stage.desk.cancel_everything("halt", rounds=1)
+            await self.stage.sweep("halt", seconds=0)
         await self.stage.pipeline.keep()
 
     @rule()

@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.sandbox.server.entities.text import Formatted, formatted
 from bot.sandbox.server.errors import ApiError, bad_request
-from bot.sandbox.server.model import BOT, Chat, Message
+from bot.sandbox.server.model import BOT, CLOSED, MEMBERS, Chat, Message
 from bot.sandbox.server.params import Params, boolean
 from bot.sandbox.server.world import World
 
@@ -36,6 +36,10 @@ class Call:
     def writable_chat(self) -> Chat:
         """The chat, where the bot may write; raises `ApiError` 403 otherwise."""
         chat = self.chat()
+        if chat.moved_to is not None:
+            raise ApiError(400, "Bad Request: group chat was upgraded to a supergroup chat", moved_to=chat.moved_to)
+        if chat.is_group and chat.bot_status not in MEMBERS:
+            raise ApiError(403, f"Forbidden: bot was kicked from the {chat.type} chat")
         if chat.id in self.world.faults.blocked:
             raise ApiError(403, "Forbidden: bot was blocked by the user")
         if not chat.started:
@@ -44,6 +48,8 @@ class Call:
 
     def charge(self, chat: Chat, cost: int = 1) -> None:
         """Count messages against the rate limits; raises `ApiError` 429."""
+        if seconds := self.world.faults.throttled.get(chat.id):
+            raise ApiError(429, f"Too Many Requests: retry after {seconds}", retry_after=seconds)
         self.world.meter.charge(chat.id, group=chat.is_group, cost=cost)
 
     def message(self, chat: Chat, purpose: str) -> Message:
@@ -59,7 +65,7 @@ class Call:
     def own_message(self, chat: Chat) -> Message:
         """A message of the bot that it may edit; raises `ApiError`."""
         message = self.message(chat, "edit")
-        if message.sender_id != BOT or message.kind == "pin":
+        if message.sender_id != BOT or message.kind in ("pin", "service"):
             raise bad_request("message can't be edited")
         return message
 
@@ -120,7 +126,20 @@ class Call:
             self.world.now(),
             reply_to=self.reply_to(chat),
             protected=self.params.flag("protect_content"),
+            thread_id=self.thread(chat),
         )
+
+    def thread(self, chat: Chat) -> int | None:
+        """The topic that the call names; raises `ApiError` when it is not there, or closed."""
+        number = self.params.integer("message_thread_id")
+        if not number:
+            return None
+        name = (chat.topics or {}).get(str(number))
+        if name is None:
+            raise bad_request("message thread not found")
+        if name.endswith(CLOSED):
+            raise bad_request("TOPIC_CLOSED")
+        return number
 
     def sent(self, message: Message) -> dict[str, Any]:
         """Post the message; the Bot API's form of it."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from bot.sandbox.server.errors import bad_request
 from bot.sandbox.server.methods.call import Call, method
+from bot.sandbox.server.model import CLOSED, MEMBERS
 
 _REACTION_LIMIT = 11
 
@@ -88,4 +89,58 @@ def unpin_chat_message(call: Call) -> bool:
 def unpin_all_chat_messages(call: Call) -> bool:
     """Take away every pin."""
     call.world.unpin(call.chat().id, None)
+    return True
+
+
+_LONGEST_TOPIC = 128
+_ICON_COLOR = 7_322_096
+
+
+@method("createForumTopic")
+def create_forum_topic(call: Call) -> dict[str, Any]:
+    """A new topic of a forum, for which the bot must be an administrator."""
+    chat = call.writable_chat()
+    name = call.params.text("name").strip()
+    if not 0 < len(name) <= _LONGEST_TOPIC:
+        raise bad_request("TOPIC_TITLE_EMPTY" if not name else "topic name is too long")
+    if chat.topics is None:
+        raise bad_request("the chat is not a forum")
+    if chat.bot_status != "administrator":
+        raise bad_request("not enough rights to create a topic")
+    return {"message_thread_id": call.world.add_topic(chat, name), "name": name, "icon_color": _ICON_COLOR}
+
+
+@method("closeForumTopic")
+def close_forum_topic(call: Call) -> bool:
+    """Nobody but administrators writes there any more."""
+    chat = call.writable_chat()
+    number = call.thread(chat)
+    if number is None or chat.topics is None:
+        raise bad_request("message thread not found")
+    chat.topics[str(number)] += CLOSED
+    call.world.add_chat(chat)
+    return True
+
+
+@method("deleteForumTopic")
+def delete_forum_topic(call: Call) -> bool:
+    """The topic is gone."""
+    chat = call.writable_chat()
+    number = str(call.params.integer("message_thread_id"))
+    if chat.topics is None or number not in chat.topics:
+        raise bad_request("message thread not found")
+    del chat.topics[number]
+    call.world.add_chat(chat)
+    return True
+
+
+@method("leaveChat")
+def leave_chat(call: Call) -> bool:
+    """The bot leaves a group."""
+    chat = call.chat()
+    if not chat.is_group:
+        raise bad_request("chat member status can't be changed in private chats")
+    if chat.bot_status in MEMBERS:
+        chat.bot_status = "left"
+        call.world.add_chat(chat)
     return True

@@ -1,0 +1,123 @@
+"""How an order by hand looks before it is sent: what it is, costs and does, and what the gate says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+
+from bot import html, states
+from bot.command import Call
+from bot.figures import UNKNOWN, bar, clip, market_day, money, percent, price, quantity, ratio, span, table
+from bot.html import Html
+from bot.states import SIDES
+from core.views import LimitChange, OrderPreview
+from risk.view import TradingState
+
+_BASIS = {
+    "book": "from the order book",
+    "shallow": "from an order book that is too shallow",
+    "quote": "by the quote: no order book",
+    "own": "its own price, once it is reached",
+    "nothing": "no price is known",
+}
+_OLD_SECONDS = 10
+_MOST_NOTES = 6
+
+
+def render_preview(view: OrderPreview, call: Call) -> Html:
+    """The order first, then its cost, then what it changes, then the verdict."""
+    return html.lines(
+        html.text("🔁 ", html.bold("Look again: "), html.bold(view.changed)) if view.changed else html.EMPTY,
+        html.text(f"{SIDES[view.side]} ", html.bold(f"{quantity(view.quantity)} {view.symbol}"), " ", terms_of(view)),
+        html.text(_manner(view, call)),
+        html.text("🛡 with ", view.exits) if view.exits else html.EMPTY,
+        html.text("🧪 SIMULATED · " if view.simulated else "💰 REAL MONEY · ", view.account, " · for ", view.owner),
+        "",
+        table(_cost(view)),
+        html.italic(f"Price {_BASIS[view.basis]}. {_market(view)}"),
+        table(_positions(view), head=("", "now", "after")),
+        _limits(view),
+        *(html.text("▫️ ", note) for note in view.notes[:_MOST_NOTES]),
+        verdict_line(view),
+    )
+
+
+def terms_of(view: OrderPreview) -> str:
+    """`at market`, `limit 98.50`, `stop 105.00 limit 106.00`, `trailing 2 %`."""
+    parts: list[str] = []
+    if view.stop_price is not None:
+        parts.append(f"{'take profit' if view.type.takes_profit else 'stop'} {price(view.stop_price)}")
+    if view.limit_price is not None:
+        parts.append(f"limit {price(view.limit_price)}")
+    if view.trail is not None:
+        parts.append(f"trailing by {price(view.trail)}")
+    if view.trail_percent is not None:
+        parts.append(f"trailing by {quantity(view.trail_percent)} %")
+    return " ".join(parts) or "at market"
+
+
+def _manner(view: OrderPreview, call: Call) -> str:
+    until = "" if view.expires_at is None else f" until {market_day(view.expires_at, call.time_zone)}"
+    flags = [word for word, on in (("post-only", view.post_only), ("reduce-only", view.reduce_only)) if on]
+    how = {"day": "good for the day", "gtc": "good till cancelled", "gtd": "good", "ioc": "immediate or cancel"}
+    return " · ".join([how.get(view.time_in_force, "fill or kill") + until, *flags])
+
+
+def _cost(view: OrderPreview) -> Iterator[tuple[str, str]]:
+    if view.bid is not None and view.ask is not None:
+        yield "Bid / ask", f"{price(view.bid)} / {price(view.ask)}"
+    yield "Price", price(view.price)
+    if view.worst_price is not None and view.worst_price != view.price:
+        yield "Worst part", price(view.worst_price)
+    yield "Value", money(view.value, view.currency)
+    if view.slippage_bps is not None:
+        yield f"Slippage {view.slippage_bps:.1f} bp", money(view.slippage_cost, view.currency)
+    yield "Fee", money(view.fee, view.currency) if view.fee is not None else "not told"
+
+
+def _market(view: OrderPreview) -> str:
+    if view.quote_age is None:
+        return "No quote."
+    return f"The quote is {span(timedelta(seconds=view.quote_age))} old." if view.quote_age > _OLD_SECONDS else ""
+
+
+def _positions(view: OrderPreview) -> Iterator[tuple[str, str, str]]:
+    yield clip(view.owner, 12), quantity(view.held), quantity(view.held_after)
+    if (view.account_held, view.account_after) != (view.held, view.held_after):
+        yield "Account", quantity(view.account_held), quantity(view.account_after)
+    yield "Gross", _rounded(view.gross[0]), _rounded(view.gross[1])
+    yield "Net", _rounded(view.net[0]), _rounded(view.net[1])
+    yield "Leverage", _times(view.leverage[0]), _times(view.leverage[1])
+
+
+def _rounded(amount: Decimal | None) -> str:
+    return UNKNOWN if amount is None else f"{amount:,.0f}"
+
+
+def _times(value: Decimal | None) -> str:
+    return UNKNOWN if value is None else f"{ratio(float(value))}x"
+
+
+def _limits(view: OrderPreview) -> Html:
+    """The fullest limits after it, as bars."""
+    rows = [f"{bar(row.fraction_after)} {_from_to(row)} {clip(row.title, 12)}" for row in view.limits]
+    return html.pre(rows) if rows else html.EMPTY
+
+
+def _from_to(row: LimitChange) -> str:
+    return f"{percent(row.fraction_before, 0):>4} → {percent(row.fraction_after, 0):>4}"
+
+
+def verdict_line(view: OrderPreview) -> Html:
+    """What the gate would say now."""
+    if view.state is TradingState.HALTED:
+        return html.text(
+            states.TRADING[view.state], " ", html.bold("Trading is halted: "), "only a flatten closes anything."
+        )
+    if not view.code:
+        return html.text("✅ ", html.bold("The gate would let it pass."))
+    largest = f" Largest that passes: {quantity(view.largest)}." if view.largest > 0 else ""
+    return html.lines(
+        html.text("⛔ ", html.bold(f"The gate says no: {view.code}")), html.text(view.objection, ".", largest)
+    )

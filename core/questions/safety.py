@@ -1,0 +1,86 @@
+"""Risk: states, baselines and limits; and what flattening would do."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from decimal import Decimal
+
+from brokers.money import ZERO
+from core.questions.asking import Asking, measured_since
+from core.rows import limit_title, limit_value
+from core.trading.desk import Desk
+from core.views import FlattenPreview, LimitRow, RiskScreenView, ScopeState
+from risk.rule import all_rules
+from risk.usage import limit_usage
+
+
+class SafetyQuestions(Asking):
+    """How much may still go wrong."""
+
+    async def risk(self, account: str = "", accounts: Collection[str] | None = None) -> RiskScreenView:
+        """States, baselines, limits and their use, of one account. Raises `UnknownName`."""
+        desk = self._desk(account, accounts)
+        view, limits = desk.view(), desk.gate.limits
+        return RiskScreenView(
+            state=self._engine.switch.gravest(desk.account).state,
+            scopes=self._scopes(desk),
+            equity=view.equity,
+            day_start_equity=view.day_start_equity,
+            peak_equity=view.peak_equity,
+            currency=desk.currency,
+            usage=tuple(
+                LimitRow(each.code, each.title, each.value, each.limit, each.fraction)
+                for each in limit_usage(view, limits)
+            ),
+            limits={
+                limit_title(each): limit_value(each, getattr(limits, each), desk.currency)
+                for each in type(limits).model_fields
+            },
+            rules={each.code: each.title for each in all_rules()},
+            measured_since=await measured_since(desk.account),
+            account=self._named(desk),
+        )
+
+    def _scopes(self, desk: Desk) -> tuple[ScopeState, ...]:
+        """What concerns this account: the house, the account, its instruments and its strategies."""
+        floor = self._engine.floor
+
+        def concerns(scope: str) -> bool:
+            kind, _, rest = scope.partition(":")
+            if kind in ("account", "instrument"):
+                owner = rest.split("/", 1)[0]
+                return owner == desk.account or (floor.is_single and owner not in floor)
+            others = {name for each in floor if each is not desk for name in floor.strategies_of(each.account)}
+            return kind != "strategy" or rest not in others
+
+        settings = self._engine.switch.settings
+        return tuple(
+            ScopeState(scope, each.state, each.reason, each.by, each.at)
+            for scope, each in settings.items()
+            if concerns(scope)
+        )
+
+    async def flatten_preview(
+        self, strategy: str = "", account: str = "", accounts: Collection[str] | None = None
+    ) -> FlattenPreview:
+        """What flattening a strategy, an account, or everything, would trade. Raises `UnknownName`."""
+        self._check_known(strategy, accounts)
+        desks = self._engine.floor.chosen(account, accounts)
+        currencies = {desk.currency for desk in desks}
+        one = len(currencies) == 1
+        orders = [
+            (symbol, units, value if one else None)
+            for desk in desks
+            for symbol, units, value in _closing(desk, strategy, named=len(desks) > 1)
+        ]
+        return FlattenPreview(strategy or account or "everything", tuple(orders), currencies.pop() if one else "")
+
+
+def _closing(desk: Desk, strategy: str, *, named: bool) -> list[tuple[str, Decimal, Decimal | None]]:
+    """The orders that would close what is held: symbol (with its account, if `named`), signed units, value."""
+    found = []
+    for symbol, parts in desk.closing(strategy).items():
+        quantity, mark = sum(parts.values(), ZERO), desk.portfolio.marks.get(symbol)
+        shown = f"{desk.account} {symbol}" if named else symbol
+        found.append((shown, quantity, None if mark is None else abs(quantity) * mark))
+    return found

@@ -1,0 +1,76 @@
+"""Orders and cancels by hand, inside the pipeline's turn: through the same gate and order manager as all others."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from core.store.along import Along
+from core.trading.by_hand.wishes import Together, Wish, Wishes
+from core.trading.desk import Desk
+from core.trading.goals import Goal, Goals
+from core.trading.live_order import MANUAL, LiveOrder
+from core.trading.protection.protector import Protector
+from core.trading.protection.spec import ExitSpec
+from core.trading.states import OrderState
+from risk.intent import OrderIntent
+from risk.verdict import Denied
+
+_NOT_THERE = (OrderState.REJECTED, OrderState.NOT_SENT)
+
+
+class Hand:
+    """What a person may do on one desk. Every method is called inside the pipeline's turn."""
+
+    def __init__(self, desk: Desk, goals: Goals, protection: Protector, along: Along) -> None:
+        self._desk = desk
+        self._goals = goals
+        self._protection = protection
+        self._along = along
+        self.wishes = Wishes(desk, protection)
+
+    async def order(self, intent: OrderIntent, exits: ExitSpec | None = None, *trail: Along) -> LiveOrder | Denied:
+        """Place what a person has confirmed, and its exits with the first fill. Denied: nothing was sent.
+
+        `trail` is stored in the commit of the order. What the venue says, or fails to say, is the state of what is
+        returned.
+        """
+        await self.wishes.load()
+        before = self._goals_of(intent)
+        roomy = await self._protection.make_room(intent)
+        verdict = roomy if isinstance(roomy, Denied) else self._desk.gate.review(roomy, self._desk.view())
+        if isinstance(verdict, Denied):
+            await self._protection.keep()  # stops that had to make room
+            return verdict
+        wish = [] if exits is None else [self.wishes.along(Wish(intent.role, intent.instrument.symbol, exits))]
+        self._follow(intent)
+        order = await self._desk.orders.submit(verdict, along=Together(self._along, *wish, *trail))
+        if order.state in _NOT_THERE:
+            self._goals.restore(before)
+            await self._goals.save()
+        await self.wishes.keep()
+        await self._protection.keep()
+        return order
+
+    def _follow(self, intent: OrderIntent) -> None:
+        """What a strategy loses to a close stays closed until it wishes something else."""
+        for name, part in intent.allocations.items():
+            if name != MANUAL:
+                left = self._desk.portfolio.lot(name, intent.instrument.symbol).quantity + part
+                self._goals.keep_at(name, intent.instrument.symbol, left, intent.reason)
+
+    def _goals_of(self, intent: OrderIntent) -> dict[tuple[str, str], Goal | None]:
+        keys = ((name, intent.instrument.symbol) for name in intent.allocations if name != MANUAL)
+        return {key: self._goals.get(key) for key in keys}
+
+    async def cancel(self, ids: Collection[str], reason: str) -> tuple[str, ...]:
+        """Cancel these orders, as far as they are open; a line for each, those that begin with 🔴 may still be open."""
+        lines = []
+        for each in [order for order in self._desk.orders.open_orders if order.id in ids]:
+            what, line = each.what, await self._desk.orders.cancel_told(each.id, reason)
+            lines.append(line.replace(each.id, what))
+        return tuple(lines)
+
+
+def entry_role(nonce: str) -> str:
+    """What an order with exits is known by."""
+    return f"hand:{nonce}"
