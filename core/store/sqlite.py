@@ -6,6 +6,7 @@ The ORM finds the class by the module's name in the configuration that `core.sto
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 from collections.abc import Awaitable
@@ -16,7 +17,7 @@ from tortoise.backends.sqlite.client import SqliteClient, SqliteTransactionWrapp
 from tortoise.exceptions import IntegrityError, OperationalError, TransactionManagementError
 
 from core.errors import SettingsError
-from core.store.commits import Commits, Turn, Within
+from core.store.commits import Commits, Turn, Within, to_the_end
 
 # After these the file may hold anything: an error of the disk, a damaged page, a file that was exchanged.
 _GRAVE = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_PROTOCOL})
@@ -229,7 +230,12 @@ class _Line:
 
     async def _step(self, sql: str | None) -> None:
         kept, self._kept = self._kept, []
-        await self._client.told(self._connection._execute(self._carry_out, kept, sql))
+        try:
+            await self._client.told(self._connection._execute(self._carry_out, kept, sql))
+        except asyncio.CancelledError:
+            # SQLite's thread does it all the same, perhaps later: whoever ends the transaction must know that it began.
+            await to_the_end(self._connection._execute(_nothing))
+            raise
 
     def _carry_out(self, kept: list[tuple[str, list[list[Any]]]], sql: str | None) -> None:
         """In SQLite's thread. IMMEDIATE: whoever else writes is waited for here, not in the middle."""
@@ -249,6 +255,10 @@ class _Line:
 
     def speaker(self) -> _Speaker:
         return _Speaker(self._client, self)
+
+
+def _nothing() -> None:
+    """What SQLite's thread does when all before it is done."""
 
 
 def _inode(path: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -222,3 +223,27 @@ async def test_a_cancelled_bulk_write_leaves_no_transaction_open(store: Database
         assert await JobRow.all().count() in (0, 500)
         await JobRow.all().delete()
     assert await JobRow.all().count() == 0
+
+
+async def test_a_first_statement_that_is_cancelled_on_its_way_leaves_no_transaction_open(store: Database) -> None:
+    """SQLite's thread may be busy when it is sent, and begins the transaction after we have given it up."""
+    if not hasattr(client(), "broken"):
+        pytest.skip("a server's statement is never cancelled half-way")
+    for number in range(3):
+        connection = client()._connection
+        busy = asyncio.ensure_future(connection._execute(time.sleep, 0.05))
+        await asyncio.sleep(0.01)
+
+        async def read_then_write() -> None:
+            async with transaction():
+                await JobRow.all()
+                await JobRow.create(name="never")
+
+        task = asyncio.create_task(read_then_write())
+        await asyncio.sleep(0.01)
+        task.cancel()
+        assert isinstance((await asyncio.gather(task, return_exceptions=True))[0], asyncio.CancelledError)
+        await busy
+        async with asyncio.timeout(5):
+            await put(f"after {number}")
+    assert await stored() == {f"after {number}" for number in range(3)}
