@@ -28,8 +28,10 @@ _NOT_PROVED = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 if it went well, 2 if the settings must be mended."""
     from bot.last_words import redact_last_words
+    from core.store.private import only_for_owner
 
     redact_last_words()
+    only_for_owner()
     options = _parser().parse_args(arguments)
     try:
         result: int = options.command(options)
@@ -263,9 +265,10 @@ def _audit(options: argparse.Namespace) -> int:
 def _sandbox(options: argparse.Namespace) -> int:
     from bot.logging import configure
     from bot.sandbox.run import run_sandbox
+    from core.store.private import make_private
 
     configure("WARNING")
-    options.data_dir.mkdir(parents=True, exist_ok=True)
+    make_private(options.data_dir)
     return _asyncio(
         run_sandbox(
             port=options.port,

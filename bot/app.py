@@ -155,7 +155,7 @@ class ChatApp:
 
     async def start(self) -> None:
         """Start everything and return at once; Telegram may be out of reach, it is tried again and again."""
-        for kind in (BarsProcessed, FillRecorded, StateChanged, StrategyChanged):
+        for kind in (BarsProcessed, FillRecorded, PeopleChanged, StateChanged, StrategyChanged):
             self._events.subscribe(kind, self.live.on_event)
         self._events.subscribe(PeopleChanged, self.news.on_change)
         self._events.subscribe(OrderChanged, self.followers.on_event)

@@ -60,6 +60,8 @@ class Approving:
     async def wanted(self, call: Call) -> Wanted | None:
         """What a call would do now; None if its question says that there is nothing to do."""
         command, kind = call.command, call.command.approval
+        if callable(command.step_up) and not await command.step_up(call):
+            return None  # what needs no code is not what a second person is asked for
         question = await command.ask(call) if command.ask else None
         if kind is None or (command.ask and question is None):
             return None

@@ -39,8 +39,8 @@ class Checks:
         self._audit = audit
 
     def too_fast(self, caller: Caller, command: Command | None) -> Refusal | None:
-        """Whether this person asks more than they may; a halt never counts, nor does the console."""
-        if caller.user_id == CONSOLE_ID or (command is not None and command.urgent):
+        """Whether this person asks more than they may; a halt never counts for who may halt, nor does the console."""
+        if caller.user_id == CONSOLE_ID or _overtakes(caller, command):
             return None
         wait = self._rates.ask(caller.user_id, _kind(command))
         if wait is None:
@@ -78,6 +78,11 @@ class Checks:
                 raise
             _log.exception("the accounts of a halt cannot be told: it counts as one of the house")
             return ()
+
+
+def _overtakes(caller: Caller, command: Command | None) -> bool:
+    """Whether it is a halt by somebody who may: only theirs is worth more than a limit."""
+    return command is not None and command.urgent and caller.actor.may_somewhere(command.permission)
 
 
 def _kind(command: Command | None) -> Kind:

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import json
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +22,7 @@ import structlog
 
 from bot.console import ConsoleSession
 from core.access.enrolling import Enrolment
-from core.errors import UserError
+from core.errors import SettingsError, UserError
 from core.halt_flag import HaltFlag
 from core.redaction import fit_for_chat
 
@@ -44,6 +45,19 @@ def socket_path(data_dir: Path) -> Path:
     return Path(tempfile.gettempdir()) / f"quarterdeck-{os.getuid()}-{digest}" / SOCKET_NAME
 
 
+def _refuse_strange_place(path: Path) -> None:
+    """Raises `SettingsError` if others may have put their own socket there: what is typed would reach them, not us.
+
+    Where everybody may write, our folder must be ours alone; a data directory is in the hands of its owner anyhow.
+    """
+    shared = path.parent.parent
+    if shared != Path(tempfile.gettempdir()) or not path.parent.name.startswith("quarterdeck-"):
+        return
+    found = path.parent.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise SettingsError([f"{path.parent}: belongs to somebody else or is open to others; delete it and restart"])
+
+
 class ConsoleServer:
     """Listens for terminals; each connection is a session of its own."""
 
@@ -59,6 +73,7 @@ class ConsoleServer:
     async def start(self) -> None:
         """Listen. Another instance on the same data directory is prevented elsewhere, by its lock."""
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _refuse_strange_place(self._path)
         self._path.unlink(missing_ok=True)
         before = os.umask(0o177)
         try:
@@ -125,8 +140,10 @@ class ConsoleClient:
     @classmethod
     async def connect(cls, data_dir: Path) -> ConsoleClient:
         """Raises `NotRunning`."""
+        path = socket_path(data_dir)
         try:
-            pair = await asyncio.open_unix_connection(socket_path(data_dir), limit=16 * _LONGEST_LINE)
+            _refuse_strange_place(path)
+            pair = await asyncio.open_unix_connection(path, limit=16 * _LONGEST_LINE)
         except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as error:
             raise NotRunning(f"no running Quarterdeck uses {data_dir}") from error
         return cls(*pair)
@@ -166,7 +183,7 @@ async def halt(data_dir: Path, reason: str = "halted from the console", scope: S
     """Halt a running instance, or only `scope` ("account", NAME); else leave the flag: the next start begins halted."""
     try:
         return await send_line(data_dir, " ".join(("/halt", *scope, reason)))
-    except NotRunning as error:
+    except (NotRunning, SettingsError) as error:  # a socket that may be somebody else's is not spoken to
         if not await asyncio.to_thread(data_dir.is_dir):
             raise NotRunning(f"{data_dir} is not a data directory, so nothing was halted. Check --data-dir.") from error
         flag = await asyncio.to_thread(HaltFlag(data_dir).leave, " ".join((reason, *_only(scope))))

@@ -131,7 +131,11 @@ class Courier:
 
         async def attempt(chat: int, thread: int | None) -> int:
             message = await self._bot.send_message(
-                chat, fit_for_chat(text)[:TEXT_LIMIT], parse_mode=None, link_preview_options=_NO_PREVIEW, message_thread_id=thread
+                chat,
+                fit_for_chat(text)[:TEXT_LIMIT],
+                parse_mode=None,
+                link_preview_options=_NO_PREVIEW,
+                message_thread_id=thread,
             )
             return message.message_id
 

@@ -37,6 +37,7 @@ LONGEST_LINE = 1_000
 _log = structlog.get_logger(__name__)
 
 
+_OUTDATED = "This button is outdated. Send /menu for a new one."
 _TICKET_TOASTS = {
     TicketProblem.UNKNOWN: "This button is no longer known. Open the screen again.",
     TicketProblem.EXPIRED: "Too late: this question has expired. Nothing was done.",
@@ -173,10 +174,12 @@ class Dispatcher:
         if isinstance(meant, Spend):
             return await self._spend(caller, meant, message_id)
         command = self._registry.find(meant.command) if meant else None
-        if meant is None or command is None or command.changes:
-            return Answer(Outcome.REFUSED, toast="This button is outdated. Send /menu for a new one.", alert=True)
-        if wait := await self._too_fast(caller, command):
+        if wait := await self._too_fast(caller, None if command is None or command.urgent else command):
             return wait
+        if command is not None and command.changes:  # our own buttons that act carry a ticket and nothing else
+            return await self._forged(caller, f"/{command.name} without a ticket")
+        if meant is None or command is None:
+            return Answer(Outcome.REFUSED, toast=_OUTDATED, alert=True)
         answer = await self._run(caller, command, meant.args, message_id=message_id, origin=Origin.PRESS)
         return _fresh(answer, fresh=meant.fresh)
 
@@ -239,7 +242,7 @@ class Dispatcher:
         return Answer.of(notices.expired_together(known), Outcome.EXPIRED)
 
     async def _spend(self, caller: Caller, meant: Spend, message_id: int) -> Answer:
-        if not meant.urgent and (wait := await self._too_fast_to_spend(caller, meant)):
+        if not self._overtakes(caller, meant) and (wait := await self._too_fast_to_spend(caller, meant)):
             return wait
         try:
             ticket = await self._tickets.take(
@@ -253,8 +256,23 @@ class Dispatcher:
                 raise
             _log.exception("the ticket of an urgent button cannot be taken: it is obeyed without")
         else:
+            if meant.urgent and not self._is_urgent(ticket):
+                return await self._forged(caller, "an urgent mark on another button")
             return await self._run_ticket(caller, ticket, message_id)
         return await self._run(caller, self._registry.urgent, (), message_id=message_id, origin=Origin.PRESS)
+
+    def _overtakes(self, caller: Caller, meant: Spend) -> bool:
+        """Whether a press is never counted: that of a halt, by somebody who may halt at all."""
+        return meant.urgent and caller.actor.may_somewhere(self._registry.urgent.permission)
+
+    def _is_urgent(self, ticket: Ticket) -> bool:
+        command = self._registry.find(ticket.action)
+        return command is not None and command.urgent
+
+    async def _forged(self, caller: Caller, what: str) -> Answer:
+        """Data that we never put on a button: nothing is run, and the trail has it."""
+        await self._audit.record(caller.actor, "press", what, Outcome.REFUSED)
+        return Answer(Outcome.REFUSED, toast=_OUTDATED, alert=True)
 
     async def _too_fast_to_spend(self, caller: Caller, meant: Spend) -> Answer | None:
         """Counted by what the ticket is for; the same button pressed again and again counts as a look."""

@@ -11,6 +11,20 @@ from bot.html import Html, Part
 from bot.screen import Button, Nav, Rows, Screen
 
 HOME = Nav("🏠 Menu", "menu")
+_MORE = Nav("More", "more")
+_CHARTS = Nav("Charts", "chart")
+_UNDER = {  # what is not on the menu itself, by its first breadcrumb
+    "Fills": _MORE,
+    "Balance": _MORE,
+    "Schedule": _MORE,
+    "Health": _MORE,
+    "People": _MORE,
+    "Approvals": _MORE,
+    "Audit": _MORE,
+    "Mutes": Nav("Alerts", "alerts"),
+    "Exposure": _CHARTS,
+    "Performance": _CHARTS,
+}
 REFRESH = "↻ Refresh"
 BODY_ROOM = 3_600  # characters for a list, so that frame and list fit one message
 
@@ -29,11 +43,16 @@ def framed(
     buttons: Sequence[Sequence[Button]] = (),
     toast: str = "",
 ) -> Screen:
-    """A screen of the menu; `here` is the command and arguments that show it again."""
+    """A screen of the menu; `here` is the command and arguments that show it again.
+
+    What lies a level below the menu says so in its breadcrumbs, and leads back there.
+    """
+    above = _UNDER.get(trail[0])
+    steps = (above.label, *trail) if above else tuple(trail)
     stamp = html.italic(f"as of {clock_time(call.now, call.time_zone)}")
     return Screen(
-        html.lines(title(*trail), "", *body, "", stamp),
-        (*_rows(buttons), footer(here, back)),
+        html.lines(title(*steps), "", *body, "", stamp),
+        (*_rows(buttons), footer(here, back or above)),
         toast=toast,
     )
 

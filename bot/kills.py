@@ -28,9 +28,10 @@ def scope_line(scope: ScopeState, call: Call) -> Html:
 
 
 def kill_lines(kills: Sequence[KillView], call: Call) -> Html:
-    """A line for each kill that is not complete; nothing if all are."""
-    shown = [_kill(each, call) for each in kills[:_MOST_KILLS]]
-    more = len(kills) - len(shown)
+    """A line for each kill that is not complete, where the reader sees the account; nothing if all are."""
+    seen = [each for each in kills if call.actor.sees(each.account)]
+    shown = [_kill(each, call) for each in seen[:_MOST_KILLS]]
+    more = len(seen) - len(shown)
     if more > 0:
         shown.append(html.text(f"… and {more} more"))
     return html.lines(*shown) if shown else html.EMPTY

@@ -62,7 +62,9 @@ def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
 
 def _formatter(shared: list[Processor], *, human: bool) -> logging.Formatter:
     last: list[Processor] = (
-        [_on_one_line, structlog.dev.ConsoleRenderer()] if human else [_exception, structlog.processors.JSONRenderer()]
+        [_on_one_line, structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        if human  # never a traceback with values, which is what it makes where the library `rich` is installed
+        else [_exception, structlog.processors.JSONRenderer()]
     )
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,

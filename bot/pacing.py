@@ -29,14 +29,17 @@ class Lane(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Messages a second and bursts, in one chat and overall; reserves are for replies and critical alerts."""
+    """Messages a second and bursts, by chat, by group and overall; reserves are for replies and critical alerts."""
 
     chat_per_second: float = 1.0
     chat_burst: float = 25.0
     chat_reserve: float = 20.0
-    all_per_second: float = 30.0
-    all_burst: float = 30.0
-    all_reserve: float = 9.0
+    all_per_second: float = 20.0  # with the burst 25 in any second; Telegram allows about 30
+    all_burst: float = 5.0
+    all_reserve: float = 1.5
+    group_per_second: float = 0.2  # with the burst 18 in any minute; Telegram allows 20
+    group_burst: float = 6.0
+    group_reserve: float = 2.0
 
 
 class Bucket:
@@ -86,7 +89,8 @@ class Pacer:
         """Seconds that such a message would have to wait now."""
         now = self._clock.now()
         budget = self._budget
-        chat_floor, all_floor = (0.0, 0.0) if lane.may_use_reserve else (budget.chat_reserve, budget.all_reserve)
+        own = budget.group_reserve if chat_id < 0 else budget.chat_reserve
+        chat_floor, all_floor = (0.0, 0.0) if lane.may_use_reserve else (own, budget.all_reserve)
         blocked = (self._blocked.get(chat_id, now) - now).total_seconds()
         chat = self._chat(chat_id).wait_for(chat_floor, now)
         return max(0.0, blocked, chat, self._overall.wait_for(all_floor, now))
@@ -99,5 +103,7 @@ class Pacer:
     def _chat(self, chat_id: int) -> Bucket:
         if chat_id not in self._chats:
             budget = self._budget
-            self._chats[chat_id] = Bucket(budget.chat_per_second, budget.chat_burst, self._clock.now())
+            in_group = (budget.group_per_second, budget.group_burst)
+            rate = in_group if chat_id < 0 else (budget.chat_per_second, budget.chat_burst)
+            self._chats[chat_id] = Bucket(*rate, self._clock.now())
         return self._chats[chat_id]

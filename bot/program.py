@@ -25,6 +25,7 @@ from core.progress import CHAT
 from core.service import Quarterdeck
 from core.settings import Settings
 from core.store.instance_lock import InstanceLock
+from core.store.private import make_private
 from core.trading.switch import GLOBAL
 
 log = structlog.get_logger(__name__)
@@ -37,7 +38,7 @@ class Program:
     """One running Quarterdeck."""
 
     def __init__(self, settings: Settings, *, budget: Budget | None = None, durable: bool = True) -> None:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        make_private(settings.data_dir)
         self._lock = InstanceLock(settings.data_dir)
         self.engine = Engine(settings, durable=durable)
         self.service = Quarterdeck(self.engine)

@@ -82,9 +82,7 @@ class Whereabouts:
         await self._audit.record(f"telegram:{old}", "group moved", f"it is {new} now")
         for on_move in self._on_move:
             await on_move(old, new)
-        said = (
-            f"Telegram made it a supergroup: {old} is {new} now. I follow; put the new id into telegram.groups."
-        )
+        said = f"Telegram made it a supergroup: {old} is {new} now. I follow; put the new id into telegram.groups."
         await self._warn("a group has a new id", said)
 
     async def _lose(self, chat_id: int, why: str) -> None:

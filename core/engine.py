@@ -22,6 +22,7 @@ from core.alerts.account import AccountAlerts
 from core.alerts.audience import EveryOne, rules_of
 from core.alerts.channel import Severity
 from core.alerts.outbox import Alert, Alerts, Outbox
+from core.alerts.selftest import SelfTest
 from core.alerts.watch import AlertWatch
 from core.books_watch import BooksWatch
 from core.clock import BEFORE_MARKET, Clock, Ids, ManualClock, SystemClock
@@ -36,12 +37,15 @@ from core.scheduler import Scheduler
 from core.settings import Settings
 from core.store.chat import ChatMemory
 from core.store.inbox import Inbox
+from core.store.private import make_private
 from core.store.retention import purge
 from core.strategy.host import Host, ThreadHost
 from core.strategy.manager import StrategyManager
 from core.supervision import Supervisor
 from core.tending import Tending
+from core.trading import own_limits
 from core.trading.desk import Desk, Surroundings
+from core.trading.flattener import Flattener
 from core.trading.floor import Floor, Place
 from core.trading.market import Market
 from core.trading.pipeline import Pipeline
@@ -88,7 +92,9 @@ class Engine:
             purge=self._purge,
             check_books=self.books_watch.look,
             check_history=self.books_watch.look_at_all,
+            test_alerts=SelfTest(self.alerts, self.clock).run,
         )
+        self.flattener = Flattener(self.floor, self.switch, self.alerts, self.audit, self.clock)
         self.scheduler = Scheduler(work, self.clock, self.alerts, kinds(settings, self.alerts))
         self.vigil = Vigil(settings, self.progress, self.supervisor, self.clock, self.alerts.add)
 
@@ -96,7 +102,7 @@ class Engine:
         """Everything that remembers."""
         hide(*secrets_of(self.settings))
         folder = self.settings.data_dir
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private(folder)
         self._database = database_of(self.settings, durable=durable)
         self.inbox = Inbox(self.clock)
         self.memory = ChatMemory()
@@ -199,6 +205,7 @@ class Engine:
         for desk in self.floor:
             await desk.load()
         self.floor.check_homes()
+        await self._load_limits()
         await self.strategies.load()
         await self.floor.each(lambda desk: self._tending[desk.account].recover())
         for pipeline in self.floor.pipelines.values():
@@ -206,6 +213,7 @@ class Engine:
         await self.audit.record(SYSTEM, "start", self._states())
         for account, tending in self._tending.items():
             self.supervisor.run(self._part("reports", account), tending.listen)
+        await self.flattener.load()
         self.supervisor.run("market", self.rounds.run)
         self.supervisor.run("outbox", self.outbox.run)
         self.supervisor.run("alert watch", self.alert_watch.run)
@@ -220,12 +228,22 @@ class Engine:
             for desk in self.floor:
                 last_to_first.push_async_callback(desk.broker.disconnect)
             last_to_first.push_async_callback(self._host.close)
+            last_to_first.push_async_callback(self.flattener.close)
             last_to_first.push_async_callback(self.supervisor.stop)
             last_to_first.callback(self.scheduler.stop)
 
     async def _load_users(self) -> None:
         """Who may use the bot; where the settings have changed since a change from chat, they win."""
         for line in await self.users.load():
+            await self.audit.record(SYSTEM, "settings win", line)
+        if problem := await self.factors.unreadable():
+            await self.audit.record(SYSTEM, "second factors", problem, "failed")
+            await self.alerts.add(Alert("people", Severity.WARNING, "Second factors cannot be read", problem))
+
+    async def _load_limits(self) -> None:
+        """What people have set, before anything trades; where the settings have changed since, they win."""
+        settings = {name: each.limits for name, each in self.settings.accounts.items()}
+        for line in await own_limits.restore(self.floor, settings):
             await self.audit.record(SYSTEM, "settings win", line)
 
     async def _tell_head(self, head: Head) -> None:

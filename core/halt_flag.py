@@ -7,6 +7,7 @@ running one looks for the file every second.
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 import structlog
@@ -26,7 +27,7 @@ class HaltFlag:
 
     def leave(self, reason: str) -> Path:
         """Write the flag so that it survives a power cut."""
-        with self._path.open("w", encoding="utf-8") as file:
+        with self._path.open("w", encoding="utf-8", errors="backslashreplace") as file:  # a terminal may send anything
             file.write(reason + "\n")
             file.flush()
             os.fsync(file.fileno())
@@ -42,11 +43,18 @@ class HaltFlag:
         mark = self._mark()
         if mark is None or mark == self._obeyed:
             return None
+        return self._reason() or f"a file named {HALT_FLAG} was found in the data directory"
+
+    def _reason(self) -> str:
+        """What stands in the file; nothing if it is a link, a pipe or the like: reading those could hang or tell too much."""
         try:
-            reason = self._path.read_text(encoding="utf-8", errors="replace").strip()
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            with os.fdopen(descriptor, "rb") as file:
+                is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
+                told = file.read(4 * _LONGEST_REASON) if is_file else b""
         except OSError:
-            reason = ""
-        return reason[:_LONGEST_REASON] or f"a file named {HALT_FLAG} was found in the data directory"
+            return ""
+        return told.decode("utf-8", "replace").strip()[:_LONGEST_REASON]
 
     def obeyed(self) -> None:
         """The halt counts: the same flag is not news any more."""

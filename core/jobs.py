@@ -14,6 +14,7 @@ _ORDERS_SECONDS = 2
 _BOOKS_SECONDS = 60
 _HISTORY = At(3, 10)
 _PURGE = At(3, 40)
+_ALERT_TEST = At(6, 30)
 _REPORTS = {"day": "Daily report", "week": "Weekly report", "month": "Monthly report", "all": "Report since the start"}
 
 
@@ -28,6 +29,7 @@ def jobs(
     purge: Work,
     check_books: Work,
     check_history: Work,
+    test_alerts: Work,
 ) -> list[Job]:
     """Every job of the program's own, in the order in which people see them; each is for all accounts."""
     accounts = reported(settings)
@@ -46,6 +48,7 @@ def jobs(
         Job("history", "Check books by history", _HISTORY, check_history),
         Job("daily-report", _REPORTS["day"], daily, report(alerts, "day", accounts)),
         Job("weekly-report", _REPORTS["week"], weekly, report(alerts, "week", accounts)),
+        Job("alert-test", "See whether alerts arrive", _ALERT_TEST, test_alerts),
         Job("purge", "Delete old chat updates and buttons", _PURGE, purge),
     ]
 

@@ -11,6 +11,7 @@ from core.actions.alerts import AlertActions
 from core.actions.channels import ChannelActions
 from core.actions.flattening import Flattening
 from core.actions.jobs import JobActions
+from core.actions.limits import LimitActions
 from core.actions.manual import ManualTrading
 from core.actions.orders import OrderActions
 from core.actions.people import PeopleActions
@@ -30,5 +31,6 @@ class Quarterdeck(
     PeopleActions,
     ManualTrading,
     Whose,
+    LimitActions,
 ):
     """The running program as its users see it."""

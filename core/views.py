@@ -329,6 +329,31 @@ class LimitRow:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitEdit:
+    """What a change of a limit would do. `token` is the value that it has now, exactly."""
+
+    account: str
+    title: str
+    before: str
+    after: str
+    token: str
+    changes: bool
+    loosens: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LimitSet:
+    """A limit that a person has set in place of what the settings say."""
+
+    account: str
+    title: str
+    value: str
+    replaces: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class RiskScreenView:
     """State by scope, the baselines, and every limit with its use."""
 

@@ -29,6 +29,10 @@ class RiskGate:
         """The limits in force."""
         return self._limits
 
+    def use(self, limits: RiskLimits) -> None:
+        """Put other limits in force, from the next review on."""
+        self._limits = limits
+
     def review(self, intent: OrderIntent, view: PortfolioView) -> Approved | Denied:
         """Judge `intent` by `view`. The first objection decides the code; a rule that raises denies.
 

@@ -252,9 +252,7 @@ async def mutes(call: Call) -> Screen:
     may = call.actor.may_somewhere(Permission.HALT)
     ends = [Act(f"End #{row.id}", "unmute", (str(row.id),)) for row in rows[:20]] if may else []
     more = (Nav("🔕 Mute something…", "mutes", ("new",)),) if may else ()
-    return framed(
-        call, ("Mutes",), render_mutes(rows, call), here=("mutes",), back=_LIST, buttons=(*grid(ends), more)
-    )
+    return framed(call, ("Mutes",), render_mutes(rows, call), here=("mutes",), back=_LIST, buttons=(*grid(ends), more))
 
 
 async def _choices(call: Call) -> Screen:

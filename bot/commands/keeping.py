@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from bot import html
+from bot.accounts import seen
 from bot.arguments import name, page_number
 from bot.command import Call, Command, command
 from bot.figures import number_of
@@ -28,7 +29,7 @@ async def audit(call: Call) -> Screen:
 @command("health", "Is every part well", permission=Permission.VIEW, aliases=("ping",))
 async def health(call: Call) -> Screen:
     """Each part of the program and how it is."""
-    return framed(call, ("Health",), render_health(await call.service.health()), here=("health",))
+    return framed(call, ("Health",), render_health(await call.service.health(seen(call))), here=("health",))
 
 
 @command("help", "What you can do here", permission=Permission.VIEW, usage="[COMMAND]", takes=1, aliases=("h",))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bot import html
+from bot.accounts import seen
 from bot.arguments import choice, name, page_and_name
 from bot.command import Call, Question, command
 from bot.figures import clip, money, number_of, price, quantity, second_time, when
@@ -40,7 +41,7 @@ async def orders(call: Call) -> Screen:
     """Orders by page; each can be opened, each open one cancelled."""
     which = next((word for word in (each.lower() for each in call.args) if word in _WHICH), "open")
     number, strategy = page_and_name(call, *_WHICH)
-    page = await call.service.orders(page=number, which=which, strategy=strategy)
+    page = await call.service.orders(page=number, which=which, strategy=strategy, accounts=seen(call))
     scope = (strategy,) if strategy else ()
     others = [Nav(_SHOW[each], "orders", (each, "1", *scope)) for each in _WHICH if each != which]
     buttons = (
@@ -61,7 +62,7 @@ async def order(call: Call) -> Screen:
 
 async def order_screen(call: Call, wanted: str) -> Screen:
     """The card of one order, with what this person may do about it; while it is open it keeps itself current."""
-    card = await call.service.order(wanted)
+    card = await call.service.order(wanted, seen(call))
     screen = framed(
         call,
         ("Orders", card.row.symbol),
@@ -89,7 +90,7 @@ async def look(call: Call) -> Screen:
 
 
 async def _ask_decide(call: Call) -> Question | None:
-    card = await call.service.order(_wanted(call))
+    card = await call.service.order(_wanted(call), seen(call))
     if not card.in_doubt:
         return None
     said = _said(call)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot import html, states
 from bot.accounts import seen, tabs, trail
+from bot.attention import attention
 from bot.arguments import choice, name
 from bot.command import Call, command
 from bot.figures import market_day, money, number_of, percent, signed_money, signed_percent, table
@@ -17,36 +20,58 @@ from core.service import Quarterdeck
 from core.views import Overview
 from risk.view import TradingState
 
-_TRADE_PLACE = 4
-_PLACES = (
-    Nav("📊 Status", "status"),
+_STATUS = Nav("📊 Status", "status")
+_PLACES = (  # by how often they are used, two in a row on a phone
+    _STATUS,
     Nav("🧠 Strategies", "strategies"),
     Nav("📦 Positions", "positions"),
     Nav("🧾 Orders", "orders"),
-    Nav("✅ Fills", "fills"),
-    Nav("💵 Balance", "balance"),
+    Nav("🖐 Trade", "trade"),
+    Nav("🕯 Charts", "chart"),
     Nav("📈 P&L", "pnl"),
-    Nav("🏁 Performance", "performance"),
+    Nav("📄 Reports", "report", ("choose",)),
     Nav("🛡 Risk", "risk"),
-    Nav("📄 Report", "report"),
     Nav("🔔 Alerts", "alerts"),
-    Nav("⏰ Schedule", "schedule"),
-    Nav("🩺 Health", "health"),
+    Nav("➕ More…", "more"),
     Nav("❓ Help", "help"),
 )
+_MORE = (
+    Nav("✅ Fills", "fills"),
+    Nav("💵 Balance", "balance"),
+    Nav("🏁 Performance", "performance"),
+    Nav("🥧 Exposure", "exposure"),
+    Nav("📏 Limits", "limits"),
+    Nav("🎯 Halt a part", "scopes"),
+    Nav("⏰ Schedule", "schedule"),
+    Nav("🔕 Mutes", "mutes"),
+    Nav("👥 Approvals", "approvals"),
+    Nav("👤 People", "users"),
+    Nav("📜 Audit", "audit"),
+    Nav("🩺 Health", "health"),
+)
+_OF_THE_HOUSE = frozenset({Permission.AUDIT, Permission.ADMINISTER})
 
 
 @command("start", "Say hello and open the menu", permission=Permission.VIEW, takes=None, hidden=True)
 async def start(call: Call) -> Screen:
     """Greet by name and show the menu."""
     hello = html.text("👋 Hello ", html.bold(call.actor.name), f". You are {call.actor.role.label} here.")
-    return _menu(call, await call.service.overview("", seen(call)), hello)
+    return await _menu(call, hello)
 
 
 @command("menu", "Open the menu", permission=Permission.VIEW, aliases=("m", "home"))
 async def menu(call: Call) -> Screen:
     """The menu, which edits itself as its buttons are pressed."""
-    return _menu(call, await call.service.overview("", seen(call)), html.EMPTY)
+    return await _menu(call, html.EMPTY)
+
+
+@command("more", "What is not needed every day", permission=Permission.VIEW)
+async def more(call: Call) -> Screen:
+    """The rest of the menu, by role."""
+    live_ = Nav("📡 Pin a live status", "live")
+    tests = (Act("📣 Test the alert channels", "testalert"),) if call.actor.may(Permission.ADMINISTER) else ()
+    buttons = (*grid([place for place in _MORE if _may(call, place)]), (live_,), tests)
+    return framed(call, ("More",), "Where to?", here=("more",), buttons=buttons)
 
 
 @command("status", "How everything stands", permission=Permission.VIEW, takes=1, aliases=("overview", "s"))
@@ -54,13 +79,18 @@ async def status(call: Call) -> Screen:
     """Equity, today, state, strategies and orders on one screen."""
     account = name(call)
     view = await call.service.overview(account, seen(call))
+    waits = await attention(call)
     buttons = (
+        *waits.buttons,
         *tabs(call, "status", account, whole=True),
-        (Nav("🧠 Strategies", "strategies"), Nav("🛡 Risk", "risk", trail(account))),
+        (Nav("📦 Positions", "positions", trail(account)), Nav("🛡 Risk", "risk", trail(account))),
         control(view.state, call.actor),
     )
     kills = kill_lines(await call.service.kills(), call)
-    return framed(call, ("Status",), kills, overview_text(view, call), here=("status",), buttons=buttons)
+    here = trail("status", account)
+    return framed(
+        call, trail("Status", account), waits.text, kills, overview_text(view, call), here=here, buttons=buttons
+    )
 
 
 @command("live", "Keep a status message current", permission=Permission.VIEW, usage="[off]", takes=1)
@@ -68,7 +98,7 @@ async def live(call: Call) -> Screen:
     """Post the live status message, or let it rest."""
     if choice(call, ("on", "off"), "on") == "off":
         said = "The live message rests now. /live starts a new one."
-        return Screen(html.text(said), ((_PLACES[0],),), live=Live.STOP)
+        return Screen(html.text(said), ((_STATUS,),), live=Live.STOP)
     text, buttons = await draw_live(call.service, Caller(call.actor, 0, call.chat_id, call.time_zone))
     return Screen(text, buttons, live=Live.START, toast="Live status posted")
 
@@ -92,22 +122,37 @@ def overview_text(view: Overview, call: Call) -> Html:
     return _overview(view, Caller(call.actor, 0, 0, call.time_zone))
 
 
-def _menu(call: Call, view: Overview, hello: Html) -> Screen:
-    places = [*_PLACES, Nav("📜 Audit", "audit")] if call.actor.may(Permission.AUDIT) else [*_PLACES]
-    if call.actor.may_somewhere(Permission.TRADE):
-        places.insert(_TRADE_PLACE, Nav("🖐 Trade", "trade"))
+async def _menu(call: Call, hello: Html) -> Screen:
+    view, waits = await call.service.overview("", seen(call)), await attention(call)
     body = (
         hello,
         states.label(view),
         states.trading_line(view.state, view.state_reason),
         _only_reducing(view),
+        waits.text,
         "",
         _accounts(view),
         _money_line(view),
     )
-    buttons = (*grid(places), control(view.state, call.actor))
+    places = [_counted(place, view) for place in _PLACES if _may(call, place)]
+    buttons = (*waits.buttons, *grid(places), control(view.state, call.actor))
     screen = framed(call, ("Menu",), *(part for part in body if part != html.EMPTY), here=("menu",), buttons=buttons)
     return Screen(screen.text, (*screen.buttons[:-1], screen.buttons[-1][:1]), menu=True)
+
+
+def _may(call: Call, place: Nav) -> bool:
+    """Whether a place is for this reader: of what concerns the whole house only if they hold it there."""
+    found = call.registry.find(place.command)
+    if found is None:
+        return False
+    whole = found.permission in _OF_THE_HOUSE
+    return call.actor.may(found.permission) if whole else call.actor.may_somewhere(found.permission)
+
+
+def _counted(place: Nav, view: Overview) -> Nav:
+    """`🧾 Orders (3)`, so that nobody has to look in vain."""
+    count = {"positions": view.positions, "orders": view.open_orders}.get(place.command, 0)
+    return replace(place, label=f"{place.label} ({count})") if count else place
 
 
 def _money_line(view: Overview) -> Html:

@@ -8,15 +8,16 @@ from bot import html
 from bot.arguments import name
 from bot.command import Call, Question, command
 from bot.figures import when
-from bot.framing import entries, framed
+from bot.framing import entries, framed, grid
 from bot.html import Html
 from bot.outcomes import outcome
 from bot.screen import Act, Button, Nav, Screen
 from core.access.roles import Permission, Role
+from core.errors import UserError
 from core.views import InvitationView, PersonView
 
 _ROLES = tuple(role.label for role in Role)
-_USERS = Nav("👥 Users", "users")
+_USERS = Nav("👤 People", "users")
 _MOST_BUTTONS = 20
 
 
@@ -28,7 +29,7 @@ async def users(call: Call) -> Screen:
         (Act(f"✏️ {each.name}", "role", (str(each.id),)), Act(f"🗑 {each.name}", "remove", (str(each.id),)))
         for each in people
     ]
-    return framed(call, ("Users",), render_users(people, call), here=("users",), buttons=buttons[:_MOST_BUTTONS])
+    return framed(call, ("People",), render_users(people, call), here=("users",), buttons=buttons[:_MOST_BUTTONS])
 
 
 def render_users(people: Sequence[PersonView], call: Call) -> Html:
@@ -164,6 +165,38 @@ async def remove(call: Call) -> Screen:
     return outcome(await call.service.remove_person(call.text, call.actor), _USERS)
 
 
+_ZONES = (
+    "UTC", "Europe/London", "Europe/Berlin", "America/New_York", "America/Chicago", "America/Los_Angeles",
+    "America/Sao_Paulo", "Asia/Dubai", "Asia/Kolkata", "Asia/Singapore", "Asia/Tokyo", "Australia/Sydney",
+)  # fmt: skip
+
+
+@command(
+    "timezone",
+    "The time zone that you read times in",
+    permission=Permission.VIEW,
+    usage="[NAME]",
+    takes=1,
+    changes=True,
+    aliases=("tz",),
+    trace=("time zone",),
+)
+async def timezone(call: Call) -> Screen:
+    """Choose a zone, for oneself alone."""
+    if not call.actor.id.isdigit():
+        raise UserError("The console has no time zone of its own: it shows UTC.")
+    if not name(call):
+        rows: list[Button] = [Act(zone.rpartition("/")[2].replace("_", " "), "timezone", (zone,)) for zone in _ZONES]
+        text = html.text(
+            "Times are shown in ",
+            html.bold(call.time_zone.key),
+            f": it is {call.now.astimezone(call.time_zone):%H:%M}.",
+        )
+        hint = html.italic("Press one, or type /timezone Europe/Zurich")
+        return framed(call, ("Time zone",), text, hint, here=("menu",), buttons=grid(rows, 3))
+    return outcome(await call.service.set_time_zone(name(call), int(call.actor.id), call.actor))
+
+
 def _who_and_role(call: Call) -> tuple[str, str, str]:
     """`Ada Lovelace risk fund` as name, role and account: the last role word divides them."""
     words = [*_ROLES, "none"]
@@ -179,4 +212,4 @@ def _who_and_role(call: Call) -> tuple[str, str, str]:
 def _offer(call: Call, asked: str, wanted: str, person: str) -> Screen:
     """The roles as buttons. A word that was meant as a role may have become part of the name: it is shown."""
     rows: list[tuple[Button, ...]] = [(Act(label, wanted, (*person.split(), label)),) for label in _ROLES]
-    return framed(call, ("Users",), html.text(html.bold(asked)), here=("users",), buttons=rows, back=_USERS)
+    return framed(call, ("People",), html.text(html.bold(asked)), here=("users",), buttons=rows, back=_USERS)

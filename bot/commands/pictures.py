@@ -28,18 +28,19 @@ async def chart(call: Call) -> Screen:
         held = list(dict.fromkeys([row.symbol for row in await call.service.positions(accounts=seen(call))]))
         known = [*held, *(each for each in await call.service.symbols() if each not in held)]
         chosen = [Nav(f"🕯 {each}", "chart", (each,)) for each in known[:_MOST_SYMBOLS]]
-        text = "Which one?" if chosen else "There are no prices yet."
-        return framed(call, ("Chart",), text, here=("chart",), buttons=grid(chosen, 3))
+        text = "Prices of which symbol? What is held comes first." if chosen else "There are no prices yet."
+        whole = (Nav("🥧 Exposure", "exposure"), Nav("🏁 Performance", "performance"))
+        return framed(call, ("Charts",), text, here=("chart",), buttons=(*grid(chosen, 3), whole))
     symbol, account = name(call).upper(), name(call, 1)
     view = await call.service.candles(symbol, account, seen(call))
     more = (Nav("📦 Positions", "positions"), Nav("✅ Fills", "fills", (symbol,)))
     buttons = (*tabs(call, "chart", view.account, symbol), more)
     screen = framed(
         call,
-        trail("Chart", view.account, symbol),
+        trail("Charts", view.account, symbol),
         render_candles(view),
         here=trail("chart", symbol, account),
-        back=Nav("Chart", "chart"),
+        back=Nav("Charts", "chart"),
         buttons=buttons,
     )
     return Screen(

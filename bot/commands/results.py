@@ -26,6 +26,9 @@ from core.analytics.summary import Performance
 from core.views import PerformanceView, PnlView, ReportView
 
 _PERIODS = ("day", "week", "month", "all")
+_NAMES = {"day": "Today", "week": "The week", "month": "The month", "all": "Since the start"}
+_CHOOSE = "choose"  # the word behind the menu's button; no period is called so
+_REPORTS = Nav("Reports", "report", (_CHOOSE,))
 _ACCOUNT = "account"
 _MOST_STRATEGIES = 20
 
@@ -72,14 +75,26 @@ async def performance(call: Call) -> Screen:
 )
 async def report(call: Call) -> Screen:
     """Figures and P&L of a period in one account; the fills as a file."""
+    if name(call) == _CHOOSE:
+        return _choose(call)
     period = choice(call, _PERIODS, "all")
     view = await call.service.report(period, name(call, 1), seen(call))
     own = (view.account,) if view.account else ()
     others = tuple(Nav(other.capitalize(), "report", (other, *own)) for other in _PERIODS if other != period)
     buttons = (*tabs(call, "report", view.account, period), others)
     here = ("report", period, *own)
-    screen = framed(call, ("Report", *own, period), render_report(view, call), here=here, buttons=buttons)
+    screen = framed(
+        call, ("Reports", *own, period), render_report(view, call), here=here, back=_REPORTS, buttons=buttons
+    )
     return Screen(screen.text, screen.buttons, photo=await report_picture(view), document=report_file(view))
+
+
+def _choose(call: Call) -> Screen:
+    """Of which period, and where the reports come from that come by themselves."""
+    periods = grid([Nav(f"📄 {_NAMES[each]}", "report", (each,)) for each in _PERIODS])
+    text = "Figures, a picture and every fill as a CSV file. Of which period?"
+    regular = (Nav("⏰ Reports that come by themselves", "schedule"),)
+    return framed(call, ("Reports",), text, here=("report", _CHOOSE), buttons=(*periods, regular))
 
 
 def render_pnl(view: PnlView) -> Html:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from bot import html, states
+from bot.accounts import seen, tabs, trail
+from bot.arguments import name
 from bot.command import Call, Question, command
 from bot.commands.overview import control
 from bot.figures import bar, clip, money, percent, table, when
@@ -25,23 +27,28 @@ BOUND = "="  # begins what a question adds to the words: to what exactly the yes
 _AFTER = (Nav("📊 Status", "status"), Nav("🛡 Risk", "risk"))
 
 
-@command("risk", "How much of each limit is used", permission=Permission.VIEW, aliases=("r",))
+@command("risk", "How much of each limit is used", permission=Permission.VIEW, takes=1, aliases=("r",))
 async def risk(call: Call) -> Screen:
-    """The trading state, the baselines and the use of every limit."""
-    view = await call.service.risk()
+    """The trading state, the baselines and the use of every limit, in one account."""
+    view = await call.service.risk(name(call), seen(call))
     buttons: tuple[tuple[Button, ...], ...] = (
-        (Nav("📏 Limits", "limits"), Nav("📦 Positions", "positions")),
+        *tabs(call, "risk", view.account),
+        (Nav("📏 Limits", "limits", trail(view.account)), Nav("📦 Positions", "positions")),
         (*control(view.state, call.actor), Nav("🎯 Only a part…", "scopes")),
     )
     kills = kill_lines(await call.service.kills(), call)
-    return framed(call, ("Risk",), kills, render_risk(view, call), here=("risk",), buttons=buttons)
+    steps, here = trail("Risk", view.account), trail("risk", view.account)
+    return framed(call, steps, kills, render_risk(view, call), here=here, buttons=buttons)
 
 
-@command("limits", "All limits and rules", permission=Permission.VIEW)
+@command("limits", "All limits and rules", permission=Permission.VIEW, takes=1)
 async def limits(call: Call) -> Screen:
-    """Every limit with its value, and every rule with what it checks."""
-    view = await call.service.risk()
-    return framed(call, ("Risk", "Limits"), render_limits(view), here=("limits",), back=Nav("Risk", "risk"))
+    """Every limit of an account with its value, and every rule with what it checks."""
+    view = await call.service.risk(name(call), seen(call))
+    own = trail(view.account)
+    back, buttons = Nav("Risk", "risk", own), tabs(call, "limits", view.account)
+    body = render_limits(view)
+    return framed(call, ("Risk", *own, "Limits"), body, here=("limits", *own), back=back, buttons=buttons)
 
 
 async def _halts(call: Call) -> Collection[str]:
@@ -130,7 +137,7 @@ async def resume(call: Call) -> Screen:
 def _scope(call: Call) -> Scope:
     """What was typed after /resume, without what a question has added."""
     words = [each for each in call.args if not each.startswith(BOUND)]
-    return scope_said(words, call.service.known_scopes())
+    return scope_said(words, call.service.known_scopes(call.actor))
 
 
 def _more(count: int) -> tuple[str, ...]:

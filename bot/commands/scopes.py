@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from bot import html, states
+from bot.accounts import seen
 from bot.command import Call, command
 from bot.framing import framed, grid
 from bot.html import Html
@@ -20,9 +21,9 @@ _MOST = 24
 @command("scopes", "Halt or resume only a part", permission=Permission.VIEW, aliases=("parts",))
 async def scopes(call: Call) -> Screen:
     """A button for every account, broker and strategy that may be halted or resumed by this person."""
-    view = await call.service.risk()
-    settings = {each.scope: each.state for each in view.scopes}
-    restricted = [each for each in view.scopes if each.state is not TradingState.ACTIVE]
+    known = await call.service.restrictions(seen(call))
+    settings = {each.scope: each.state for each in known}
+    restricted = [each for each in known if each.state is not TradingState.ACTIVE]
     rows = [_buttons(call, kind, names, settings) for kind, names in call.service.known_scopes().items()]
     lines = [scope_line(each, call) for each in restricted[:_MOST]] or [html.text("🟢 Nothing is halted.")]
     body = html.lines(kill_lines(await call.service.kills(), call), *lines, "", _HOW)

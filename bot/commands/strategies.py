@@ -137,20 +137,21 @@ async def stop(call: Call) -> Screen:
 
 async def _ask_flatten(call: Call) -> Question | None:
     """Show what would be traded; nothing to trade needs no question."""
-    preview = await call.service.flatten_preview(name(call))
+    preview = await call.service.flatten_preview(name(call), accounts=seen(call))
     if not preview.orders:
         return None
     whose = f"the positions of {preview.scope}" if name(call) else "all positions"
     text = html.lines(
         html.text("🧹 ", html.bold(f"Flatten {whose}?")),
-        "At market, as they stand when you confirm:",
+        "At market, at most what is shown:",
         preview_table(preview),
         "What runs is paused, so that it does not buy again.",
     )
     sent = " ".join(
         f"{symbol} {units}" for symbol, units, _ in preview.orders
     )  # what they are worth moves all the time
-    return Question(text, "🧹 Yes, flatten", fingerprint=sent)
+    plan = await call.service.flatten_plan(name(call))
+    return Question(text, "🧹 Yes, flatten", fingerprint=sent, args=(name(call), plan))
 
 
 @command(
@@ -158,7 +159,7 @@ async def _ask_flatten(call: Call) -> Question | None:
     "Close positions at market",
     permission=Permission.REDUCE,
     usage="[NAME]",
-    takes=1,
+    takes=2,
     aliases=("closeall",),
     ask=_ask_flatten,
     trace=("flatten",),
@@ -167,12 +168,13 @@ async def _ask_flatten(call: Call) -> Question | None:
 )
 async def flatten(call: Call) -> Screen:
     """Close all positions, or those of one strategy."""
-    preview = await call.service.flatten_preview(name(call))
+    preview = await call.service.flatten_preview(name(call), accounts=seen(call))
     if not preview.orders:
         who = name(call)
         text = f"{who} holds nothing." if who else "No positions are open."
         return notice(f"There is nothing to flatten: {text}", toast="Nothing to flatten")
-    result = await call.service.flatten(call.actor, name(call))
+    shown = call.args[1] if len(call.args) > 1 else ""
+    result = await call.service.flatten(call.actor, name(call), shown=shown)
     return outcome(result, Nav("📦 Positions", "positions"), Nav("🧾 Orders", "orders"))
 
 

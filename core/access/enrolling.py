@@ -15,6 +15,7 @@ from core.clock import SystemClock
 from core.databases import database_of
 from core.settings import Settings
 from core.store.instance_lock import InstanceLock
+from core.store.private import make_private
 
 Tell = Callable[[str], Awaitable[object]]
 
@@ -60,7 +61,7 @@ class Enrolment:
 async def enrolment_at_rest(settings: Settings) -> AsyncIterator[Enrolment]:
     """Enrolment while the program does not run. Raises `SettingsError` if it does, or if the database is not usable."""
     clock, lock = SystemClock(), InstanceLock(settings.data_dir)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    make_private(settings.data_dir)
     lock.take()
     database = database_of(settings)
     try:

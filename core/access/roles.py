@@ -53,6 +53,8 @@ _HOLDS: Mapping[Role, frozenset[Permission]] = {
     Role.ADMIN: frozenset(Permission),
 }  # fmt: skip
 
+ELSEWHERE = "*"  # stands for every account that is not named, those that are added later included
+
 _OF_THE_HOUSE = frozenset({Permission.VIEW, Permission.HALT, Permission.AUDIT, Permission.ADMINISTER})
 
 
@@ -61,6 +63,7 @@ class Actor:
     """Who acts: a person known by numeric Telegram id, the console, or the program itself.
 
     `role` counts in every account that `roles` does not name; None there: that account is not even seen.
+    `ELSEWHERE` among `roles` is for all that are not named, in place of `role`.
     """
 
     id: str
@@ -70,7 +73,7 @@ class Actor:
 
     def role_in(self, account: str) -> Role | None:
         """The role in one account; None: it is not seen."""
-        return self.roles.get(account, self.role)
+        return self.roles.get(account, self.roles.get(ELSEWHERE, self.role))
 
     def may(self, permission: Permission, account: str = "") -> bool:
         """Whether this actor holds `permission` in an account; "" is the house as a whole: the base role counts."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -71,6 +72,7 @@ class TicketRefused(Exception):
 
 
 _CODE = "code"
+_NONCE = re.compile(r"[0-9a-f]{32}")
 
 
 class Tickets:
@@ -112,7 +114,7 @@ class Tickets:
         """Use a ticket up. Raises `TicketRefused`; of many at once exactly one succeeds."""
         now = self._clock.now()
         async with transaction():
-            row = await TicketRow.get_or_none(nonce=nonce)
+            row = await _find(nonce)
             if problem := self._problem(row, user_id, chat_id, message_id, now):
                 raise TicketRefused(problem)
             assert row is not None
@@ -148,7 +150,7 @@ class Tickets:
 
     async def look(self, nonce: str) -> tuple[Ticket, bool] | None:
         """A ticket and whether it has been used, without using it; None if there is none."""
-        row = await TicketRow.get_or_none(nonce=nonce)
+        row = await _find(nonce)
         return (_ticket(row), row.used_at is not None) if row else None
 
     def _problem(
@@ -166,6 +168,11 @@ class Tickets:
         if row.user_id is not None and row.rights != self._rights.of(row.user_id):
             return TicketProblem.RIGHTS_CHANGED
         return TicketProblem.EXPIRED if row.expires_at is not None and now >= row.expires_at else None
+
+
+async def _find(nonce: str) -> TicketRow | None:
+    """The record behind a button. A press may carry anything: what is no nonce of ours never reaches the database."""
+    return await TicketRow.get_or_none(nonce=nonce) if _NONCE.fullmatch(nonce) else None
 
 
 def _ticket(row: TicketRow) -> Ticket:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from core.access.vault import Vault
+from core.access.vault import Vault, VaultProblem
 from core.clock import Clock, entropy
 from core.store.database import transaction
 from core.store.models import TotpRow
@@ -98,6 +98,15 @@ class SecondFactors:
     async def forget(self, user_id: int) -> bool:
         """Take a person's second factor away; whether there was one."""
         return bool(await TotpRow.filter(user_id=user_id).delete())
+
+    async def unreadable(self) -> str:
+        """Why a seed that is stored cannot be opened; empty if all can."""
+        try:
+            for row in await TotpRow.all():
+                self._vault.open(row.sealed, _context(row.user_id))
+        except VaultProblem as problem:
+            return str(problem)
+        return ""
 
     # --- use -------------------------------------------------------------------------------------------
 

@@ -10,15 +10,19 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from difflib import get_close_matches
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from core.access.roles import Actor, Role
+from core.access.roles import ELSEWHERE, Actor, Role
 from core.errors import UnknownName, UserError
 from core.settings import UserSettings
+from core.store.chat import ChatMemory
 from core.store.database import transaction
 from core.store.models import PersonRow
 
 Follower = Callable[[tuple[UserSettings, ...]], None]
 Note = Callable[[Mapping[int, str]], Awaitable[object]]
+_ZONE_KEY = "zone"
 
 
 class Users:
@@ -31,6 +35,8 @@ class Users:
         self._note = note
         self._settings = {user.id: user for user in settings}
         self._rows: dict[int, PersonRow] = {}
+        self._zones: dict[int, str] = {}  # what people have chosen for themselves
+        self._memory = ChatMemory()
         self._followers: list[Follower] = []
         self._lock = asyncio.Lock()
         self._people = dict(self._settings)
@@ -79,8 +85,22 @@ class Users:
                 lost += [row for row in rows.values() if self._is_admin_by_settings(row.user_id) and row not in lost]
             await PersonRow.filter(user_id__in=[row.user_id for row in lost]).delete()
             await self._tell(_without(rows, lost))
+        self._zones = await self._memory.chats_with(_ZONE_KEY)
         self._use(_without(rows, lost))
         return tuple(f"{row.name} ({row.user_id}): was {_told(row)} by {row.changed_by}" for row in lost)
+
+    async def move_to(self, user_id: int, zone: str) -> None:
+        """Show times in `zone` to one person, whatever the settings say. Raises `UserError`."""
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            near = get_close_matches(zone, available_timezones(), n=3)
+            hint = f"Did you mean {', '.join(near)}?" if near else "Use a name like Europe/Berlin or UTC."
+            raise UserError(f"I know no time zone “{zone[:40]}”. {hint}") from error
+        async with self._lock:
+            await self._memory.put(user_id, _ZONE_KEY, zone)
+            self._zones[user_id] = zone
+            self._use(self._rows)
 
     @asynccontextmanager
     async def changing(self) -> AsyncIterator[None]:
@@ -118,7 +138,9 @@ class Users:
                 joined.pop(row.user_id, None)
             else:
                 joined[row.user_id] = _person(row, self._settings.get(row.user_id))
-        return joined
+        zones = {user_id: zone for user_id, zone in self._zones.items() if user_id in joined}
+        moved = {user_id: joined[user_id].model_copy(update={"time_zone": zone}) for user_id, zone in zones.items()}
+        return {**joined, **moved}
 
 
 def trust(role: Role, accounts: Mapping[str, Role | None]) -> str:
@@ -133,7 +155,11 @@ def roles_as_words(accounts: Mapping[str, Role | None]) -> dict[str, str]:
 
 def shown(role: Role, accounts: Mapping[str, Role | None]) -> str:
     """The same for people: `trader, viewer in fund`."""
-    others = (f"{each.label if each else 'nothing'} in {account}" for account, each in sorted(accounts.items()))
+    named = [(account, each) for account, each in sorted(accounts.items()) if account != ELSEWHERE]
+    others = [f"{each.label if each else 'nothing'} in {account}" for account, each in named]
+    if ELSEWHERE in accounts:
+        elsewhere = accounts[ELSEWHERE]
+        return ", ".join((*others, f"{elsewhere.label if elsewhere else 'nothing'} elsewhere"))
     return ", ".join((role.label, *others))
 
 

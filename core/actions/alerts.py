@@ -73,7 +73,10 @@ class AlertActions(Acting):
     async def mutable(self, actor: Actor) -> tuple[str, ...]:
         """What can be muted, as "kind:fill", "strategy:trend", "account:paper"."""
         kinds = sorted({*_KINDS, *(await store.known_kinds())} - mute_store.ALWAYS_TOLD)
-        strategies = [each.name for each in self._engine.strategies.instances]
+        floor = self._engine.floor
+        strategies = [
+            each.name for each in self._engine.strategies.instances if actor.sees(floor.account_of(each.name))
+        ]
         accounts = [each for each in self.account_names() if actor.sees(each)]
         return (
             *(f"strategy:{each}" for each in strategies),

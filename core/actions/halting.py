@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -47,13 +47,18 @@ class Halting(Acting):
 
     # --- what is meant -----------------------------------------------------------------------------
 
-    def known_scopes(self) -> Known:
-        """The names that a scope can have."""
+    def known_scopes(self, actor: Actor | None = None) -> Known:
+        """The names that a scope can have; for an `actor` those of which they see something."""
         floor = self._engine.floor
         strategies = {each.name for each in self._engine.strategies.instances}
         strategies |= {name for desk in floor for name, lot in desk.portfolio.lots() if lot.quantity}
         brokers = {floor.adapter(account) for account in floor.names}
-        return {ScopeKind.ACCOUNT: floor.names, ScopeKind.BROKER: brokers, ScopeKind.STRATEGY: strategies}
+        known: Known = {ScopeKind.ACCOUNT: floor.names, ScopeKind.BROKER: brokers, ScopeKind.STRATEGY: strategies}
+        return known if actor is None else {kind: self._scopes_seen(kind, names, actor) for kind, names in known.items()}
+
+    def _scopes_seen(self, kind: ScopeKind, names: Collection[str], actor: Actor) -> list[str]:
+        """The names of scopes that reach an account which `actor` sees."""
+        return [each for each in names if any(map(actor.sees, self.accounts_of(Scope(kind, each))))]
 
     def accounts_of(self, scope: Scope) -> tuple[str, ...]:
         """The accounts that a scope reaches. Raises `UnknownName`."""
@@ -134,16 +139,23 @@ class Halting(Acting):
 
     async def _sweep(self, kill: _Kill) -> list[SweepReport]:
         """All accounts at once; one that fails or hangs keeps no other from its report."""
-        sweeps = (desk.killing.sweep(kill.strategy) for desk in kill.desks)
-        found = await asyncio.gather(*sweeps, return_exceptions=True)
+
+        async def sweep(desk: Desk) -> SweepReport:
+            return await desk.killing.sweep(kill.strategy)
+
+        found = await asyncio.gather(*map(sweep, kill.desks), return_exceptions=True)
         return [_report(desk, each) for desk, each in zip(kill.desks, found, strict=True)]
 
     async def _publish(self, kill: _Kill, why: str) -> None:
         """Whoever listens is told; nobody waits long for them."""
         at = self._engine.trading_clock.now()
-        events = (StateChanged(at, each, TradingState.HALTED, why) for each in kill.switches)
-        telling = {asyncio.create_task(self._engine.events.publish(each)) for each in events}
-        await asyncio.wait(telling, timeout=_TELL_SECONDS)
+
+        async def publish(scope: str) -> None:
+            await self._engine.events.publish(StateChanged(at, scope, TradingState.HALTED, why))
+
+        telling = [asyncio.create_task(publish(each)) for each in kill.switches]
+        done, _ = await asyncio.wait(telling, timeout=_TELL_SECONDS)
+        await asyncio.gather(*done, return_exceptions=True)
 
     async def _trouble(self, storing: asyncio.Task[None], kill: _Kill, why: str) -> str:
         """What kept it from being stored; then the flag holds a halt of the whole house over a restart."""

@@ -259,21 +259,17 @@ class ManualTrading(Acting):
         return [self._open_order(what, actor)]
 
     async def cancel_orders(self, what: str, actor: Actor) -> ActionResult:
-        """Cancel one order, those of a symbol, or all; a line for each."""
+        """Cancel one order, those of a symbol, or all; a line for each. It waits for no turn: it must never be late."""
         chosen = self._to_cancel(what, actor)
         if not chosen:
             where = "" if what.lower() == "all" else f" in {what[:40]}"
             return await self._failed(actor, "cancel order", f"No order is open{where}.")
-        ids = {order.id for _, order in chosen}
-        lines: list[str] = []
-        for desk in {desk.account: desk for desk, _ in chosen}.values():
-            async with self._pipeline_of(desk).turn() as hand:
-                lines += await hand.cancel(ids, f"by {actor.name}")
+        lines = tuple(await asyncio.gather(*(_cancel(desk, order, actor) for desk, order in chosen)))
         ok = bool(lines) and not any(line.startswith("🔴") for line in lines)
         detail = f"{what[:40]}: {'; '.join(lines)}"
         await self._engine.audit.record(actor, "cancel order", detail, "ok" if ok else "partly")
         count = f"{len(lines)} order{'s' if len(lines) != 1 else ''}"
-        return ActionResult(ok, f"Asked to cancel {count}." if ok else "Not everything is cancelled.", tuple(lines))
+        return ActionResult(ok, f"Asked to cancel {count}." if ok else "Not everything is cancelled.", lines)
 
     # --- exits -------------------------------------------------------------------------------------
 
@@ -331,6 +327,12 @@ class ManualTrading(Acting):
         if spec is not None and quote is not None:
             check_levels(spec, 1 if held > 0 else -1, quote.last)
         return spec
+
+
+async def _cancel(desk: Desk, order: LiveOrder, actor: Actor) -> str:
+    """A line with what came of it, by what the order is for."""
+    what, line = order.what, await desk.orders.cancel_told(order.id, f"by {actor.name}")
+    return line.replace(order.id, what)
 
 
 def _new(wanted: Decimal | None, known: Decimal | None) -> Decimal | None:

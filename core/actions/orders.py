@@ -1,9 +1,8 @@
-"""Single orders: cancelling them, settling doubts by hand, and how positions are protected."""
+"""Single orders: settling doubts by hand, and how positions are protected."""
 
 from __future__ import annotations
 
 from brokers.errors import BrokerError
-from brokers.order import ClientOrderId
 from core.access.roles import Actor
 from core.actions.acting import Acting
 from core.store.orders import get_order
@@ -28,15 +27,6 @@ class OrderActions(Acting):
             return await self._failed(actor, "protect", f"{nothing}.")
         text = f"{strategy} in {symbol}: {spec or 'no exits'}, until it is flat."
         return await self._done(actor, "protect", text, True, text, "")
-
-    async def cancel_order(self, client_order_id: str, actor: Actor) -> ActionResult:
-        """Cancel one order."""
-        desk = self._engine.floor.desk_with(client_order_id)
-        if desk is None:
-            return await self._failed(actor, "cancel order", f"Order {client_order_id[:40]} is not open.")
-        line = await desk.orders.cancel_told(ClientOrderId(client_order_id), f"by {actor.name}")
-        await self._engine.audit.record(actor, "cancel order", line)
-        return ActionResult(not line.startswith("🔴"), line)
 
     async def look_again(self, client_order_id: str, actor: Actor) -> ActionResult:
         """Ask the venue about an order now, in every way that it offers."""

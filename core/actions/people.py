@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from core.access.audit import printable, who
 from core.access.pairing import Invited
-from core.access.roles import Actor, Role
+from core.access.roles import ELSEWHERE, Actor, Role
 from core.access.users import Users, actor_of, roles_as_words, shown
 from core.actions.acting import Acting
 from core.alerts.channel import Severity
@@ -107,6 +107,11 @@ class PeopleActions(Acting):
         await self._people_changed(user.id, f"{actor.name} has removed you: I do not answer you any more.")
         return ActionResult(True, f"{user.name} is removed: the bot does not answer them any more.")
 
+    async def set_time_zone(self, name: str, user_id: int, actor: Actor) -> ActionResult:
+        """Show times in another zone to this person from now on. Raises `UserError`."""
+        await self._engine.users.move_to(user_id, name)
+        return await self._done(actor, "time zone", name, True, f"Times are shown in {name} from now on.", "")
+
     # --- how ---------------------------------------------------------------------------------------
 
     async def _store_person(self, user: UserSettings, by: str, *, removed: bool = False) -> None:
@@ -147,14 +152,13 @@ class PeopleActions(Acting):
             raise UserError(f"There is a {name} already. /role changes what they may do.")
 
     def _new_trust(self, role: str, account: str) -> tuple[Role, dict[str, Role | None]]:
-        """A new person's role; with an account they see nothing but that."""
+        """A new person's role; with an account they see nothing but that, whatever accounts are added later."""
         given = _role(role)
         if given is None:
             raise UserError("Nobody is invited to see nothing. Name a role.")
         if not account:
             return given, {}
-        others = {each: None for each in self._engine.settings.accounts if each != self._known_account(account)}
-        return Role.VIEWER, {account: given, **others}
+        return Role.VIEWER, {self._known_account(account): given, ELSEWHERE: None}
 
     def _trust_given(
         self, accounts: Mapping[str, Role | None], base: Role, role: str, account: str

@@ -60,7 +60,11 @@ class Resuming(Halting):
     async def resume_preview(self, actor: Actor, scope: Scope = HOUSE) -> ResumeView:
         """What a resume of `scope` would lift; its token binds the yes to exactly that. Raises `UnknownName`."""
         lift = self._lift(actor, scope)
-        open_there = [f"{each.account}: {each.strategy or 'everything'}" for each in await self.kills()]
+        open_there = [
+            f"{each.account}: {each.strategy or 'everything'}"
+            for each in await self.kills()
+            if actor.sees(each.account)
+        ]
         return ResumeView(
             str(scope),
             _states(lift.settings),

@@ -23,7 +23,7 @@ class SafetyQuestions(Asking):
         view, limits = desk.view(), desk.gate.limits
         return RiskScreenView(
             state=self._engine.switch.gravest(desk.account).state,
-            scopes=self._scopes(desk),
+            scopes=self._scopes([desk]),
             equity=view.equity,
             day_start_equity=view.day_start_equity,
             peak_equity=view.peak_equity,
@@ -41,22 +41,25 @@ class SafetyQuestions(Asking):
             account=self._named(desk),
         )
 
-    def _scopes(self, desk: Desk) -> tuple[ScopeState, ...]:
-        """What concerns this account: the house, the account, its instruments and its strategies."""
+    async def restrictions(self, accounts: Collection[str] | None = None) -> tuple[ScopeState, ...]:
+        """Every scope that was ever restricted, of the house and of the accounts that the reader may see."""
+        return self._scopes(self._engine.floor.chosen("", accounts))
+
+    def _scopes(self, desks: Collection[Desk]) -> tuple[ScopeState, ...]:
+        """What concerns these accounts: the house, they themselves, their instruments and their strategies."""
         floor = self._engine.floor
+        others = [desk for desk in floor if desk not in desks]
+        theirs = {name for desk in others for name in floor.strategies_of(desk.account)}
 
         def concerns(scope: str) -> bool:
             kind, _, rest = scope.partition(":")
             if kind in ("account", "instrument"):
-                owner = rest.split("/", 1)[0]
-                return owner == desk.account or (floor.is_single and owner not in floor)
-            others = {name for each in floor if each is not desk for name in floor.strategies_of(each.account)}
-            return kind != "strategy" or rest not in others
+                return rest.partition("/")[0] not in {desk.account for desk in others}
+            return kind != "strategy" or rest not in theirs
 
-        settings = self._engine.switch.settings
         return tuple(
             ScopeState(scope, each.state, each.reason, each.by, each.at)
-            for scope, each in settings.items()
+            for scope, each in self._engine.switch.settings.items()
             if concerns(scope)
         )
 

@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from core.access.roles import Role
+from core.access.roles import ELSEWHERE, Role
 from core.access.vault import read_key
 from core.settings.alerting import checked_quiet_hours
 from core.settings.alerts import AlertSettings
@@ -51,7 +51,8 @@ class UserSettings(Section):
     name: str = Field(min_length=1, max_length=60, description="What to call them.")
     role: Role = Field(description="viewer, trader, risk or admin.")
     accounts: dict[str, Role | None] = Field(
-        default_factory=dict, description="Another role in some accounts; `none` hides an account: `{fund: viewer}`."
+        default_factory=dict,
+        description='Another role in some accounts; `none` hides it, `*` is all others: `{fund: trader, "*": none}`.',
     )
     time_zone: str = Field("UTC", description="Their time zone, like Europe/Berlin.")
     email: str | None = Field(None, description="Where alerts reach them by e-mail.")
@@ -241,6 +242,19 @@ class Settings(Section):
             if not re.match(NAME, name):
                 raise ValueError(f"an account's name has small letters, digits and dashes, not {name!r}")
         _check_rates(accounts)
+        return accounts
+
+    @field_validator("accounts")
+    @classmethod
+    def _accounts_of_people(
+        cls, accounts: dict[str, AccountSettings], info: ValidationInfo
+    ) -> dict[str, AccountSettings]:
+        for user in info.data.get("users") or ():
+            if unknown := sorted(set(user.accounts) - {*accounts, ELSEWHERE}):
+                known = ", ".join(accounts)
+                raise ValueError(
+                    f"{user.name} has a role in {unknown[0]!r}, which is no account; write one of: {known}"
+                )
         return accounts
 
     @field_validator("strategies")

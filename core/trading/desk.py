@@ -6,6 +6,7 @@ the account is HALTED and says so.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -41,6 +42,7 @@ from core.trading.telling import Telling
 from risk.baselines import Baselines
 from risk.gate import RiskGate
 from risk.intent import OrderIntent, Origin
+from risk.limits import RiskLimits
 from risk.monitor import Assessment
 from risk.view import Holding, PortfolioView, TradingState
 
@@ -74,6 +76,7 @@ class Desk:
         self.currency = currency
         self.broker = broker
         self.gate = gate
+        self.limits_turn = asyncio.Lock()  # a change of a limit is computed from those that count now
         self.reconciled = False
         self.portfolio = Portfolio(account, currency, instruments)
         self._around = around
@@ -160,6 +163,11 @@ class Desk:
         return self._watch.baselines
 
     # --- start -------------------------------------------------------------------------------------
+
+    def use_limits(self, limits: RiskLimits) -> None:
+        """Put other limits in force: for the next order, and the next look at the account."""
+        self.gate.use(limits)
+        self._watch.use(limits)
 
     async def load(self) -> None:
         """Take up what is stored; no venue is asked. Raises `SettingsError` if the market lacks what is held."""

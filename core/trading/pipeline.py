@@ -150,14 +150,14 @@ class Pipeline:
         return stored
 
     async def flatten(self, symbol: str, parts: Mapping[str, Decimal], reason: str) -> Approved | Denied:
-        """Close what the strategies in `parts` hold in `symbol`: as much as is still left to close by now."""
+        """Close `parts` of what strategies hold in `symbol`: no more than is still left to close by now."""
         async with self._turn:
             await self._goals.load()
             for name in parts:
                 self._goals.be_flat(name, symbol, reason)
             await self._goals.save()
             left = self._desk.closing().get(symbol, {})
-            closing = {name: left[name] for name in parts if name in left}
+            closing = {name: _in_any_case(left[name], part) for name, part in parts.items() if name in left}
             intent = self._intent(symbol, closing, reason, Origin.FLATTEN)
             if intent is None:
                 return Denied("NOTHING_TO_CLOSE", "It is flat, or being closed already", "", "", ZERO)

@@ -47,6 +47,10 @@ class RiskWatch:
         self._trading_clock = trading_clock
         self._killing = killing
 
+    def use(self, limits: RiskLimits) -> None:
+        """Judge the account by other limits from now on."""
+        self._limits = limits
+
     # --- baselines ---------------------------------------------------------------------------------
 
     async def load(self) -> None:

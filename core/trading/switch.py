@@ -110,7 +110,7 @@ class TradingSwitch:
                 async with transaction():
                     for scope, each in waiting.items():
                         await _write(scope, each[-1][0], [along for _, along in each])
-            except Exception:
+            except BaseException:
                 await asyncio.gather(_write_bare(waiting), return_exceptions=True)
                 raise
             for scope, each in waiting.items():

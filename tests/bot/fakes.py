@@ -18,9 +18,11 @@ from core.alerts.channel import Message, Severity, Standing, Status
 from core.analytics.summary import performance
 from core.clock import Clock, Ids
 from core.errors import UnknownName, UserError
+from core.rows import limit_title, limit_value
 from core.service import Quarterdeck
-from core.store.inbox import InboxItem
 from core.settings import UserSettings
+from core.store.inbox import InboxItem
+from core.trading.own_limits import changed, said
 from core.trading.scopes import HOUSE, Scope, ScopeKind, halt_said
 from core.views import (
     ActionResult,
@@ -38,7 +40,9 @@ from core.views import (
     InvitationView,
     JobRow,
     KillView,
+    LimitEdit,
     LimitRow,
+    LimitSet,
     Muting,
     OrderCard,
     OrderFill,
@@ -59,6 +63,7 @@ from core.views import (
     StrategyRow,
     StrategyStatus,
 )
+from risk.limits import RiskLimits, loosened
 from risk.view import TradingState
 from tests.bot.manual_fakes import FakeHand
 
@@ -185,6 +190,19 @@ class FakeService(FakeHand, Quarterdeck):  # type: ignore[misc]
         if not found:
             raise UserError(f"There is no order {order_id[:60]}. /orders lists them.")
         return found[0]
+
+    def limit_change(self, name: str, value: str, actor: Actor, account: str = "") -> LimitEdit:
+        before = RiskLimits()
+        after = changed(before, name, value)
+        old, new = (limit_value(name, getattr(each, name), "USD") for each in (before, after))
+        token = said(getattr(before, name))
+        return LimitEdit("paper", limit_title(name), old, new, token, old != new, bool(loosened(before, after)))
+
+    async def set_limit(self, name: str, value: str, actor: Actor, account: str = "", seen: str = "") -> ActionResult:
+        return self._act("set_limit", name, value, seen, actor.name, said=f"{name} is {value}.")
+
+    async def limits_set(self, actor: Actor) -> tuple[LimitSet, ...]:
+        return ()
 
     async def unlock_codes(self, name: str, actor: Actor) -> ActionResult:
         return self._act("unlock_codes", name, actor.name, said=f"The codes of {name} are looked at again.")
@@ -352,6 +370,9 @@ class FakeService(FakeHand, Quarterdeck):  # type: ignore[misc]
             self.measured_since,
         )  # fmt: skip
 
+    async def restrictions(self, accounts: Collection[str] | None = None) -> tuple[ScopeState, ...]:
+        return (await self.risk()).scopes
+
     async def alerts(
         self, *, page: int = 1, size: int = 8, which: str = "all", actor: Actor | None = None
     ) -> Page[AlertRow]:
@@ -467,7 +488,12 @@ class FakeService(FakeHand, Quarterdeck):  # type: ignore[misc]
         self._set(name, StrategyStatus.STOPPED)
         return self._act("stop", name, actor.name, said=f"{name} is stopped.")
 
-    async def flatten(self, actor: Actor, strategy: str = "") -> ActionResult:
+    async def flatten_plan(self, strategy: str = "", account: str = "", accounts: Any = None) -> str:
+        return f"plan of {len(self.world.positions)}"
+
+    async def flatten(
+        self, actor: Actor, strategy: str = "", account: str = "", accounts: Any = None, shown: str = ""
+    ) -> ActionResult:
         result = self._act("flatten", strategy, actor.name, said="2 orders sent.")
         return replace(result, lines=tuple(f"sell {row.quantity} {row.symbol}" for row in self.world.positions))
 
@@ -480,7 +506,7 @@ class FakeService(FakeHand, Quarterdeck):  # type: ignore[misc]
         self.halted_scopes.append(said.scope)
         return await self.halt(actor, said.reason)
 
-    def known_scopes(self) -> dict[ScopeKind, list[str]]:
+    def known_scopes(self, actor: Actor | None = None) -> dict[ScopeKind, list[str]]:
         strategies = list(self.world.strategies)
         return {ScopeKind.ACCOUNT: ["paper"], ScopeKind.BROKER: ["paper"], ScopeKind.STRATEGY: strategies}
 

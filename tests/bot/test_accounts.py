@@ -99,12 +99,13 @@ async def test_who_sees_one_account_sees_it_as_if_it_were_the_only_one(tmp_path:
     """No button, no word of the other; and asking for it finds nothing."""
     async with house(settings(tmp_path)) as made:
         await made.days(20)
-        for name in COMMANDS:
+        await made.desk("main").halt_for("TEST", "a secret of main")
+        for name in (*COMMANDS, "risk", "limits", "orders", "health", "fills"):
             screen = await shown(made, name, FUND_ONLY)
             assert tabs(screen) == [], name
             assert "main" not in text(screen), name
             assert "alpha" not in text(screen), name
-            if name != "menu":
+            if name not in ("menu", "orders", "health", "fills"):
                 with pytest.raises(UnknownName):
                     await shown(made, f"{name}{' all' * (name == 'report')} main", FUND_ONLY)
 

@@ -24,7 +24,7 @@ from core.supervision import Supervisor
 from tests.bot.fakes import FakeAudit, FakeInbox, FakeMemory, FakeService, FakeTickets, busy_world
 from tests.bot.stage import no_safeguards
 
-FAST = Budget(1000, 1000, 0, 1000, 1000, 0)
+FAST = Budget(1000, 1000, 0, 1000, 1000, 0, 1000, 1000, 0)
 
 
 class Settings:

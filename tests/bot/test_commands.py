@@ -14,15 +14,15 @@ from tests.bot.stage import Stage
 ARGS = {"strategy": "trend-aapl", "run": "trend-aapl", "pause": "trend-aapl", "stop": "trend-aapl", "parameters": "trend-aapl",
         "flatten": "trend-aapl", "cancel": f"qd01HZX{1:019d}", "order": f"qd01HZX{1:019d}",
         "look": f"qd01HZX{1:019d}", "decide": f"qd01HZX{1:019d} absent", "job": "daily-report run", "addreport": "day daily 17:30", "performance": "trend-aapl",
-        "invite": "Bob viewer", "role": "Tom viewer", "remove": "Tom", "approve": "1", "decline": "1", "unlock": "Tom",
+        "invite": "Bob viewer", "role": "Tom viewer", "remove": "Tom", "approve": "1", "decline": "1", "unlock": "Tom", "limit": "max_open_orders 60",
         "buy": "AAPL 10", "sell": "AAPL 10 limit 27", "close": "AAPL half", "step": "type buy AAPL 10", "exits": "AAPL stop 95",
         "place": "buy 26.35/0/120/ACTIVE AAPL 10", "change": f"qd01HZX{1:019d}", "modify": f"qd01HZX{1:019d} price 26"}  # fmt: skip
 ALL = list(REGISTRY)
 EXPECTED = {
-    "unlock", "decline", "approve", "approvals", "ack", "alert", "maintenance", "mute", "mutes", "snooze", "unmute",
+    "limit", "unlock", "decline", "approve", "approvals", "ack", "alert", "maintenance", "mute", "mutes", "snooze", "unmute",
     "addreport", "alerts", "audit", "balance", "buy", "cancel", "change", "chart", "close", "decide", "exits", "exposure", "fills", "flatten", "halt", "health", "help", "invite", "job", "limits", "live",
     "look", "menu", "modify", "order", "orders", "parameters", "pause", "performance", "place", "pnl", "positions", "report", "remove", "resume", "risk", "role", "run",
-    "schedule", "sell", "start", "status", "step", "stop", "strategies", "strategy", "trade", "testalert", "users",
+    "schedule", "scopes", "sell", "start", "status", "step", "stop", "strategies", "strategy", "trade", "testalert", "users",
 }  # fmt: skip
 
 
@@ -91,7 +91,7 @@ def test_only_halt_is_urgent_and_never_asks() -> None:
 
 def test_what_asks() -> None:
     """The dangerous ones."""
-    assert {one.name for one in ALL if one.ask} == {"approve", "invite", "remove", "role", "resume", "flatten", "stop", "decide", "cancel", "exits", "modify", "place"}
+    assert {one.name for one in ALL if one.ask} == {"limit", "approve", "invite", "remove", "role", "resume", "flatten", "stop", "decide", "cancel", "exits", "modify", "place"}
 
 
 async def _nothing(call: object) -> Screen:

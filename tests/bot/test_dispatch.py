@@ -24,7 +24,7 @@ def text(answer: Answer) -> str:
 
 WRONG = ["/orders open \uff10", "/orders open \uff11", "/fills NaN", "/fills 1e400", "/fills inf", "/fills -1", "/fills 0", "/fills 1.5",
          "/fills +1", "/fills 9999999", "/fills ²", "/orders maybe", "/orders open 1 2 3 4", "/report year", "/live maybe",
-         "/job", "/job daily-report", "/job daily-report explode", "/job a run b", "/cancel", "/status now", "/help nonsense",
+         "/job", "/job daily-report", "/job daily-report explode", "/job a run b", "/modify", "/buy AAPL 1,5", "/trade sideways", "/status now", "/help nonsense",
          "/strategy trend-appl", "/strategy <b>x</b>", "/cancel <i>", "/limits ٣", "/audit x", "/alerts 1 1"]  # fmt: skip
 
 

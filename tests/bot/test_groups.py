@@ -176,7 +176,11 @@ async def test_answers_stay_in_their_topic(room: Room) -> None:
 
 HIDDEN: dict[str, dict[str, Any]] = {
     "anonymous admin": {"from": {**person(1087968824), "is_bot": True}, "sender_chat": supergroup(WORKS)},
-    "linked channel": {"from": person(777000), "sender_chat": {"id": -1009, "type": "channel"}, "is_automatic_forward": True},
+    "linked channel": {
+        "from": person(777000),
+        "sender_chat": {"id": -1009, "type": "channel"},
+        "is_automatic_forward": True,
+    },
     "channel bot": {"from": {**person(136817688), "is_bot": True}},
     "as a chat": {"sender_chat": supergroup(WORKS)},
     "forward": {"forward_origin": {"type": "hidden_user", "sender_user_name": "x", "date": 1}},

@@ -67,3 +67,19 @@ async def test_one_chats_429_blocks_no_other() -> None:
     assert time.pacer.delay(2, Lane.PUSH) == 0
     await time.pacer.acquire(1, Lane.REPLY)
     assert time.elapsed() == 60
+
+
+async def test_production_stays_inside_telegrams_rates() -> None:
+    """Not more than 18 in any minute in a group, 25 in any second overall, and a third of it kept for what is grave."""
+    for chats, span, most in (([-100], 60, 18), (range(1, 400), 1, 25)):
+        time = Time()
+        time.pacer = Pacer(time.clock, Budget(), time.sleep)
+        sent: list[float] = []
+        for number in range(200):
+            await time.pacer.acquire(chats[number % len(chats)], Lane.CRITICAL)
+            sent.append(time.elapsed())
+        assert max(sum(begin <= at < begin + span for at in sent) for begin in sent) <= most
+    pacer = Pacer(ManualClock(NOW), Budget())
+    while not pacer.delay(-100, Lane.PUSH):
+        await pacer.acquire(-100, Lane.PUSH)
+    assert pacer.delay(-100, Lane.CRITICAL) == 0

@@ -14,8 +14,10 @@ from bot.console import render_plain
 from bot.figures import WIDTH, width
 from bot.screen import CAPTION_LIMIT, TEXT_LIMIT, Screen
 from core.access.roles import Role
+from core.service import Quarterdeck
 from risk.view import TradingState
 from tests.bot.fakes import FakeService, World, busy_world, fill, order, position, strategy_row
+from tests.bot.manual_fakes import FakeHand
 from tests.bot.parser import utf16, visible
 from tests.bot.stage import Stage
 
@@ -176,5 +178,6 @@ async def test_help_is_generated_per_role(role: Role) -> None:
 
 def test_the_fake_is_complete() -> None:
     """Every question and action of the real service is there."""
-    own = {name for name in vars(FakeService) if not name.startswith("_")}
-    assert {name for name in vars(FakeService.__mro__[1]) if not name.startswith("_")} <= own
+    own = {name for fake in (FakeService, FakeHand) for name in vars(fake) if not name.startswith("_")}
+    real = {name for room in Quarterdeck.__mro__[:-1] for name in vars(room) if not name.startswith("_")}
+    assert real - own <= {"haltable", "resumable", "scope_of", "flatten_plan"}  # these are pure: the real ones serve

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from bot.dispatch import Outcome
 from bot.backlog import Job
+from bot.dispatch import Outcome
 from bot.updates import Ignored, Pressed, Typed, read
 from tests.bot.fakes import NOW
 from tests.bot.stage import FakeSurface, Stage, pressed, typed

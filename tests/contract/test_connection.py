@@ -28,6 +28,7 @@ QUERIES: dict[str, Callable[[Account, AbstractBroker], Awaitable[object]]] = {
     "get_fills": lambda _, broker: broker.get_fills(LONG_AGO),
     "get_cash_flows": lambda _, broker: broker.get_cash_flows(LONG_AGO),
     "get_account_info": lambda _, broker: broker.get_account_info(),
+    "estimate_fee": lambda account, broker: broker.estimate_fee(account.harness.instrument, Decimal(1), Decimal(1)),
     "get_positions": lambda _, broker: broker.get_positions(),
     "get_position": lambda account, broker: broker.get_position(account.harness.instrument.symbol),
     "get_balance": lambda account, broker: broker.get_balance(account.harness.instrument.currency),

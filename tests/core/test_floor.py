@@ -18,6 +18,7 @@ from brokers.errors import Unavailable
 from brokers.market import Bar
 from core import tending
 from core.access.roles import CONSOLE, Actor, Role
+from core.databases import database_of
 from core.engine import Engine
 from core.errors import SettingsError, UnknownName, UserError
 from core.service import Quarterdeck
@@ -25,10 +26,10 @@ from core.settings import Settings, merge, parse_settings
 from core.store.control import equity_of, equity_series, get_cursor
 from core.store.models import AlertRow, AllocationRow, FillRow, OrderRow
 from core.trading.desk import Desk
-from core.verifying import verify_everything
+from core.verifying import Verified, _verified, verify_everything
 from core.views import StrategyStatus
 from risk.view import TradingState
-from tests.databases import database_url
+from tests.databases import database_url, kind
 
 TRADER = {"kind": "breakout", "symbols": ["AAPL"], "parameters": {"entry": 2, "exit": 1}}
 OFTEN = {"sizing": {"method": "fixed_fractional", "percent": "5"}}
@@ -59,8 +60,25 @@ BASE: dict[str, Any] = {
 
 
 def settings(folder: Path, **over: Any) -> Settings:
-    database_url(folder / "quarterdeck.sqlite3", "sqlite")  # migrated already
-    return parse_settings(merge({**BASE, "data_dir": folder}, over))
+    return parse_settings(merge({**BASE, "data_dir": folder, **stored(folder)}, over))
+
+
+def stored(folder: Path) -> dict[str, Any]:
+    """Where everything is stored, migrated already: in a file of the folder, or on the server."""
+    url = database_url(folder / "quarterdeck.sqlite3")
+    return {} if kind() == "sqlite" else {"database_url": url}
+
+
+async def verified_again(given: Settings) -> Verified:
+    """As `quarterdeck verify` does; the test server is not durable, so there it is opened by hand."""
+    if kind() == "sqlite":
+        return await verify_everything(given)
+    database = database_of(given, durable=False)
+    await database.open()
+    try:
+        return await _verified(given)
+    finally:
+        await database.close()
 
 
 class House:
@@ -166,7 +184,7 @@ async def test_everything_of_an_account_is_its_own(tmp_path: Path) -> None:
             assert await desk.inspection.look() == await desk.inspection.look_at_all() == []
         assert await made.engine.reconcile() == []
         assert {each.bars_seen for each in made.engine.strategies.instances} == {60}
-    verified = await verify_everything(given)
+    verified = await verified_again(given)
     assert verified.problems == ()
     assert [fact.split(":")[0] for fact in verified.facts] == ["fund", "fund", "main", "main", "audit"]
 
@@ -395,7 +413,7 @@ async def test_a_restart_goes_on_in_every_account(tmp_path: Path) -> None:
         assert (made.state("main"), made.state("fund")) == (TradingState.ACTIVE, TradingState.HALTED)
         await made.days(27)
         assert await made.engine.reconcile() == []
-    assert (await verify_everything(given)).problems == ()
+    assert (await verified_again(given)).problems == ()
 
 
 async def test_what_one_account_has_decided_is_stored_with_its_own_orders_only(tmp_path: Path) -> None:
@@ -412,6 +430,7 @@ async def test_a_database_of_one_account_opens_with_a_second_one(tmp_path: Path)
     """What was there is the first account's; the new one begins with what its broker holds."""
     alone = {
         **BASE,
+        **stored(tmp_path),
         "data_dir": tmp_path,
         "accounts": {"main": PAPER},
         "strategies": [{**TRADER, **OFTEN, "name": "alpha"}],
@@ -436,7 +455,12 @@ async def test_a_strategy_moves_only_when_it_is_flat(tmp_path: Path) -> None:
         while not made.desk("main").portfolio.held():
             await made.days(1)
     moved = parse_settings(
-        {**BASE, "data_dir": tmp_path, "strategies": [{**TRADER, "name": "alpha", "account": "fund"}]}
+        {
+            **BASE,
+            **stored(tmp_path),
+            "data_dir": tmp_path,
+            "strategies": [{**TRADER, "name": "alpha", "account": "fund"}],
+        }
     )
     with pytest.raises(SettingsError, match=r"alpha\): it still holds or orders AAPL in main: write `account: main`"):
         async with house(moved):

@@ -1,6 +1,8 @@
 """`quarterdeck run`, `check`, `halt` and `console` as typed in a terminal."""
 
 import json
+import os
+import signal
 
 import pytest
 
@@ -66,6 +68,17 @@ def test_a_running_bot_is_halted_without_telegram(own_calm):
     assert "HALTED" in done.stdout
     assert "smoke in the room" in said(own_calm.admin.wait_for_push("Trading is HALTED"))
     assert "Halted" in said(own_calm.admin.say("/status"))
+
+
+def test_the_terminal_halts_a_part_and_a_signal_the_rest(own_calm):
+    """`--strategy` halts only that; SIGUSR1 halts everything and the process lives on."""
+    done = quarterdeck("halt", "--data-dir", str(own_calm.data_dir), "--strategy", "trend-aapl", "odd")
+    assert (done.returncode, "trend-aapl is HALTED" in done.stdout) == (0, True)
+    assert "Halted" not in said(own_calm.admin.say("/status"))
+    os.kill(own_calm.process.pid, signal.SIGUSR1)
+    assert "the signal SIGUSR1" in said(own_calm.admin.wait_for_push("Trading is HALTED"))
+    assert "Halted" in said(own_calm.admin.say("/status"))
+    assert own_calm.process.poll() is None
 
 
 def test_a_halt_with_nothing_running_is_obeyed_at_the_next_start(tmp_path):

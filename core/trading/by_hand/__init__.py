@@ -8,6 +8,6 @@
 `intents.py`    a slip on one desk: units, sides, what the venue offers
 `changes.py`    a change of a working order that must pass the gate
 `wishes.py`     exits that wait for their entry to fill, as rows
-`hand.py`       orders and cancels, inside the pipeline's turn
+`hand.py`       orders, inside the pipeline's turn
 ==============  =====================================================================================
 """

@@ -1,8 +1,6 @@
-"""Orders and cancels by hand, inside the pipeline's turn: through the same gate and order manager as all others."""
+"""Orders by hand, inside the pipeline's turn: through the same gate and order manager as all others."""
 
 from __future__ import annotations
-
-from collections.abc import Collection
 
 from core.store.along import Along
 from core.trading.by_hand.wishes import Together, Wish, Wishes
@@ -61,14 +59,6 @@ class Hand:
     def _goals_of(self, intent: OrderIntent) -> dict[tuple[str, str], Goal | None]:
         keys = ((name, intent.instrument.symbol) for name in intent.allocations if name != MANUAL)
         return {key: self._goals.get(key) for key in keys}
-
-    async def cancel(self, ids: Collection[str], reason: str) -> tuple[str, ...]:
-        """Cancel these orders, as far as they are open; a line for each, those that begin with 🔴 may still be open."""
-        lines = []
-        for each in [order for order in self._desk.orders.open_orders if order.id in ids]:
-            what, line = each.what, await self._desk.orders.cancel_told(each.id, reason)
-            lines.append(line.replace(each.id, what))
-        return tuple(lines)
 
 
 def entry_role(nonce: str) -> str:

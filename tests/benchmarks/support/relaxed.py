@@ -14,7 +14,7 @@ from bot.sandbox.run import sandbox_settings
 from bot.sandbox.server import SandboxServer
 from bot.sandbox.server.limits import Limits
 
-UNPACED = Budget(1000, 1000, 0, 1000, 1000, 0)
+UNPACED = Budget(1000, 1000, 0, 1000, 1000, 0, 1000, 1000, 0)
 
 
 async def main(folder: Path, speed: float) -> None:

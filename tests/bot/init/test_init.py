@@ -265,7 +265,7 @@ async def test_in_a_terminal_the_token_is_not_echoed(server: SandboxServer, fold
     os.close(slave)
     seen = ""
     try:
-        for words, keys in (("token: ", f"{server.token}\n"), ("call you: ", "\x03")):
+        for words, keys in (("bot's token: ", f"{server.token}\n"), ("call you: ", "\x03")):
             while words not in seen:
                 seen += (await asyncio.wait_for(asyncio.to_thread(os.read, master, 4096), 20)).decode()
             os.write(master, keys.encode())

@@ -38,7 +38,9 @@ def house(clock: ManualClock) -> House:
 def steps(house: House, alert: int, recipient: str) -> list[tuple[int, int]]:
     """Step and seconds after the first, of every message about an alert by chat."""
     sent = house.chat.about(alert)
-    return [(one.message.step, round((one.at - sent[0].at).total_seconds())) for one in sent if one.recipient == recipient]
+    return [
+        (one.message.step, round((one.at - sent[0].at).total_seconds())) for one in sent if one.recipient == recipient
+    ]
 
 
 async def test_an_unanswered_alert_is_repeated_and_calls_one_more_person_each_time(house: House) -> None:

@@ -134,7 +134,11 @@ async def test_a_night_is_told_in_the_morning_in_one_message(clock: ManualClock)
     assert house.chat.titles("1") == ["grave"]
     await house.wait(60)
     digest = house.chat.sent[-1].message
-    assert (house.chat.titles("1"), digest.severity, len(digest.ids)) == (["grave", "Meanwhile: 80 alerts"], WARNING, 80)
+    assert (house.chat.titles("1"), digest.severity, len(digest.ids)) == (
+        ["grave", "Meanwhile: 80 alerts"],
+        WARNING,
+        80,
+    )
     assert digest.lines[1:] == ("late 0 x20", "late 1 x20", "Fills: 40")
 
 

@@ -46,7 +46,10 @@ def test_an_account_that_somebody_does_not_see_is_none_of_theirs() -> None:
 
 def test_routes_of_the_settings() -> None:
     """By role, by name, by number; without channels: over all that they have."""
-    routes = (Route(Severity.WARNING, frozenset({"risk", "bob"})), Route(Severity.INFO, frozenset({"4"}), ("telegram",)))
+    routes = (
+        Route(Severity.WARNING, frozenset({"risk", "bob"})),
+        Route(Severity.INFO, frozenset({"4"}), ("telegram",)),
+    )
     assert places(News(Severity.INFO), routes) == [("telegram", "4")]
     assert places(News(Severity.WARNING), routes) == [
         ("telegram", "2"), ("email", "2"), ("telegram", "3"), ("telegram", "4"),
@@ -132,7 +135,7 @@ ROUTES = st.lists(
     ),
     max_size=4,
 )
-MOMENTS = st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001
+MOMENTS = st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 31), timezones=st.just(UTC))
 
 
 @given(LISTENERS, ROUTES, st.sampled_from(Severity), st.sampled_from(["", "fund"]), MOMENTS)
@@ -220,3 +223,9 @@ def test_the_settings_say_who_is_reached_how() -> None:
 def test_places_say_whom_they_are_to_reach() -> None:
     """So that another way can be found."""
     assert route(News(Severity.INFO), [person(ADA)], DEFAULT_ROUTES, NOW) == [Place("1", "telegram", "1")]
+
+
+def test_the_ladder_goes_on_for_ever_at_the_same_pace() -> None:
+    """60 s, 180 s, then every five minutes."""
+    pauses = [Ladder().pause_after(step).total_seconds() for step in range(9)]
+    assert pauses == [60, 120, 300, 300, 300, 300, 300, 300, 300]

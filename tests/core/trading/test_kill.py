@@ -327,4 +327,3 @@ async def test_orders_of_a_venue_that_cannot_be_reached_are_unknown_not_gone(bui
     assert not report.is_empty
     assert "not connected" in report.summary
     await stage.paper.connect()
-

@@ -56,6 +56,7 @@ def exits(**fields: object) -> ExitSpec:
         ("AAPL 10 @ 98 with stop 95", Slip(Verb.BUY, "AAPL", Size(D(10)), OrderType.LIMIT, D(98), exits=exits(stop_loss={"price": 95}))),
         ("AAPL 10 ioc with stop 3% trail 2.5 bars 20 hours 48", Slip(Verb.BUY, "AAPL", Size(D(10)), time_in_force=TimeInForce.IOC, exits=exits(stop_loss={"percent": 3}, trailing={"amount": "2.5"}, max_bars=20, max_hours=48))),
         ("AAPL 10 stop 105 with stop 95 target 120 gtc", Slip(Verb.BUY, "AAPL", Size(D(10)), OrderType.STOP, stop_price=D(105), time_in_force=TimeInForce.GTC, exits=exits(stop_loss={"price": 95}, take_profit={"price": 120}))),
+        ("AAPL 10 stop 105 with target 120", Slip(Verb.BUY, "AAPL", Size(D(10)), OrderType.STOP, stop_price=D(105), exits=exits(take_profit={"price": 120}))),
         ("AAPL 10 sl 95", Slip(Verb.BUY, "AAPL", Size(D(10)), exits=exits(stop_loss={"price": 95}))),
     ],
 )  # fmt: skip

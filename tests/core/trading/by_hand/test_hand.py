@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from brokers.errors import Uncertain
+from brokers.errors import Rejected, Uncertain
 from brokers.market import BookLevel, OrderBook, Quote
 from brokers.order import OrderType, Side
 from core.errors import UserError
 from core.store.models import AuditLine, OrderRow, WantedExitsRow
+from core.trading.by_hand.changes import judge
 from core.trading.by_hand.estimate import Basis, estimate
 from core.trading.by_hand.intents import Several
 from core.trading.by_hand.slip import Verb
 from core.trading.live_order import MANUAL
 from core.trading.states import OrderState
 from core.trading.switch import GLOBAL
+from core.trading.terms import Terms
 from risk.intent import Origin
 from risk.limits import RiskLimits
 from risk.view import TradingState
@@ -391,6 +394,7 @@ def test_walking_a_book_costs_what_its_levels_cost(steps, units, side) -> None:
         assert abs(found.average * units - cost) < D("1e-15")
     elif found.basis is Basis.SHALLOW:
         assert left == units - found.shown > 0
+        assert abs(found.average * units - cost - left * found.worst) < D("1e-15")
     else:
         assert not any(level.quantity for level in ladder)
 
@@ -527,6 +531,36 @@ async def test_a_change_is_native_and_dearer_ones_pass_the_gate(build) -> None:
     assert (await at_venue(one.stage))[0].quantity == 10
     assert (await one.modify_order(placed.order[-6:], "quantity", "4", TESS)).ok
     assert (await at_venue(one.stage))[0].quantity == 4
+
+
+async def test_a_change_is_judged_without_what_it_replaces(build) -> None:
+    """Both together would be too much; they never fill both."""
+    one = await house(build, limits=WIDE.model_copy(update={"max_position_percent": D(5)}))
+    placed = await one.trade("buy ACME 40 @ 98 gtc")
+    assert (await one.modify_order(placed.order, "price", "99", TESS)).ok
+    assert not (await one.modify_order(placed.order, "quantity", "60", TESS)).ok
+
+
+async def test_an_approval_is_for_one_order_on_one_set_of_terms(build) -> None:
+    """Another order, other terms, a second use: refused."""
+    one = await house(build)
+    desk, at = one.stage.desk, one.stage.market_clock.now()
+    first, second = [await one.trade(f"buy ACME {units} @ 98 gtc") for units in (10, 20)]
+    order, other = desk.orders.open_order(first.order), desk.orders.open_order(second.order)
+
+    def approved() -> Any:
+        return judge(desk, order, Terms(D(12), D(99)), at)
+
+    for chosen, change in (
+        (other, {"quantity": D(22), "limit_price": D(99)}),
+        (order, {"quantity": D(13), "limit_price": D(99)}),
+    ):
+        with pytest.raises(Rejected, match="NEEDS_APPROVAL"):
+            await desk.orders.modify(chosen.id, **change, reason="test", approved=approved())
+    used = approved()
+    await desk.orders.modify(order.id, quantity=D(12), limit_price=D(99), reason="test", approved=used)
+    with pytest.raises(ValueError, match="used before"):
+        await desk.orders.modify(order.id, quantity=D(12), limit_price=D(99), reason="test", approved=used)
 
 
 @pytest.mark.parametrize(
