@@ -20,13 +20,22 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What to show. Without a screen only the toast is shown; `fresh` asks for a new message."""
+    """What to show. Without a screen only the toast is shown; `fresh` asks for a new message.
+
+    `private` goes to the person's own chat, wherever they asked.
+    """
 
     outcome: Outcome
     screen: Screen | None = None
     toast: str = ""
     alert: bool = False
     fresh: bool = False
+    private: Screen | None = None
+
+    @classmethod
+    def nothing(cls) -> Answer:
+        """No answer at all."""
+        return cls(Outcome.DONE)
 
     @classmethod
     def of(cls, screen: Screen, outcome: Outcome = Outcome.DONE) -> Answer:

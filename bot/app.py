@@ -19,7 +19,7 @@ from bot.following import Followers
 from bot.front import Front
 from bot.groups import Groups, Members
 from bot.html import Html
-from bot.intake import Intake, PollingBot, Storing
+from bot.intake import Intake, Over, PollingBot, Storing
 from bot.keyboard import Keyboards
 from bot.live import LiveBoards
 from bot.overtaken import Overtaken
@@ -67,6 +67,7 @@ class ChatApp:
         clock: Clock,
         supervisor: Supervisor,
         alert: Alert | None = None,
+        over: Over | None = None,
         warn: Alert | None = None,
         budget: Budget | None = None,
         users: Users | None = None,
@@ -75,7 +76,7 @@ class ChatApp:
         self._service = service
         self._audit = audit
         self._events = events
-        self._alert, self._warn = alert, warn
+        self._alert, self._warn, self._over = alert, warn, over
         self._supervisor = supervisor
         self.people = People(settings.users)
         if users is not None:
@@ -96,7 +97,7 @@ class ChatApp:
         courier = Courier(self._bot, Pacer(clock, budget), chats=self.whereabouts)
         self.topics = Topics(courier, self.groups, memory)
         self.whereabouts.tell_of_topics(self.topics.gone)
-        self.news = PeopleNews(self._bot, courier, self.people)
+        self.news = PeopleNews(self._bot, courier, self.people, self.groups)
         self.live = LiveBoards(
             draw=self._draw, courier=courier, keyboards=keyboards, memory=memory, people=self.members
         )
@@ -194,6 +195,7 @@ class ChatApp:
             poll_seconds=telegram.poll_seconds,
             alert=alert,
             named=named,
+            over=self._trouble_over,
         )
 
     async def _call_us_again(self) -> None:
@@ -223,6 +225,14 @@ class ChatApp:
                 await self._alert(title, body)
         except Exception:  # noqa: BLE001 - the database may be what is in trouble
             _log.exception("a trouble could not be reported", title=title)
+
+    async def _trouble_over(self, title: str) -> None:
+        """A trouble that was told of is over; while that cannot be stored, its alert stays open."""
+        try:
+            if self._over:
+                await self._over(title)
+        except Exception:  # noqa: BLE001 - the intake goes on whatever the database does
+            _log.exception("the end of a trouble could not be told", title=title)
 
 
 def _bot(settings: Settings) -> tuple[PollingBot, tuple[HTTPXRequest, HTTPXRequest]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 
 import structlog
 
@@ -24,9 +25,20 @@ from core.clock import Clock
 from core.errors import UserError
 from core.service import Quarterdeck
 
-Tell = Callable[[Caller, Answer], Awaitable[None]]
+# Shows an answer, in place of a message of ours if one is named; the id of a new message.
+Tell = Callable[[Caller, Answer, int | None], Awaitable[int | None]]
 _LOOK_SECONDS = 5.0
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _News:
+    """Something to tell one person; without `to`, everybody who was asked, but for the message that decided."""
+
+    screen: Screen
+    to: Caller | None = None
+    request: int = 0
+    but: tuple[int, int] = (0, 0)
 
 
 class Approving:
@@ -48,7 +60,8 @@ class Approving:
         self._registry = registry
         self._service = service
         self._clock = clock
-        self._news: asyncio.Queue[tuple[Caller, Screen]] = asyncio.Queue()
+        self._news: asyncio.Queue[_News] = asyncio.Queue()
+        self._copies: dict[int, list[tuple[Caller, int]]] = {}  # of each request: whom it was shown to, and where
         self._told: set[int] = set()
 
     # --- asking ------------------------------------------------------------------------------------------
@@ -87,7 +100,12 @@ class Approving:
             return
         self._told.add(approval.id)
         for each in others:
-            self._news.put_nowait((each, notices.approval_asked(approval)))
+            self._news.put_nowait(_News(notices.approval_asked(approval), each, approval.id))
+
+    def _settle(self, approval: Approval, said: str, call: Call | None = None) -> None:
+        """Everybody who was asked sees who decided; the message in which it was decided shows it already."""
+        but = (call.chat_id, call.message_id) if call and call.origin is Origin.PRESS else (0, 0)
+        self._news.put_nowait(_News(notices.approval_decided(approval, said), request=approval.id, but=but))
 
     # --- deciding ----------------------------------------------------------------------------------------
 
@@ -117,6 +135,7 @@ class Approving:
         """Say no; what was done, in words."""
         approval = await self.look(call, number)
         await self._decide(approval, State.DECLINED, call.actor)
+        self._settle(approval, f"declined by {call.actor.name}.", call)
         self._report(approval, f"declined by {call.actor.name}. Nothing was done.")
         return f"Request {number} of {approval.requester} is declined."
 
@@ -127,9 +146,11 @@ class Approving:
         if theirs is None or (why := await self._void(approval, theirs)):
             why = "the requester is gone" if theirs is None else why
             await self._decide(approval, State.VOID, call.actor, why)
+            self._settle(approval, f"void: {why}.", call)
             self._report(approval, f"void, {why}. Nothing was done; ask again.")
             raise UserError(f"Request {number} is void: {why}. Nothing was done.")
         await self._decide(approval, State.APPROVED, call.actor)
+        self._settle(approval, f"approved by {call.actor.name}.", call)
         screen = await self._act(approval, theirs)
         self._report(approval, f"approved by {call.actor.name}.", screen)
         return screen
@@ -184,9 +205,9 @@ class Approving:
         requester = self._requester(approval)
         if requester is None or requester.user_id == CONSOLE_ID:
             return
-        self._news.put_nowait((requester, notices.approval_over(approval, said)))
+        self._news.put_nowait(_News(notices.approval_over(approval, said), requester))
         if screen is not None:
-            self._news.put_nowait((requester, screen))
+            self._news.put_nowait(_News(screen, requester))
 
     async def run(self, tell: Tell) -> None:
         """Tell people, and requesters whose time is over, until cancelled. What waited at the start is asked again."""
@@ -197,22 +218,34 @@ class Approving:
         while True:
             try:
                 async with asyncio.timeout(_LOOK_SECONDS):
-                    caller, screen = await self._news.get()
+                    news = await self._news.get()
             except TimeoutError:
                 await self._expire()
             else:
-                await _tell(tell, caller, screen)
+                await self._tell(tell, news)
+
+    async def _tell(self, tell: Tell, news: _News) -> None:
+        if news.to is None:
+            for caller, message_id in self._copies.pop(news.request, []):
+                if (caller.chat_id, message_id) != news.but:
+                    await _show(tell, caller, news.screen, message_id)
+            return
+        shown = await _show(tell, news.to, news.screen, None)
+        if news.request and shown is not None:
+            self._copies.setdefault(news.request, []).append((news.to, shown))
 
     async def _expire(self) -> None:
         for approval in await self._approvals.expire():
+            self._settle(approval, "over: nobody approved it in time.")
             self._report(approval, "nobody approved it in time. Nothing was done.")
 
 
-async def _tell(tell: Tell, caller: Caller, screen: Screen) -> None:
+async def _show(tell: Tell, caller: Caller, screen: Screen, instead_of: int | None) -> int | None:
     try:
-        await tell(caller, Answer.of(screen))
+        return await tell(caller, Answer.of(screen), instead_of)
     except (ChannelDown, ChannelRefused) as lost:  # /approvals has it, and so has the trail
         _log.warning("news of an approval not delivered", user=caller.user_id, reason=str(lost))
+        return None
 
 
 def _is(actor: Actor, approval: Approval) -> bool:

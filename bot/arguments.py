@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from bot.command import Call
+from bot.command import Call, Unclear
 
 _COUNT = re.compile(r"[0-9]{1,6}\Z")
 
@@ -26,7 +26,8 @@ def choice(call: Call, known: Collection[str], default: str, place: int = 0) -> 
         return default
     word = call.args[place].lower()
     if word not in known:
-        raise call.wrong(f"“{word[:30]}” is not one of {', '.join(known)}.")
+        options = {each: (*call.args[:place], each, *call.args[place + 1 :]) for each in known}
+        raise Unclear(str(call.wrong(f"“{word[:30]}” is not one of {', '.join(known)}.")), options)
     return word
 
 

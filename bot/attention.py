@@ -30,7 +30,9 @@ async def attention(call: Call) -> Attention:
         waits = "waits" if len(numbers) == 1 else "wait"
         lines.append(html.text("🔴 ", html.bold(f"{number_of(len(numbers), 'alert')} {waits} for an answer")))
         one = len(numbers) == 1
-        buttons.append((_one_alert(numbers[0]) if one else Nav(f"🔴 Answer {len(numbers)} alerts", "alerts", ("open",)),))
+        buttons.append(
+            (_one_alert(numbers[0]) if one else Nav(f"🔴 Answer {len(numbers)} alerts", "alerts", ("open",)),)
+        )
     if requests:
         waits = "waits" if requests == 1 else "wait"
         lines.append(html.text("👥 ", html.bold(f"{number_of(requests, 'request')} {waits} for your approval")))

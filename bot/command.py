@@ -5,10 +5,9 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from difflib import get_close_matches
 from enum import StrEnum
 from typing import TYPE_CHECKING, get_args
 from zoneinfo import ZoneInfo
@@ -16,7 +15,7 @@ from zoneinfo import ZoneInfo
 from bot.html import Html
 from bot.screen import Screen
 from core.access.roles import Actor, Permission
-from core.errors import UserError
+from core.errors import UserError, near
 from core.service import Quarterdeck
 from core.settings.security import TwoPerson
 
@@ -60,6 +59,14 @@ class Call:
         return UserError(f"{problem}\nUse it like this: {self.command.form}")
 
 
+class Unclear(UserError):
+    """Words that make no sense, and what could be meant: all the words that a button would send instead."""
+
+    def __init__(self, problem: str, options: Mapping[str, tuple[str, ...]]) -> None:
+        super().__init__(problem)
+        self.options = dict(options)
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """What is asked before a dangerous command runs: the exact effect, and the label of the yes button.
@@ -92,7 +99,7 @@ class Command:
     `accounts` finds the accounts that a call touches, in each of which the permission is needed: none of them is the
     house as a whole, and None means that nothing is touched yet (a list to choose from). `step_up` asks for a code
     after the question, always or where it says so. `approval` names what a second person may have to approve.
-    `details` is what /help says besides.
+    `details` is what /help says besides. `draws` says that a picture is (mostly) its answer.
     """
 
     name: str
@@ -112,6 +119,7 @@ class Command:
     step_up: bool | Wants = False
     approval: TwoPerson | None = None
     details: str = ""
+    draws: bool = False
 
     @property
     def form(self) -> str:
@@ -161,7 +169,7 @@ class Registry:
     def near(self, name: str, actor: Actor) -> list[str]:
         """Names that `name` may have been meant to be, among those that `actor` may use."""
         names = [name for command in self.allowed(actor) for name in (command.name, *command.aliases)]
-        return get_close_matches(name[:32], names, n=3, cutoff=0.5)
+        return list(near(name[:32], names))
 
 
 REGISTRY = Registry()
@@ -185,6 +193,7 @@ def command(
     step_up: bool | Wants = False,
     approval: TwoPerson | None = None,
     details: str = "",
+    draws: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Register the decorated handler; see `Command`. VIEW commands only look, all others change."""
 
@@ -209,6 +218,7 @@ def command(
                 step_up=step_up,
                 approval=approval,
                 details=details,
+                draws=draws,
             )
         )
         return handler

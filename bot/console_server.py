@@ -104,7 +104,6 @@ class ConsoleServer:
             self._clients.discard(writer)
             writer.close()
 
-
     async def _answer(self, session: ConsoleSession, request: bytes) -> bytes:
         try:
             asked = json.loads(request)

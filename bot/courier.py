@@ -18,7 +18,7 @@ import structlog
 os.environ.setdefault("PTB_TIMEDELTA", "1")  # RetryAfter.retry_after as a timedelta, without a warning
 
 from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, InputFile, LinkPreviewOptions
-from telegram.constants import ParseMode
+from telegram.constants import ChatAction, ParseMode
 from telegram.error import (
     BadRequest,
     ChatMigrated,
@@ -222,6 +222,16 @@ class Courier:
             _log.info("message cannot be edited", chat=chat_id, message=message_id, reason=error.message)
             return Edited.GONE
 
+    async def drawing(self, chat_id: int, *, thread_id: int | None = None) -> None:
+        """Show for a few seconds that a picture is coming; nothing is lost if that is not possible."""
+        chat = self._chats.now_at(chat_id) if self._chats else chat_id
+        try:
+            await _sorted(
+                lambda: self._bot.send_chat_action(chat, ChatAction.UPLOAD_PHOTO, message_thread_id=thread_id)
+            )
+        except (BadRequest, ChannelDown, ChannelRefused) as error:
+            _log.info("nothing shown while drawing", chat=chat, reason=str(error))
+
     async def answer(self, query_id: str, toast: str, *, alert: bool = False) -> bool:
         """Answer a press. False if Telegram says that it is too old, or cannot be asked."""
         shown = fit_for_chat(toast)[:200]
@@ -238,6 +248,15 @@ class Courier:
             await _sorted(lambda: self._bot.pin_chat_message(chat_id, message_id, disable_notification=True))
         except (BadRequest, ChannelDown, ChannelRefused) as error:
             _log.info("message not pinned", chat=chat_id, reason=str(error))
+            return False
+        return True
+
+    async def unpin(self, chat_id: int, message_id: int) -> bool:
+        """Take a message from the top of the chat; False if that is not possible."""
+        try:
+            await _sorted(lambda: self._bot.unpin_chat_message(chat_id, message_id=message_id))
+        except (BadRequest, ChannelDown, ChannelRefused) as error:
+            _log.info("message not unpinned", chat=chat_id, reason=str(error))
             return False
         return True
 

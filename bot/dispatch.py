@@ -23,6 +23,7 @@ from bot.running import Runner
 from bot.safeguards import Safeguards
 from bot.screen import Nav, Screen
 from bot.stepping import Stepping
+from bot.suggesting import button
 from bot.updates import Ignored, Incoming, Typed
 from core.access.audit import Audit
 from core.access.pairing import read_code
@@ -165,8 +166,16 @@ class Dispatcher:
         if self.is_for_another(text):
             return notices.for_another(_addressee(text), self._username)
         if command is None:
-            return notices.unknown(name, self._registry.near(name, caller.actor))
+            return self._unknown(caller, name, _name_and_args(text)[1])
         return notices.too_long(len(text)) if len(text) > LONGEST_LINE and not command.urgent else None
+
+    def _unknown(self, caller: Caller, name: str, args: Sequence[str]) -> Screen:
+        """No such command: what may have been meant is a press away, with the words that followed if it takes them."""
+        near = self._registry.near(name, caller.actor)
+        found = [one for each in near if (one := self._registry.find(each)) is not None]
+        fits = {one.name: args if one.takes is None or len(args) <= one.takes else () for one in found}
+        buttons = tuple(button(one, fits[one.name], f"/{one.name}") for one in dict.fromkeys(found))
+        return notices.unknown(name, near, (buttons,))
 
     async def press(self, caller: Caller, data: str, *, message_id: int) -> Answer:
         """Run what a pressed button stands for."""
@@ -348,4 +357,4 @@ def _addressee(text: str) -> str:
 
 
 def _fresh(answer: Answer, *, fresh: bool) -> Answer:
-    return Answer(answer.outcome, answer.screen, answer.toast, answer.alert, fresh)
+    return replace(answer, fresh=fresh)

@@ -108,6 +108,12 @@ def second_time(moment: datetime, zone: tzinfo) -> str:
     return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S}"
 
 
+def next_time(moment: datetime, now: datetime, zone: tzinfo) -> str:
+    """When something comes: `14:03:22` within a day, `Mon 23 Nov, 08:00` after that."""
+    local = moment.astimezone(zone)
+    return f"{local:%H:%M:%S}" if moment - now < timedelta(days=1) else f"{local:%a %d %b, %H:%M}"
+
+
 def market_day(moment: datetime, zone: tzinfo) -> str:
     """A moment of market time; only the date when it is a day's first instant."""
     local = moment.astimezone(zone)

@@ -60,7 +60,13 @@ def framed(
 def footer(here: tuple[str, ...], back: Nav | None = None) -> tuple[Button, ...]:
     """Back (if there is somewhere to go but home), Refresh, Menu."""
     refresh = Nav(REFRESH, here[0], here[1:])
-    return (Nav(f"◂ {back.label}", back.command, back.args), refresh, HOME) if back else (refresh, HOME)
+    return (Nav(f"◂ {_bare(back.label)}", back.command, back.args), refresh, HOME) if back else (refresh, HOME)
+
+
+def _bare(label: str) -> str:
+    """A label without its sign, as the breadcrumbs have it."""
+    sign, _, rest = label.partition(" ")
+    return rest if rest and not any(char.isalnum() for char in sign) else label
 
 
 def pager(command: str, number: int, pages: int, *, before: tuple[str, ...] = (), after: tuple[str, ...] = ()) -> Rows:

@@ -17,6 +17,7 @@ from bot.groups import Groups, Members
 from bot.keyboard import URGENT_PREFIX, Look, read_data
 from bot.overtaken import Overtaken, makes_safer
 from bot.people import Caller, Strangers
+from bot.progress import PATIENCE, WORKING, Progress
 from bot.surface import Surface
 from bot.updates import Ignored, Incoming, Moved, News, Pressed, Standing, Typed, is_group, read
 from bot.whereabouts import Whereabouts
@@ -26,7 +27,6 @@ from core.clock import Clock
 from core.settings import GroupMode
 
 PRESS_STALE = timedelta(seconds=30)
-_PATIENCE = 1.5  # seconds until a press is answered without waiting for its screen
 _EXPIRED, _TALK = " expired", " talk"  # no command is called so
 _TOLD_AGAIN = timedelta(seconds=60)
 _log = structlog.get_logger(__name__)
@@ -56,6 +56,7 @@ class Front:
         self._whereabouts = whereabouts
         self._audit = audit
         self._strangers = Strangers(audit)
+        self._progress = Progress(surface, clock)
         self._told_late: dict[int, datetime] = {}
 
     # --- where it stands ---------------------------------------------------------------------------
@@ -218,9 +219,9 @@ class Front:
             await asyncio.gather(self._surface.reply(caller, refused), self._forget(newest))
             return refused.outcome
         if len(lines) > 1 and expired:
-            answer = await self._dispatcher.expired_together(caller, [(one.text, one.sent_at) for one in lines])
+            work = self._dispatcher.expired_together(caller, [(one.text, one.sent_at) for one in lines])
         else:
-            answer = await self._dispatcher.line(
+            work = self._dispatcher.line(
                 caller,
                 newest.text,
                 message_id=newest.message_id,
@@ -228,7 +229,10 @@ class Front:
                 interrupted_at=job.received_at if job.interrupted else None,
                 times=len(lines),
             )
-        await asyncio.gather(self._surface.reply(caller, answer), self._forget(newest))
+        command = self._dispatcher.named(newest.text)
+        name = f"/{command.name}" if command else "Your message"
+        shown = self._progress.show(caller, name, work, draws=command is not None and command.draws)
+        answer, _ = await asyncio.gather(shown, self._forget(newest))
         return answer.outcome
 
     async def _forget(self, typed: Typed) -> None:
@@ -268,7 +272,7 @@ class Front:
         """Do what a press asks for; whether that took so long that the press was answered before."""
         work = asyncio.ensure_future(self._dispatcher.press(caller, pressed.data, message_id=pressed.message_id))
         try:
-            done, _ = await asyncio.wait({work}, timeout=_PATIENCE)
+            done, _ = await asyncio.wait({work}, timeout=PATIENCE)
             if not done:
                 await self._confirm(pressed)
             return await work, not done
@@ -280,7 +284,7 @@ class Front:
     async def _confirm(self, pressed: Pressed) -> None:
         """Answer a press in time; if that cannot be done, what it asked for is done all the same."""
         try:
-            await self._surface.confirm(pressed)
+            await self._surface.confirm(pressed, WORKING)
         except Exception:  # noqa: BLE001 - what was pressed for is more important
             _log.exception("press not answered")
 

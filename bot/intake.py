@@ -33,8 +33,12 @@ _TOKEN_PAUSE = 60.0
 _STORE_PAUSE = 1.0
 _log = structlog.get_logger(__name__)
 
-Raise = Callable[[str, str], Awaitable[None]]
+_OUTAGE_TOLD = timedelta(seconds=60)
 
+Raise = Callable[[str, str], Awaitable[None]]
+Over = Callable[[str], Awaitable[None]]
+
+_OUTAGE = "telegram cannot be reached"
 _SUSPECTS = (
     "Look for a second Quarterdeck with this token: an old server, a container, somebody's own computer. "
     "If none of yours runs, the token has leaked: revoke it with @BotFather."
@@ -112,8 +116,12 @@ class Intake:
         alert: Raise,
         named: Callable[[str], None] = lambda _: None,
         sleep: Sleep = asyncio.sleep,
+        over: Over | None = None,
     ) -> None:
         self._bot = bot
+        self._over = over  # told the title of each alert whose cause is over
+        self._told: set[str] = set()
+        self._out_since: datetime | None = None
         self._storing = storing
         self._clock = clock
         self._poll_seconds = poll_seconds
@@ -184,7 +192,7 @@ class Intake:
             except TelegramError as error:
                 await self._outage(error)
             else:
-                self._well_again()
+                await self._well_again()
                 self.on_answer()
                 return
 
@@ -193,14 +201,14 @@ class Intake:
         if self._trouble != "token":
             self._trouble = "token"
             _log.critical("Telegram refuses the bot token: put the right one into the settings and start again")
-            await self._alert("telegram token refused", "Telegram refuses the bot token. Nobody can command by chat.")
+            await self._raise("telegram token refused", "Telegram refuses the bot token. Nobody can command by chat.")
         await self._sleep(_TOKEN_PAUSE)
 
     async def _full(self, error: NotStored) -> None:
         if self._trouble != "storage":
             self._trouble = "storage"
             _log.critical("commands cannot be stored: only a halt is obeyed", reason=str(error))
-            await self._alert("commands cannot be stored", f"{error}. Of what comes by chat only a halt is obeyed.")
+            await self._raise("commands cannot be stored", f"{error}. Of what comes by chat only a halt is obeyed.")
         await self._sleep(_STORE_PAUSE)
 
     async def _conflict(self, error: Conflict) -> None:
@@ -210,7 +218,7 @@ class Intake:
         if self._conflict_told is None or now - self._conflict_told >= _CONFLICT_AGAIN:
             self._conflict_told = now
             _log.critical("another program polls with this bot token", reason=error.message)
-            await self._alert("telegram conflict", await self._rival(error))
+            await self._raise("telegram conflict", await self._rival(error))
         await self._sleep(_CONFLICT_PAUSE)
 
     async def _rival(self, error: Conflict) -> str:
@@ -226,8 +234,21 @@ class Intake:
             f"Another program uses this bot token: it had our commands sent to {where}. I took that back. {_SUSPECTS}"
         )
 
+    async def _raise(self, title: str, body: str) -> None:
+        await self._alert(title, body)
+        self._told.add(title)
+
+    async def _tell_of_outage(self, error: TelegramError) -> None:
+        """Once, after a minute: over the channels beside Telegram, for it is away."""
+        now = self._clock.now()
+        self._out_since = self._out_since or now
+        if now - self._out_since > _OUTAGE_TOLD and _OUTAGE not in self._told:
+            since = f"since {self._out_since:%H:%M:%S} UTC ({error.message})"
+            await self._raise(_OUTAGE, f"No command comes in by chat {since}. The console, signals and HALT work.")
+
     async def _outage(self, error: TelegramError) -> None:
         self._failures += 1
+        await self._tell_of_outage(error)
         if self._failures == 1:
             self._trouble = "outage"
             _log.warning("Telegram cannot be reached; trying again", reason=error.message)
@@ -245,7 +266,13 @@ class Intake:
             seconds -= _LONGEST_PAUSE
         await self._sleep(seconds)
 
-    def _well_again(self) -> None:
+    async def _well_again(self) -> None:
         if self._trouble:
             _log.info("Telegram answers again", failures=self._failures)
-        self._failures, self._trouble = 0, ""
+        self._failures, self._trouble, self._out_since = 0, "", None
+        if self._conflict_told and self._clock.now() - self._conflict_told < _CONFLICT_AGAIN:
+            return  # a rival takes turns with us: between two conflicts every other poll succeeds
+        for title in sorted(self._told):
+            if self._over:
+                await self._over(title)
+        self._told.clear()

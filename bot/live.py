@@ -84,10 +84,12 @@ class LiveBoards:
 
     async def start(self, caller: Caller, message_id: int) -> None:
         """Make a message that was just sent the chat's live one, and pin it if Telegram lets us."""
-        board = self._boards[caller.chat_id] = Board(message_id, caller.user_id)
+        old, board = self._boards.get(caller.chat_id), Board(message_id, caller.user_id)
+        self._boards[caller.chat_id] = board
         self._shown.pop(caller.chat_id, None)
         await self._memory.put(caller.chat_id, LIVE_KEY, board.value(caller.chat_id))
         await self._courier.pin(caller.chat_id, message_id)
+        await self._unpin(caller.chat_id, old)
 
     async def moved(self, old: int, new: int) -> None:
         """A group goes by another id, where none of its messages can be edited: a new one takes over."""
@@ -101,8 +103,14 @@ class LiveBoards:
 
     async def stop(self, chat_id: int) -> None:
         """Let the chat's live message rest as it is."""
-        self._boards.pop(chat_id, None)
+        old = self._boards.pop(chat_id, None)
         await self._memory.put(chat_id, LIVE_KEY, "")
+        await self._unpin(chat_id, old)
+
+    async def _unpin(self, chat_id: int, old: Board | None) -> None:
+        """What changes no more must not stay at the top of the chat as if it did."""
+        if old is not None and old.message_id != _NO_MESSAGE:
+            await self._courier.unpin(chat_id, old.message_id)
 
     async def run(self) -> None:
         """Refresh after every change, at most once in `SHORTEST_PAUSE` seconds. Runs until cancelled."""

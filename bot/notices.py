@@ -14,7 +14,7 @@ from bot.command import Command, Question
 from bot.figures import number_of, span
 from bot.framing import HOME, notice
 from bot.html import Html
-from bot.screen import Act, Nav, Screen
+from bot.screen import Act, Nav, Rows, Screen
 from core.access.approvals import Approval
 from core.access.roles import Actor, told_roles
 from core.access.totp import Judged, Verdict
@@ -48,10 +48,10 @@ def denied_in_the_house(command: Command) -> Screen:
     return notice(said, toast="Not allowed in every account")
 
 
-def unknown(name: str, near: Sequence[str]) -> Screen:
-    """No such command."""
+def unknown(name: str, near: Sequence[str], buttons: Rows = ()) -> Screen:
+    """No such command; `buttons` are those that may have been meant."""
     hint = f"Did you mean {' or '.join('/' + other for other in near)}?" if near else "See /help for all of them."
-    return notice(f"I know no command /{name[:32]}. {hint}")
+    return notice(f"I know no command /{name[:32]}. {hint}", *buttons)
 
 
 def no_command() -> Screen:
@@ -64,10 +64,10 @@ def too_long(characters: int) -> Screen:
     return notice(f"That message has {characters:,} characters; commands are short. Nothing was done. See /help.")
 
 
-def wrong(problem: str) -> Screen:
-    """A `UserError`: its text as it is."""
+def wrong(problem: str, buttons: Rows = ()) -> Screen:
+    """A `UserError`: its text as it is, and `buttons` for what may have been meant."""
     first, _, rest = problem.partition("\n")
-    return notice(html.lines(first, html.text(rest)) if rest else html.text(first), toast=first[:180])
+    return notice(html.lines(first, html.text(rest)) if rest else html.text(first), *buttons, toast=first[:180])
 
 
 def expired(command: Command, args: Sequence[str], age: timedelta) -> Screen:
@@ -248,7 +248,15 @@ def send_code(command: Command, args: Sequence[str]) -> Screen:
 
 def code_in_private(command: Command) -> Screen:
     """A code must not be sent where others read it."""
-    return notice(f"🔐 /{command.name} needs a code, and codes are for our private chat only: ask me there.")
+    return notice(
+        f"🔐 /{command.name} needs a code. Continue in our private chat: I have asked for it there.",
+        toast="Continue in our private chat",
+    )
+
+
+def no_way_in_private() -> Screen:
+    """Somebody who has never written to us in private cannot be written to."""
+    return notice("🔐 I cannot write to you in private: open our private chat, press Start, and ask there.")
 
 
 def no_code_awaited() -> Screen:
@@ -321,6 +329,11 @@ def approval_text(approval: Approval) -> Html:
         html.fold(html.text(wanted.effect[:2_500])) if wanted.effect else html.EMPTY,
         html.italic(f"Until {approval.expires_at:%H:%M:%S} UTC. If what it would do changes, it is void."),
     )
+
+
+def approval_decided(approval: Approval, said: str) -> Screen:
+    """Takes the place of a request at everybody who was asked, without its buttons."""
+    return notice(html.lines(approval_text(approval), html.bold(f"It is {said}")))
 
 
 def approval_over(approval: Approval, said: str) -> Screen:

@@ -79,7 +79,9 @@ def _cost(view: OrderPreview) -> Iterator[tuple[str, str]]:
 def _market(view: OrderPreview) -> str:
     if view.quote_age is None:
         return "No quote."
-    return f"The quote is {span(timedelta(seconds=view.quote_age))} old." if view.quote_age > _OLD_SECONDS else ""
+    if view.simulated or view.quote_age <= _OLD_SECONDS:  # a replayed price is of its moment, however far that is apart
+        return ""
+    return f"The quote is {span(timedelta(seconds=view.quote_age))} old."
 
 
 def _positions(view: OrderPreview) -> Iterator[tuple[str, str, str]]:

@@ -55,11 +55,14 @@ class Program:
             supervisor=self.engine.supervisor,
             alert=self._alert,
             warn=self._warn,
+            over=self._over,
             budget=budget,
             users=self.engine.users,
             safeguards=self._safeguards(),
         )
         engine = self.engine
+        engine.alerts.is_lost = self._is_lost
+        self.chat.reach.listen(self._chat_lost)
         enrolment = Enrolment(engine.users, engine.factors, engine.audit, self._tell_of_factor)
         self._console = ConsoleServer(settings.data_dir, self._session, enrolment)
 
@@ -152,4 +155,15 @@ class Program:
         await self.engine.alerts.add(Alert("chat", Severity.WARNING, title, body))
 
     async def _alert(self, title: str, body: str) -> None:
-        await self.engine.alerts.add(Alert("chat", Severity.CRITICAL, title, body))
+        await self.engine.alerts.add(Alert("chat", Severity.CRITICAL, title, body, key=f"chat:{title}"))
+
+    async def _over(self, title: str) -> None:
+        await self.engine.alerts.close(f"chat:{title}", "commands come in again")
+
+    def _is_lost(self, channel: str, recipient: str) -> bool:
+        """Whether a chat takes nothing: routing goes around it without waiting for a refusal."""
+        return channel == "telegram" and recipient.lstrip("-").isdigit() and self.chat.reach.is_lost(int(recipient))
+
+    async def _chat_lost(self, chat_id: int, why: str) -> None:
+        if why and chat_id > 0:  # of groups the chat side tells itself
+            await self.engine.alert_watch.lost("telegram", str(chat_id), why)

@@ -14,6 +14,7 @@ from bot.checks import Checks, Refusal
 from bot.command import Call, Command, Origin
 from bot.people import Caller
 from bot.stepping import Stepping
+from bot.suggesting import meant
 from core.access.audit import Audit
 from core.clock import Clock, Ids
 from core.errors import UserError
@@ -60,7 +61,7 @@ class Runner:
         except UserError as error:
             if command.changes:
                 await self._audit.record(caller.actor, f"/{command.name}", str(error), Outcome.REFUSED)
-            return Answer.of(notices.wrong(str(error)), Outcome.REFUSED)
+            return Answer.of(notices.wrong(str(error), meant(error, command, call.args)), Outcome.REFUSED)
         except Exception:  # noqa: BLE001 - a fault becomes an incident and an answer; one in a check denies
             return await self._broken(call)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot import notices
 from bot.answer import Answer, Outcome
 from bot.command import Call
@@ -34,9 +36,16 @@ class Stepping:
         return rule is Totp.REQUIRED or await self._guards.factors.has(caller.user_id)
 
     async def ask(self, caller: Caller, call: Call) -> Answer:
-        """Ask for the code; what it will run is bound to this person, this chat and these words."""
-        if caller.chat_id != caller.user_id:
-            return Answer.of(notices.code_in_private(call.command), Outcome.REFUSED)
+        """Ask for the code; what it will run is bound to this person, their private chat and these words.
+
+        Asked in a group, it goes on in private: nobody else reads a code, nor learns who has none.
+        """
+        if caller.chat_id == caller.user_id:
+            return await self._ask(caller, call)
+        private = await self._ask(replace(caller, chat_id=caller.user_id, thread_id=None), call)
+        return replace(Answer.of(notices.code_in_private(call.command), private.outcome), private=private.screen)
+
+    async def _ask(self, caller: Caller, call: Call) -> Answer:
         if not await self._guards.factors.has(caller.user_id):
             await self._audit.record(caller.actor, f"/{call.command.name}", "no second factor", Outcome.REFUSED)
             return Answer.of(notices.no_factor(call.command, caller.actor.name), Outcome.REFUSED)

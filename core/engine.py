@@ -26,6 +26,7 @@ from core.alerts.selftest import SelfTest
 from core.alerts.watch import AlertWatch
 from core.books_watch import BooksWatch
 from core.clock import BEFORE_MARKET, Clock, Ids, ManualClock, SystemClock
+from core.connections import Connections
 from core.databases import database_of
 from core.events import Events
 from core.halt_flag import HaltFlag
@@ -82,6 +83,9 @@ class Engine:
         self._build_stores(durable=durable)
         self._build_trading(host or ThreadHost(settings.strategy_seconds))
         self.books_watch = BooksWatch(self.floor, self.alerts, self.audit)
+        connections = Connections(self.floor, self.alerts, self.clock)
+        self.alert_watch = AlertWatch(self.alerts, self.audit, self.clock, [connections.look])
+        self.alert_watch.account_of = self._account_of
         work = jobs(
             settings,
             self.alerts,
@@ -117,7 +121,6 @@ class Engine:
         self.halt_flag = HaltFlag(folder)
         everyone = EveryOne(self.settings, lambda: self.users.people)
         self.alerts = Alerts(everyone, self.clock, self.trading_clock, rules_of(self.settings))
-        self.alert_watch = AlertWatch(self.alerts, self.audit, self.clock)
         self.outbox = Outbox(self.alerts, self.clock)
         self.outbox.on_round = self.progress.part(OUTBOX).got_on
         self.audit.at_milestone = self._tell_head
@@ -264,6 +267,13 @@ class Engine:
         self.halt_flag.clear()
 
     # --- running -----------------------------------------------------------------------------------
+
+    def _account_of(self, scope: str) -> str:
+        """The account that "strategy:trend" or "account:paper" is about; "" for what is about more."""
+        kind, _, name = scope.partition(":")
+        if kind == "strategy":
+            return next((each for each in self.floor.names if name in self.floor.strategies_of(each)), "")
+        return name if kind == "account" else ""
 
     def _part(self, name: str, account: str) -> str:
         """What a part that tends one account is called."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 _MOST_NAMES = 20
+_MOST_NEAR = 3
+_WORD = re.compile(r"[^a-z0-9]+")
 
 
 class UserError(Exception):
@@ -19,13 +22,29 @@ class UnknownName(UserError):
         names = sorted(known)
         self.kind = kind
         self.name = name
-        self.suggestions: tuple[str, ...] = tuple(get_close_matches(name, names, n=3, cutoff=0.5))
+        self.suggestions: tuple[str, ...] = near(name, names)
         hint = (
             f"Did you mean {', '.join(self.suggestions)}?"
             if self.suggestions
             else f"There are: {_listed(names) or 'none yet'}."
         )
         super().__init__(f"There is no {kind} called “{name[:60]}”. {hint}")
+
+
+def near(typed: str, names: Iterable[str]) -> tuple[str, ...]:
+    """What `typed` may have been meant to be: a part of a name, a name that looks alike, or one of its words."""
+    known = {name.casefold(): name for name in names}
+    wanted = typed.strip().casefold()[:60]
+    if not wanted:
+        return ()
+    words = {word: name for name in known for word in _WORD.split(name) if word}
+    found = [
+        *get_close_matches(wanted, known, n=1, cutoff=0.8),
+        *(name for name in known if len(wanted) > 1 and wanted in name),
+        *get_close_matches(wanted, known, n=_MOST_NEAR, cutoff=0.5),
+        *(words[word] for word in get_close_matches(wanted, words, n=_MOST_NEAR, cutoff=0.7)),
+    ]
+    return tuple(known[name] for name in list(dict.fromkeys(found))[:_MOST_NEAR])
 
 
 def _listed(names: list[str]) -> str:

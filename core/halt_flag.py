@@ -46,7 +46,7 @@ class HaltFlag:
         return self._reason() or f"a file named {HALT_FLAG} was found in the data directory"
 
     def _reason(self) -> str:
-        """What stands in the file; nothing if it is a link, a pipe or the like: reading those could hang or tell too much."""
+        """What stands in the file; nothing if it is a link, a pipe or the like: that could hang, or tell too much."""
         try:
             descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
             with os.fdopen(descriptor, "rb") as file:

@@ -133,7 +133,7 @@ class Rounds:
             return "no prices yet"
         if feed.at_end:
             return f"replay has ended at {feed.position:%Y-%m-%d}"
-        pace = f"{feed.speed:g} bars a second" if feed.speed else "full speed"
+        pace = f"{feed.speed:g} bar{'' if feed.speed == 1 else 's'} a second" if feed.speed else "full speed"
         return f"replaying {feed.position:%Y-%m-%d} at {pace}"
 
     async def process(self, batch: BarBatch) -> None:

@@ -534,6 +534,7 @@ class FlattenPreview:
     scope: str
     orders: tuple[tuple[str, Decimal, Decimal | None], ...]  # symbol, signed quantity to trade, value
     currency: str
+    obstacles: tuple[str, ...] = ()  # what cannot be closed now, and why
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from bot.arguments import name
 from bot.command import Call, Origin, Question, command
 from bot.framing import framed, notice
 from bot.outcomes import outcome
+from bot.picking import pick_person
 from bot.screen import Act, Button, Nav, Screen
 from core.access.approvals import Approval
 from core.access.roles import Permission
@@ -64,6 +65,8 @@ async def _names_one(call: Call) -> bool:
 )
 async def approve(call: Call) -> Screen:
     """Say yes: it runs as its requester."""
+    if not call.args:
+        return await approvals(call)
     return await _approving(call).approve(call, _number(call))
 
 
@@ -77,8 +80,14 @@ async def approve(call: Call) -> Screen:
 )
 async def decline(call: Call) -> Screen:
     """Say no."""
+    if not call.args:
+        return await approvals(call)
     said = await _approving(call).decline(call, _number(call))
     return notice(said, (_APPROVALS,), toast="Declined")
+
+
+async def _names_somebody(call: Call) -> bool:
+    return bool(call.args)
 
 
 @command(
@@ -88,12 +97,12 @@ async def decline(call: Call) -> Screen:
     usage="NAME",
     takes=None,
     trace=("unlock codes",),
-    step_up=True,
+    step_up=_names_somebody,
 )
 async def unlock(call: Call) -> Screen:
     """After too many wrong codes."""
     if not name(call):
-        raise call.wrong("Say whose codes; /users lists everyone.")
+        return pick_person(call, await call.service.people(), "Whose codes?")
     return outcome(await call.service.unlock_codes(call.text, call.actor))
 
 

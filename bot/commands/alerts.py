@@ -16,6 +16,7 @@ from bot.framing import entries, framed, grid, pager
 from bot.html import Html
 from bot.outcomes import outcome
 from bot.screen import Act, Button, Nav, Rows, Screen
+from bot.suggesting import button
 from core.access.roles import Permission
 from core.alerts.channel import Standing, Status
 from core.views import ActionResult, AlertCard, AlertRow, Muting, Page
@@ -158,7 +159,7 @@ def _deliveries(card: AlertCard, call: Call) -> Html:
     lines = [
         html.text(
             f"• {each.person} by {each.channel}{f', reminder {each.step}' if each.step else ''}: {each.told}"
-            f"{f' {second_time(each.at, call.time_zone)}' if each.at else ''}"
+            f"{f' {when(each.at, call.now, call.time_zone)}' if each.at else ''}"
         )
         for each in card.deliveries[-_MOST_LINES:]
     ]
@@ -200,7 +201,7 @@ async def _its_account(call: Call) -> Collection[str] | None:
 async def ack(call: Call) -> Screen:
     """You take care of it; reminders end, and everyone's copy shows your name."""
     if not name(call):
-        return await _which(call, "Which one do you take care of?")
+        return await _which(call, "Which one do you take care of?", "✅")
     number = _number(call)
     return await _answered(call, number, await call.service.acknowledge(number, call.actor))
 
@@ -217,7 +218,7 @@ async def ack(call: Call) -> Screen:
 async def snooze(call: Call) -> Screen:
     """It comes back when the time is over."""
     if not name(call):
-        return await _which(call, "Which one is to be silent for a while?")
+        return await _which(call, "Which one is to be silent for 15 minutes?", "💤")
     number, length = _number(call), _length(call, name(call, 1) or _SNOOZES[0])
     return await _answered(call, number, await call.service.snooze(number, length, call.actor))
 
@@ -232,11 +233,11 @@ async def _answered(call: Call, number: int, result: ActionResult) -> Screen:
     return Screen(text, rows, toast=f"{sign} {result.message}"[:180], alert=not result.ok)
 
 
-async def _which(call: Call, question: str) -> Screen:
+async def _which(call: Call, question: str, sign: str = "🔎") -> Screen:
     """Every alert that waits for an answer, as buttons."""
     page = await call.service.alerts(which="open", actor=call.actor)
     body = html.text(question) if page.rows else html.text(_EMPTY["open"])
-    keys = [Nav(f"#{row.id} {row.title[:40]}", "alert", (str(row.id),)) for row in page.rows]
+    keys = [button(call.command, (str(row.id),), f"{sign} #{row.id} {row.title}") for row in page.rows]
     return framed(call, ("Alerts", "Open"), body, here=("alerts", "open", "1"), back=_LIST, buttons=grid(keys, 1))
 
 

@@ -12,10 +12,12 @@ from bot.commands.orders import order_line
 from bot.figures import clip, number_of, price, quantity
 from bot.framing import HOME, framed, grid, notice
 from bot.outcomes import outcome
+from bot.picking import pick_order
 from bot.screen import Act, Nav, Screen
 from core.access.roles import Permission
 from core.errors import UserError
 from core.trading.by_hand.numbers import plain
+from core.trading.live_order import MANUAL
 
 _MOST_LISTED = 20
 _FIELDS = ("price", "quantity", "stop")
@@ -99,7 +101,16 @@ async def _account(call: Call) -> Collection[str] | None:
 async def change(call: Call) -> Screen:
     """Prices and quantities a press away, and how to write any other."""
     if not name(call):
-        raise call.wrong("Which order? /orders lists them.")
+        return await _which_to_change(call)
+    return await _changes(call)
+
+
+async def _which_to_change(call: Call) -> Screen:
+    none = "No order that you placed by hand is open: there is nothing to change."
+    return await pick_order(call, "Change which order?", fits=lambda row: MANUAL in row.strategies, none=none)
+
+
+async def _changes(call: Call) -> Screen:
     row = (await call.service.order(name(call))).row
     near = (*_near("Limit", "price", row.limit_price), *_near("Trigger", "stop", row.stop_price))
     buttons = [
@@ -151,7 +162,9 @@ async def _ask_modify(call: Call) -> Question | None:
 )
 async def modify(call: Call) -> Screen:
     """Change it natively at the venue, or say why not."""
+    if not name(call):
+        return await _which_to_change(call)
     if len(call.args) < 3:
-        raise call.wrong("Which order, what of it, and to what?")
+        return await _changes(call)
     word, field, value = call.args
     return outcome(await call.service.modify_order(word, field.lower(), value, call.actor), Nav("🧾 Orders", "orders"))

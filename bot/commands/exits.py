@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from bot import html
+from bot.accounts import seen
 from bot.command import Call, Question, command
-from bot.figures import price, quantity
+from bot.figures import clip, price, quantity
 from bot.framing import framed, grid
 from bot.html import Html
 from bot.order_help import EXIT_WORDS
@@ -17,6 +18,7 @@ from core.errors import UserError
 from core.views import ExitsView
 
 _WORDS = {"stop", "target", "trail", "trailing", "bars", "hours", "none", "with", "sl", "tp", "stop-loss", "stoploss"}
+_MOST = 20
 _PRESETS = (
     ("🛡 Stop 2 %", ("stop", "2%")),
     ("🛡 Stop 5 %", ("stop", "5%")),
@@ -68,10 +70,26 @@ async def _ask(call: Call) -> Question | None:
 )
 async def exits(call: Call) -> Screen:
     """Without exits: how it is protected now, and what can be said. `none` takes them away."""
+    if not call.args:
+        return await _which(call)
     strategy, symbol, words = _split(call)
     if not words:
         return _shown(call, await call.service.exits_of(strategy, symbol, call.actor))
     return outcome(await call.service.set_exits(strategy, symbol, words, call.actor), Nav("📦 Positions", "positions"))
+
+
+async def _which(call: Call) -> Screen:
+    """Every position, as buttons."""
+    rows = await call.service.positions(accounts=seen(call))
+    held = [(name, row.symbol) for row in rows for name in row.by_strategy]
+    chosen = [Act(f"🛡 {clip(symbol, 12)} · {clip(name, 16)}", "exits", (name, symbol)) for name, symbol in held[:_MOST]]
+    text = (
+        html.bold("The exits of which position?")
+        if held
+        else html.text("Nothing is held: there is nothing to protect.")
+    )
+    trail, back = ("Positions", "Exits"), Nav("Positions", "positions")
+    return framed(call, trail, text, here=("positions",), back=back, buttons=grid(chosen, 1))
 
 
 def _shown(call: Call, view: ExitsView) -> Screen:

@@ -9,12 +9,13 @@ from bot import html
 from bot.accounts import seen
 from bot.arguments import name, page_number
 from bot.command import Call, Command, command
+from bot.families import Family, by_family, called, family_of
 from bot.figures import number_of
-from bot.framing import entries, framed, pager
+from bot.framing import entries, framed, grid, pager
 from bot.html import Html
 from bot.screen import Nav, Screen
 from core.access.roles import Permission, Role, told_roles
-from core.errors import UserError
+from core.errors import UnknownName
 from core.views import AuditRow, HealthRow, Page
 
 
@@ -32,19 +33,26 @@ async def health(call: Call) -> Screen:
     return framed(call, ("Health",), render_health(await call.service.health(seen(call))), here=("health",))
 
 
-@command("help", "What you can do here", permission=Permission.VIEW, usage="[COMMAND]", takes=1, aliases=("h",))
+@command("help", "What you can do here", permission=Permission.VIEW, usage="[TOPIC]", takes=1, aliases=("h",))
 async def help_(call: Call) -> Screen:
-    """All commands of the reader's role, or one in detail."""
-    if not name(call):
-        return framed(call, ("Help",), render_help(call.registry.allowed(call.actor), call.actor.role), here=("help",))
+    """All commands of the reader's role by topic, one topic, or one command in detail."""
     wanted = name(call).lstrip("/").lower()
-    found = call.registry.find(wanted)
-    if found is None:
-        near = call.registry.near(wanted, call.actor)
-        raise UserError(f"There is no command /{wanted[:32]}." + (f" Did you mean /{near[0]}?" if near else ""))
-    return framed(
-        call, ("Help", found.name), render_command(found), here=("help", found.name), back=Nav("Help", "help")
+    allowed = call.registry.allowed(call.actor)
+    if not wanted:
+        topics = grid([Nav(family.title, "help", (family.word,)) for family, _ in by_family(allowed)])
+        return framed(call, ("Help",), render_help(allowed, call.actor.role), here=("help",), buttons=topics)
+    one, family = call.registry.find(wanted), called(wanted)
+    if one is None and family is None:
+        known = [each.word for each, _ in by_family(allowed)]
+        names = [own for each in allowed for own in (each.name, *each.aliases)]
+        raise UnknownName("command or topic", wanted, {*known, *names})
+    family = family or family_of(one.name if one else "")
+    body = html.lines(
+        render_command(one) if one else html.EMPTY,
+        "" if one and family else html.EMPTY,
+        render_topic(family, allowed) if family else html.EMPTY,
     )
+    return framed(call, ("Help", wanted), body, here=("help", wanted), back=Nav("Help", "help"))
 
 
 def render_audit(page: Page[AuditRow], call: Call) -> Html:
@@ -81,8 +89,21 @@ def render_health(rows: Sequence[HealthRow]) -> Html:
 
 def render_help(commands: Sequence[Command], role: Role) -> Html:
     """Generated from the registry: what is not allowed is not shown."""
-    entries = (html.text(html.text(one.form), ": ", one.title) for one in commands)
-    return html.lines(html.text("You are ", html.bold(role.label), ". You can use:"), "", *entries)
+    topics = (
+        html.lines(html.bold(family.title), html.text(" ".join(f"/{one.name}" for one in own)))
+        for family, own in by_family(commands)
+    )
+    head = html.text(
+        "You are ", html.bold(role.label), ". A command alone offers what it can do; it asks before it acts."
+    )
+    return html.lines(head, "", html.join("\n\n", topics), "", "More: press a topic, or type /help buy")
+
+
+def render_topic(family: Family, commands: Sequence[Command]) -> Html:
+    """One topic: each command with what it does."""
+    own = dict(by_family(commands)).get(family, [])
+    lines = (html.text(f"/{one.name} · {one.title}") for one in own)
+    return html.lines(html.bold(family.title), *(lines if own else ["Nothing of it is for your role."]))
 
 
 def render_command(one: Command) -> Html:

@@ -12,6 +12,7 @@ from bot.figures import clip, money, number_of, price, quantity, second_time, wh
 from bot.framing import entries, framed, grid, pager
 from bot.html import Html
 from bot.outcomes import outcome
+from bot.picking import pick_order
 from bot.scoping import of_order
 from bot.screen import Act, Button, Nav, Screen
 from bot.states import SIDES
@@ -19,7 +20,7 @@ from core.access.roles import Actor, Permission
 from core.views import OrderCard, OrderRow, Page
 
 _WHICH = ("open", "all", "doubt")
-_SHOW = {"open": "Show open", "all": "Show all", "doubt": "Show those in doubt"}
+_SHOW = {"open": "Open", "all": "All", "doubt": "❓ In doubt"}
 _EMPTY = {
     "open": "No open orders. /orders all shows those that are over.",
     "all": "No orders yet. They appear once a strategy trades.",
@@ -51,12 +52,16 @@ async def orders(call: Call) -> Screen:
         tuple(others),
     )
     here = ("orders", which, str(page.number), *scope)
-    return framed(call, ("Orders", *scope, which), render_orders(page, call, which), here=here, buttons=buttons)
+    steps = ("Strategies", strategy, "Orders", which) if strategy else ("Orders", which)
+    back = Nav(strategy, "strategy", (strategy,)) if strategy else None
+    return framed(call, steps, render_orders(page, call, which), here=here, back=back, buttons=buttons)
 
 
 @command("order", "One order with its history", permission=Permission.VIEW, usage="ORDER", takes=1, accounts=of_order)
 async def order(call: Call) -> Screen:
     """Everything that is known of one order; one in doubt can be looked for or decided."""
+    if not name(call):
+        return await pick_order(call, "Which order?", which="all", none=_EMPTY["all"])
     return await order_screen(call, _wanted(call))
 
 
@@ -85,11 +90,15 @@ async def order_screen(call: Call, wanted: str) -> Screen:
 )
 async def look(call: Call) -> Screen:
     """Ask now, in every way that the venue offers."""
+    if not name(call):
+        return await pick_order(call, "Ask the venue about which order?")
     wanted = _wanted(call)
     return outcome(await call.service.look_again(wanted, call.actor), Nav("🧾 The order", "order", (wanted,)))
 
 
 async def _ask_decide(call: Call) -> Question | None:
+    if len(call.args) < 2:
+        return None
     card = await call.service.order(_wanted(call), seen(call))
     if not card.in_doubt:
         return None
@@ -119,6 +128,10 @@ async def _ask_decide(call: Call) -> Question | None:
 )
 async def decide(call: Call) -> Screen:
     """A person has looked at the venue's own pages, and says so."""
+    if not name(call):
+        return await pick_order(call, "What has become of which order?", which="doubt", none=_EMPTY["doubt"])
+    if len(call.args) < 2:
+        return await order_screen(call, _wanted(call))
     wanted = _wanted(call)
     placed = _said(call) == _THERE
     result = await call.service.decide_order(wanted, placed=placed, actor=call.actor)
@@ -126,14 +139,10 @@ async def decide(call: Call) -> Screen:
 
 
 def _wanted(call: Call) -> str:
-    if not name(call):
-        raise call.wrong("Which order? /orders lists them, each with its buttons.")
     return name(call)
 
 
 def _said(call: Call) -> str:
-    if len(call.args) < 2:
-        raise call.wrong("Is it there or absent? Look at the venue's own pages first.")
     return choice(call, (_THERE, _ABSENT), "", 1)
 
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from bot import html, states
 from bot.accounts import seen, tabs, trail
-from bot.attention import attention
 from bot.arguments import choice, name
+from bot.attention import attention
 from bot.command import Call, command
 from bot.figures import market_day, money, number_of, percent, signed_money, signed_percent, table
 from bot.framing import framed, grid
@@ -32,7 +32,7 @@ _PLACES = (  # by how often they are used, two in a row on a phone
     Nav("📄 Reports", "report", ("choose",)),
     Nav("🛡 Risk", "risk"),
     Nav("🔔 Alerts", "alerts"),
-    Nav("➕ More…", "more"),
+    Nav("⋯ More", "more"),
     Nav("❓ Help", "help"),
 )
 _MORE = (
@@ -68,9 +68,9 @@ async def menu(call: Call) -> Screen:
 @command("more", "What is not needed every day", permission=Permission.VIEW)
 async def more(call: Call) -> Screen:
     """The rest of the menu, by role."""
-    live_ = Nav("📡 Pin a live status", "live")
     tests = (Act("📣 Test the alert channels", "testalert"),) if call.actor.may(Permission.ADMINISTER) else ()
-    buttons = (*grid([place for place in _MORE if _may(call, place)]), (live_,), tests)
+    own = (Nav("📡 Pin a live status", "live"), Act("🕰 Time zone", "timezone"))
+    buttons = (*grid([place for place in _MORE if _may(call, place)]), own, tests)
     return framed(call, ("More",), "Where to?", here=("more",), buttons=buttons)
 
 
@@ -126,10 +126,10 @@ async def _menu(call: Call, hello: Html) -> Screen:
     view, waits = await call.service.overview("", seen(call)), await attention(call)
     body = (
         hello,
+        waits.text,
         states.label(view),
         states.trading_line(view.state, view.state_reason),
         _only_reducing(view),
-        waits.text,
         "",
         _accounts(view),
         _money_line(view),

@@ -11,6 +11,7 @@ from bot.figures import when
 from bot.framing import entries, framed, grid
 from bot.html import Html
 from bot.outcomes import outcome
+from bot.picking import pick_person
 from bot.screen import Act, Button, Nav, Screen
 from core.access.roles import Permission, Role
 from core.errors import UserError
@@ -130,7 +131,7 @@ async def role(call: Call) -> Screen:
     """Give somebody another role, or offer the roles."""
     person, wanted, account = _who_and_role(call)
     if not person:
-        raise call.wrong("Say whose role, and which; /users lists everyone.")
+        return pick_person(call, await call.service.people(), "Whose role?")
     if not wanted:
         return _offer(call, f"What may {person} do?", "role", person)
     return outcome(await call.service.set_role(person, wanted, call.actor, account), _USERS)
@@ -161,7 +162,7 @@ async def _ask_remove(call: Call) -> Question | None:
 async def remove(call: Call) -> Screen:
     """Take somebody off the list."""
     if not name(call):
-        raise call.wrong("Say whom; /users lists everyone.")
+        return pick_person(call, await call.service.people(), "Remove whom?")
     return outcome(await call.service.remove_person(call.text, call.actor), _USERS)
 
 

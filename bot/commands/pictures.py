@@ -20,7 +20,13 @@ _MOST_ROWS = 8
 
 
 @command(
-    "chart", "Prices with our executions", permission=Permission.VIEW, usage="[SYMBOL]", takes=2, aliases=("candles",)
+    "chart",
+    "Prices with our executions",
+    permission=Permission.VIEW,
+    usage="[SYMBOL]",
+    takes=2,
+    aliases=("candles",),
+    draws=True,
 )
 async def chart(call: Call) -> Screen:
     """Candles of one symbol; without one, the symbols to choose from, those that are held first."""
@@ -48,7 +54,14 @@ async def chart(call: Call) -> Screen:
     )
 
 
-@command("exposure", "What is invested, with a picture", permission=Permission.VIEW, takes=1, aliases=("allocation",))
+@command(
+    "exposure",
+    "What is invested, with a picture",
+    permission=Permission.VIEW,
+    takes=1,
+    aliases=("allocation",),
+    draws=True,
+)
 async def exposure(call: Call) -> Screen:
     """By symbol and by strategy, in percent of equity."""
     view = await call.service.exposure(name(call), seen(call))

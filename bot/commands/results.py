@@ -53,6 +53,7 @@ async def pnl(call: Call) -> Screen:
     usage="[STRATEGY]",
     takes=1,
     aliases=("perf",),
+    draws=True,
 )
 async def performance(call: Call) -> Screen:
     """Equity and drawdown of an account or one strategy."""
@@ -72,6 +73,7 @@ async def performance(call: Call) -> Screen:
     permission=Permission.VIEW,
     usage="[day|week|month|all]",
     takes=2,
+    draws=True,
 )
 async def report(call: Call) -> Screen:
     """Figures and P&L of a period in one account; the fills as a file."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from bot import html, states
 from bot.accounts import seen, tabs, trail
@@ -14,10 +14,10 @@ from bot.framing import framed, notice
 from bot.html import Html
 from bot.kills import kill_lines, scope_line
 from bot.outcomes import outcome
-from bot.screen import Button, Nav, Screen
+from bot.screen import Act, Button, Nav, Screen
 from core.access.roles import Permission
 from core.trading.scopes import Scope, ScopeKind, halt_said, scope_said
-from core.views import RiskScreenView, ScopeState
+from core.views import LimitSet, RiskScreenView, ScopeState
 from risk.view import TradingState
 
 HALT_STALE = 120
@@ -46,8 +46,10 @@ async def limits(call: Call) -> Screen:
     """Every limit of an account with its value, and every rule with what it checks."""
     view = await call.service.risk(name(call), seen(call))
     own = trail(view.account)
-    back, buttons = Nav("Risk", "risk", own), tabs(call, "limits", view.account)
-    body = render_limits(view)
+    change = (Act("📏 Change a limit…", "limit"),) if call.actor.may_somewhere(Permission.LIMITS) else ()
+    back, buttons = Nav("Risk", "risk", own), (*tabs(call, "limits", view.account), change)
+    set_here = [each for each in await call.service.limits_set(call.actor) if view.account in ("", each.account)]
+    body = html.lines(render_limits(view), *_set_by_people(set_here, call))
     return framed(call, ("Risk", *own, "Limits"), body, here=("limits", *own), back=back, buttons=buttons)
 
 
@@ -173,6 +175,18 @@ def _restricted(view: RiskScreenView) -> list[ScopeState]:
 def _scopes(view: RiskScreenView, call: Call) -> Html:
     grave = _restricted(view)
     return html.lines(*(scope_line(scope, call) for scope in grave[:10])) if grave else html.EMPTY
+
+
+def _set_by_people(rows: Sequence[LimitSet], call: Call) -> list[Html]:
+    """What is not as in the settings, by whom and since when."""
+    lines = [
+        html.text(
+            f"{each.title}: ", html.bold(each.value), f" in place of {each.replaces}, by {each.by}, ",
+            when(each.at, call.now, call.time_zone),
+        )
+        for each in rows[:_MOST_SCOPES]
+    ]  # fmt: skip
+    return [html.bold("Set by people"), *lines, *map(html.text, _more(len(rows) - _MOST_SCOPES))] if lines else []
 
 
 def render_limits(view: RiskScreenView) -> Html:

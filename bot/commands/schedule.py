@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bot import html
 from bot.arguments import choice, name
 from bot.command import Call, Question, command
-from bot.figures import second_time, when
+from bot.figures import next_time, when
 from bot.framing import entries, framed, grid
 from bot.html import Html
 from bot.outcomes import outcome
@@ -55,6 +55,10 @@ async def schedule(call: Call) -> Screen:
         return _steps(call, words[1:])
     if words:
         return await (_times(call) if words[1:] == (_WHEN,) else _card(call))
+    return await _list(call)
+
+
+async def _list(call: Call) -> Screen:
     rows = await call.service.jobs()
     chosen: list[Button] = [
         Nav(f"{'⏰' if row.enabled else '⏸'} {row.name}", "schedule", (row.name,)) for row in rows[:40]
@@ -93,10 +97,14 @@ async def _ask_job(call: Call) -> Question | None:
     trace=("run job", "paused job", "resumed job", "moved job", "removed job"),
 )
 async def job(call: Call) -> Screen:
-    """Act on one job."""
+    """Act on one job; what is missing is offered as buttons."""
     own, action, text = name(call), name(call, 1).lower(), " ".join(call.args[2:])
-    if action not in _ACTIONS or (action == "at") != bool(text):
-        raise call.wrong("Name a job and what to do with it; /schedule lists them.")
+    if not text and action in ("", "at"):
+        return await (_times(call) if action else _card(call) if own else _list(call))
+    if action != "at":
+        choice(call, _ACTIONS, "", 1)
+        if text:
+            raise call.wrong(f"After “{action}” nothing follows.")
     actor, back = call.actor, Nav(f"⏰ {own[:30]}", "schedule", (own,))
     if action == "run":
         return outcome(await call.service.run_job(own, actor), back)
@@ -206,7 +214,7 @@ def render_jobs(rows: Sequence[JobRow], call: Call) -> Html:
 
 
 def _job(row: JobRow, call: Call) -> Html:
-    coming = f"next {second_time(row.next_at, call.time_zone)}" if row.enabled and row.next_at else "paused"
+    coming = f"next {next_time(row.next_at, call.now, call.time_zone)}" if row.enabled and row.next_at else "paused"
     moved = f"moved by {row.changed_by[:30]}, usually {row.usual}" if row.usual else ""
     added = f"added by {row.added_by[:30]}" if row.added_by else ""
     return html.lines(
@@ -214,7 +222,8 @@ def _job(row: JobRow, call: Call) -> Html:
         html.text(row.schedule, f" · {coming}"),
         html.italic(moved or added) if moved or added else html.EMPTY,
         html.italic(
-            f"last {when(row.last_at, call.now, call.time_zone)}"
+            ("" if row.last_at else "has not run yet")
+            or f"last {when(row.last_at, call.now, call.time_zone)}"
             + (f": {row.last_outcome[:100]}" if row.last_outcome else "")
         ),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from bot import html, states
 from bot.accounts import seen, tabs, trail
 from bot.arguments import name
@@ -10,13 +12,16 @@ from bot.figures import money, number_of, percent, quantity, signed_money, table
 from bot.framing import entries, framed, grid, notice
 from bot.html import Html
 from bot.outcomes import outcome
-from bot.scoping import of_strategy, of_strategy_or_house
+from bot.scoping import of_strategy
 from bot.screen import Act, Button, Nav, Screen
 from core.access.roles import Actor, Permission
+from core.trading.scopes import HOUSE, Scope, ScopeKind, scope_said
 from core.views import FlattenPreview, Overview, StrategyCard, StrategyRow, StrategyStatus
 from risk.view import TradingState
 
 _BACK = Nav("Strategies", "strategies")
+_PLAN = "["  # begins what a question adds to the words: what exactly is to be closed
+_MOST_OBSTACLES = 10
 _VERBS = {
     StrategyStatus.RUNNING: ("pause", "stop"),
     StrategyStatus.PAUSED: ("run", "stop"),
@@ -137,44 +142,78 @@ async def stop(call: Call) -> Screen:
 
 async def _ask_flatten(call: Call) -> Question | None:
     """Show what would be traded; nothing to trade needs no question."""
-    preview = await call.service.flatten_preview(name(call), accounts=seen(call))
+    scope = _scope(call)
+    strategy, account = _parts(scope)
+    preview = await call.service.flatten_preview(strategy, account, accounts=seen(call))
     if not preview.orders:
         return None
-    whose = f"the positions of {preview.scope}" if name(call) else "all positions"
+    whose = "all positions" if scope.is_house else f"the positions of {preview.scope}"
     text = html.lines(
         html.text("🧹 ", html.bold(f"Flatten {whose}?")),
         "At market, at most what is shown:",
         preview_table(preview),
+        *(html.text("🔴 Cannot be closed now: ", each) for each in preview.obstacles[:_MOST_OBSTACLES]),
         "What runs is paused, so that it does not buy again.",
     )
     sent = " ".join(
         f"{symbol} {units}" for symbol, units, _ in preview.orders
     )  # what they are worth moves all the time
-    plan = await call.service.flatten_plan(name(call))
-    return Question(text, "🧹 Yes, flatten", fingerprint=sent, args=(name(call), plan))
+    plan = await call.service.flatten_plan(strategy, account, seen(call))
+    words = scope.words if scope.kind is ScopeKind.ACCOUNT else (scope.name,)
+    return Question(text, "🧹 Yes, flatten", fingerprint=sent, args=(*words, plan))
+
+
+def _scope(call: Call) -> Scope:
+    """`account main`, `strategy trend`, or only the name of a strategy. Raises `UserError`."""
+    words = [each for each in call.args if each and not each.startswith(_PLAN)]
+    if not words:
+        return HOUSE
+    if words[0].lower() == ScopeKind.ACCOUNT.value:
+        return scope_said(words, call.service.known_scopes(call.actor))
+    if words[0].lower() == ScopeKind.BROKER.value:
+        raise call.wrong("A broker is not flattened as a whole. Name an account or a strategy.")
+    if words[0].lower() == ScopeKind.STRATEGY.value and len(words) > 1:
+        words = words[1:]
+    if len(words) > 1:
+        raise call.wrong("Name one account or one strategy.")
+    return Scope(ScopeKind.STRATEGY, words[0])  # also one that has left the settings and still holds something
+
+
+def _parts(scope: Scope) -> tuple[str, str]:
+    """The strategy and the account that are meant, one of them empty, or both."""
+    return (scope.name, "") if scope.kind is ScopeKind.STRATEGY else ("", scope.name)
+
+
+async def _flattened(call: Call) -> Collection[str]:
+    """The account that is named, or those of the strategy; none: everything."""
+    strategy, account = _parts(_scope(call))
+    if account:
+        return (account,)
+    return call.service.accounts_of_strategy(strategy, call.actor) if strategy else ()
 
 
 @command(
     "flatten",
     "Close positions at market",
     permission=Permission.REDUCE,
-    usage="[NAME]",
-    takes=2,
+    usage="[STRATEGY | account NAME]",
+    takes=3,
     aliases=("closeall",),
     ask=_ask_flatten,
     trace=("flatten",),
-    accounts=of_strategy_or_house,
+    accounts=_flattened,
     approval="flatten",
 )
 async def flatten(call: Call) -> Screen:
-    """Close all positions, or those of one strategy."""
-    preview = await call.service.flatten_preview(name(call), accounts=seen(call))
+    """Close all positions, or those of one strategy or account."""
+    strategy, account = _parts(_scope(call))
+    preview = await call.service.flatten_preview(strategy, account, accounts=seen(call))
     if not preview.orders:
-        who = name(call)
+        who = strategy or account
         text = f"{who} holds nothing." if who else "No positions are open."
         return notice(f"There is nothing to flatten: {text}", toast="Nothing to flatten")
-    shown = call.args[1] if len(call.args) > 1 else ""
-    result = await call.service.flatten(call.actor, name(call), shown=shown)
+    shown = next((each for each in call.args if each.startswith(_PLAN)), "")
+    result = await call.service.flatten(call.actor, strategy, account, shown=shown)
     return outcome(result, Nav("📦 Positions", "positions"), Nav("🧾 Orders", "orders"))
 
 
@@ -196,7 +235,10 @@ async def _which(call: Call, verb: str, question: str) -> Screen:
     rows = await call.service.strategies("", seen(call))
     if not rows:
         return notice("No strategies are set up yet. They are described in the settings file.")
-    return Screen(html.bold(question), (*_choose(rows, verb), (Nav("◂ Strategies", "strategies"),)))
+    able = [row for row in rows if verb not in _NEEDS or verb in _VERBS[row.status]]
+    text = html.bold(question) if able else html.text(f"There is none to {verb}: see what each of them does.")
+    steps = ("Strategies", call.command.name.capitalize())
+    return framed(call, steps, text, here=(call.command.name,), back=_BACK, buttons=_choose(tuple(able), verb))
 
 
 def _choose(rows: tuple[StrategyRow, ...], verb: str) -> tuple[tuple[Button, ...], ...]:
@@ -214,7 +256,7 @@ def _list(rows: tuple[StrategyRow, ...]) -> Html:
 def _entry(row: StrategyRow) -> Html:
     return html.lines(
         html.text(states.STRATEGY[row.status], " ", html.bold(row.name), " ", signed_money(row.pnl, row.currency)),
-        html.text(f"{row.kind} on ", ", ".join(row.symbols), f" · signal {row.exposure:+.2f}", _in(row.account)),
+        html.text(", ".join(row.symbols), f" · signal {row.exposure:+.2f}", _in(row.account)),
     )
 
 

@@ -7,7 +7,7 @@ from bot.accounts import seen, tabs, trail
 from bot.arguments import name, page_and_name
 from bot.command import Call, command
 from bot.figures import clip, money, number_of, price, quantity, signed_money, table
-from bot.framing import entries, framed, grid, pager
+from bot.framing import entries, framed, pager
 from bot.html import Html
 from bot.screen import Act, Button, Nav, Screen
 from bot.states import SIDES
@@ -29,20 +29,22 @@ async def positions(call: Call) -> Screen:
     account = name(call)
     rows = await call.service.positions(account, seen(call))
     flatten = (Act("🧹 Flatten all…", "flatten"),) if rows and call.actor.may(Permission.REDUCE) else ()
-    buttons = (*tabs(call, "positions", account, whole=True), *grid(_closes(rows, call.actor)), flatten)
+    buttons = (*tabs(call, "positions", account, whole=True), *_closes(rows, call.actor), flatten)
     here = trail("positions", account)
     return framed(call, trail("Positions", account), render_positions(rows), here=here, buttons=buttons)
 
 
-def _closes(rows: tuple[PositionRow, ...], actor: Actor) -> list[Button]:
-    """What can be done about each position by hand."""
+def _closes(rows: tuple[PositionRow, ...], actor: Actor) -> list[tuple[Button, ...]]:
+    """What can be done about each position by hand, a row for each."""
     if not actor.may_somewhere(Permission.TRADE):
         return []
-    buttons: list[Button] = []
-    for row in rows[:_MOST_CLOSES]:
-        buttons.append(Nav(f"✖ Close {clip(row.symbol, 12)}…", "close", (row.symbol,)))
-        buttons += [Act(f"🛡 Exits {clip(row.symbol, 12)}…", "exits", (name, row.symbol)) for name in _only(row)]
-    return buttons
+    return [
+        (
+            Nav(f"✖ Close {clip(row.symbol, 12)}…", "close", (row.symbol,)),
+            *(Act(f"🛡 Exits {clip(row.symbol, 12)}…", "exits", (name, row.symbol)) for name in _only(row)),
+        )
+        for row in rows[:_MOST_CLOSES]
+    ]
 
 
 def _only(row: PositionRow) -> list[str]:
@@ -92,8 +94,8 @@ def _position(row: PositionRow) -> Html:
         html.text(html.bold(row.symbol), " ", html.bold(signed_money(row.unrealised, row.currency)), _in(row.account)),
         html.text(
             f"{quantity(row.quantity)} @ {price(row.average_price)} → {price(row.mark)}",
-            f" = {money(row.value, row.currency)}",
         ),
+        html.text("worth ", money(row.value, row.currency)),
         html.italic(owners) if owners else html.EMPTY,
         *(_exits(each) for each in row.exits[:6]),
     )

@@ -54,7 +54,9 @@ class Halting(Acting):
         strategies |= {name for desk in floor for name, lot in desk.portfolio.lots() if lot.quantity}
         brokers = {floor.adapter(account) for account in floor.names}
         known: Known = {ScopeKind.ACCOUNT: floor.names, ScopeKind.BROKER: brokers, ScopeKind.STRATEGY: strategies}
-        return known if actor is None else {kind: self._scopes_seen(kind, names, actor) for kind, names in known.items()}
+        if actor is None:
+            return known
+        return {kind: self._scopes_seen(kind, names, actor) for kind, names in known.items()}
 
     def _scopes_seen(self, kind: ScopeKind, names: Collection[str], actor: Actor) -> list[str]:
         """The names of scopes that reach an account which `actor` sees."""

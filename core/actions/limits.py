@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from tortoise.exceptions import BaseORMException
+
 from core.access.audit import who
 from core.access.roles import Actor
 from core.actions.acting import Acting
@@ -37,6 +43,11 @@ class LimitActions(Acting):
             loosens=bool(loosened(before, after)),
         )
 
+    def limits_now(self, actor: Actor, account: str = "") -> dict[str, str]:
+        """Every limit by its name with its value as it is typed. Raises `UserError`."""
+        limits = self._desk(account, self.seen_by(actor)).gate.limits
+        return {name: said(getattr(limits, name)) for name in type(limits).model_fields}
+
     async def set_limit(self, name: str, value: str, actor: Actor, account: str = "", seen: str = "") -> ActionResult:
         """Set it, if it still is what was `seen`: in force at once, and after a restart. Raises `UserError`."""
         desk = self._engine.floor.desk(self.limit_change(name, value, actor, account).account)
@@ -48,7 +59,7 @@ class LimitActions(Acting):
             limits = changed(desk.gate.limits, name, value)
             if not change.loosens:  # what makes safer does not wait for the disk
                 desk.use_limits(limits)
-            async with transaction():
+            async with self._stored(change), transaction():
                 await self._keep(change.account, name, said(getattr(limits, name)), actor)
                 await self._engine.audit.record(actor, "limit", words, "ok" if change.changes else "no change")
                 body = f"{change.title}: {change.before} → {change.after}\nBy {actor.name}."
@@ -57,6 +68,20 @@ class LimitActions(Acting):
                 )
             desk.use_limits(limits)
         return ActionResult(change.changes, f"{change.title} of {change.account} is {change.after} from now on.")
+
+    @asynccontextmanager
+    async def _stored(self, change: LimitEdit) -> AsyncIterator[None]:
+        """A stricter limit counts even if the disk does not take it; then that must be said."""
+        try:
+            yield
+        except (BaseORMException, OSError, sqlite3.Error) as error:
+            if change.loosens:
+                raise
+            text = (
+                f"{change.title} of {change.account} is {change.after}, but it could not be stored "
+                f"({type(error).__name__}): it counts only until a restart. Set it again once the database is well."
+            )
+            raise UserError(text) from error
 
     async def _keep(self, account: str, name: str, value: str, actor: Actor) -> None:
         """Remember it, unless it is what the settings say."""

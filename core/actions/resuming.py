@@ -146,7 +146,8 @@ class Resuming(Halting):
             for scope in lift.settings:
                 await engine.alerts.close(f"halt:{scope}", f"resumed by {actor.name}")
             body = f"By {actor.name}. {self._who_trades()}"
-            await engine.alerts.add(Alert("resume", Severity.WARNING, f"{lift.what} has resumed", body))
+            title, account = f"{lift.what} has resumed", self._alone(lift)
+            await engine.alerts.add(Alert("resume", Severity.WARNING, title, body, account=account))
 
         last = list(lift.settings)[-1:]
         return [
@@ -154,6 +155,16 @@ class Resuming(Halting):
             for scope, each in lift.settings.items()
             if await engine.switch.relax(scope, each, actor.name, tell if [scope] == last else None)
         ]
+
+    def _alone(self, lift: _Lift) -> str:
+        """The only account that it is about; "" if it is about several, or the house."""
+        floor = self._engine.floor
+        found = set()
+        for scope in lift.settings:
+            kind, _, rest = scope.partition(":")
+            whose = [desk.account for desk in floor if rest in floor.strategies_of(desk.account)]
+            found.add((whose or [""])[0] if kind == "strategy" else rest.partition("/")[0])
+        return found.pop() if len(found) == 1 else ""
 
     async def _go_on(self, lifted: Collection[str]) -> None:
         engine = self._engine

@@ -33,10 +33,12 @@ class Ladder:
     def called(self, step: int, listeners: Sequence[Listener], account: str, *also: str) -> list[Listener]:
         """Who is called at a step: those who may answer, one more of them with each step, and the house.
 
+        Who cannot be reached in any way takes nobody's turn.
         `also` are called in any case, if they may answer. If nobody may, everybody is called who sees the account.
         """
         able = sorted((each for each in listeners if each.may_answer(account)), key=self._rank)
-        chosen = able[: max(step, 1)] + [each for each in able[max(step, 1) :] if each.id in also]
+        turn = _reaching(able, max(step, 1))
+        chosen = able[:turn] + [each for each in able[turn:] if each.id in also]
         if not chosen:
             return [each for each in listeners if each.sees(account) and not each.of_topics] or list(listeners)
         return [*chosen, *(each for each in listeners if each.is_house)]
@@ -52,6 +54,16 @@ class Ladder:
         return self.order.index(listener.id) if listener.id in self.order else len(self.order)
 
 
+def _reaching(able: Sequence[Listener], wanted: int) -> int:
+    """How many of them must be called so that `wanted` can be reached; all, if there are not so many."""
+    found = 0
+    for number, each in enumerate(able, 1):
+        found += bool(each.ways)
+        if found == wanted:
+            return number
+    return len(able)
+
+
 def detour(tried: Sequence[Place], listeners: Sequence[Listener], account: str, order: Ladder) -> list[Place]:
     """Another way for a CRITICAL alert that does not get through: the next channel of this person, else of the next.
 
@@ -61,5 +73,6 @@ def detour(tried: Sequence[Place], listeners: Sequence[Listener], account: str, 
     failing = tried[-1].person
     same = [each for each in listeners if each.id == failing]
     others = [each for each in order.called(len(listeners), listeners, account) if each.id != failing]
-    ways = (place for one in [*same, *others] for place in everywhere(one))
-    return next(([way] for way in ways if (way.channel, way.recipient) not in used), [])
+    lost = {way for each in listeners for way in each.lost}
+    left = [way for one in [*same, *others] for way in everywhere(one) if (way.channel, way.recipient) not in used]
+    return sorted(left, key=lambda way: (way.channel, way.recipient) in lost)[:1]

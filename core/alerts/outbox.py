@@ -10,15 +10,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from core.access.roles import Actor
 from core.alerts.audience import Audience, Fixed, Rules
 from core.alerts.channel import Channel, Severity, Status
+from core.alerts.escalation import detour
 from core.alerts.lane import Lane
 from core.alerts.mutes import Mutes
-from core.alerts.routing import Listener, News, route
+from core.alerts.routing import Listener, News, Place, route
 from core.clock import BEFORE_MARKET, Clock
 from core.redaction import redact
 from core.store import alert_life
@@ -64,11 +65,17 @@ class Alerts:
         self.rules = rules or Rules()
         self.mutes = Mutes()
         self.waiting = asyncio.Event()
+        self.is_lost: Callable[[str, str], bool] = _never  # whether an address (channel, recipient) takes nothing
 
     @property
     def listeners(self) -> Sequence[Listener]:
-        """Everyone whom an alert may reach now."""
-        return self._audience.listeners()
+        """Everyone whom an alert may reach now, with those of their addresses that take nothing at present."""
+        return [
+            replace(each, lost=lost)
+            if (lost := frozenset(way for way in each.addresses if self.is_lost(*way)))
+            else each
+            for each in self._audience.listeners()
+        ]
 
     async def add(self, alert: Alert) -> AlertRow:
         """Store an alert and its deliveries; joins the caller's transaction if there is one.
@@ -81,7 +88,7 @@ class Alerts:
         hold = self.mutes.hold(alert.severity, alert.kind, alert.account, alert.strategy, now)
         row.muted = hold.id if hold else None
         news = News(alert.severity, alert.account, hold, alert.strategy)
-        places = route(news, self.listeners, self.rules.routes, now)
+        places = self._places(news, now)
         async with transaction():
             if alert.severity is Severity.CRITICAL:
                 await self._open(row, now)
@@ -90,6 +97,19 @@ class Alerts:
                 await self._take_place(row, now)
         self.waiting.set()
         return row
+
+    def _places(self, news: News, now: datetime) -> list[Place]:
+        """Where it goes. A CRITICAL one that somebody who may answer cannot get goes to the next person at once."""
+        listeners = self.listeners
+        places = route(news, listeners, self.rules.routes, now)
+        if news.severity is not Severity.CRITICAL:
+            return places
+        for one in listeners:
+            mine = [each for each in places if each.person == one.id]
+            if mine and not one.ways and one.may_answer(news.account):
+                tried = [*(each for each in places if each.person != one.id), *mine]
+                places += detour(tried, listeners, news.account, self.rules.ladder)
+        return places
 
     async def _open(self, row: AlertRow, now: datetime) -> None:
         """Somebody must answer it; what an open alert of the same key has come to goes on."""
@@ -221,6 +241,11 @@ class Outbox:
                 recipient, channel, self._clock, group_seconds=self._group_seconds, timer=self._timer
             )
         return self._lanes[key]
+
+
+def _never(_channel: str, _recipient: str) -> bool:
+    """Every address takes what it gets, as far as we know."""
+    return False
 
 
 def _loop_time() -> float:

@@ -43,6 +43,12 @@ class Listener:
     zone: tzinfo = UTC
     quiet: Quiet | None = None
     of_topics: bool = False
+    lost: frozenset[tuple[str, str]] = frozenset()  # those of the addresses that take nothing at present
+
+    @property
+    def ways(self) -> tuple[tuple[str, str], ...]:
+        """The addresses that are not lost."""
+        return tuple(each for each in self.addresses if each not in self.lost)
 
     @property
     def is_house(self) -> bool:
@@ -139,9 +145,25 @@ def _places(news: News, seeing: Sequence[Listener], routes: Sequence[Route], now
     return _unique(
         Place(each.id, channel, recipient, _due(news, each, now))
         for each in seeing
-        for channel, recipient in each.addresses
-        if any(one.fits(each, news.severity) and (not one.over or channel in one.over) for one in routes)
+        for channel, recipient in _around(
+            each,
+            [
+                (channel, recipient)
+                for channel, recipient in each.addresses
+                if any(one.fits(each, news.severity) and (not one.over or channel in one.over) for one in routes)
+            ],
+        )
     )
+
+
+def _around(listener: Listener, wanted: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:
+    """The same, and where one of these addresses is lost also the next that is not.
+
+    The lost one is tried all the same: that costs nothing, and tells us if it is there again.
+    """
+    if not listener.lost.intersection(wanted):
+        return wanted
+    return [*wanted, *(each for each in listener.ways if each not in wanted)][: len(wanted) + 1]
 
 
 def _due(news: News, listener: Listener, now: datetime) -> datetime | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
 from core.access.audit import Audit
@@ -29,10 +30,14 @@ _TELL_AGAIN = timedelta(days=1)
 class AlertWatch:
     """Looks every second. All that it knows is in the database: a restart changes nothing."""
 
-    def __init__(self, alerts: Alerts, audit: Audit, clock: Clock) -> None:
+    def __init__(
+        self, alerts: Alerts, audit: Audit, clock: Clock, causes: Sequence[Callable[[], Awaitable[None]]] = ()
+    ) -> None:
         self._alerts = alerts
         self._audit = audit
         self._clock = clock
+        self._causes = causes  # looked at as often: they raise alerts, and close them
+        self.account_of: Callable[[str], str] = _account  # whose news the end of a mute is, by its scope
 
     async def run(self) -> None:
         """Look for ever."""
@@ -42,6 +47,8 @@ class AlertWatch:
 
     async def look(self) -> None:
         """Do what is due now."""
+        for look in self._causes:
+            await look()
         await self._repeat()
         await self._see_to_what_is_stuck()
         for row in self._alerts.mutes.over(self._clock.now()):
@@ -77,13 +84,18 @@ class AlertWatch:
 
     async def _tell_of_refusal(self, row: DeliveryRow) -> None:
         """Once a day: somebody must know that alerts do not arrive there."""
-        key = f"unreachable:{row.channel}:{row.recipient}"
+        await self.lost(row.channel, row.recipient, row.note)
+
+    async def lost(self, channel: str, recipient: str, why: str) -> None:
+        """Tell the others that somebody cannot be reached there; once a day."""
+        key = f"unreachable:{channel}:{recipient}"
         if await was_told(key, self._clock.now(), _TELL_AGAIN):
             return
-        name = next((each.actor.name for each in self._alerts.listeners if each.id == row.person), row.recipient)
-        body = f"{row.note[:200]}\nAlerts for {name} no longer arrive there."
+        listeners = self._alerts.listeners
+        name = next((each.actor.name for each in listeners if (channel, recipient) in each.addresses), recipient)
+        body = f"{why[:200]}\nAlerts for {name} no longer arrive there."
         await self._alerts.add(
-            Alert("unreachable", Severity.WARNING, f"{name} cannot be reached by {row.channel}", body, key=key)
+            Alert("unreachable", Severity.WARNING, f"{name} cannot be reached by {channel}", body, key=key)
         )
 
     async def end_mute(self, row: MuteRow, by: str) -> bool:
@@ -99,5 +111,12 @@ class AlertWatch:
             await self._audit.record(by, f"end {row.sort}", detail)
             title = f"Over: {row.sort} of {told_scope(row).removeprefix('maintenance of ')}"
             body = f"It kept back {kinds.total()} alerts{f': {told}' if told else ''}.\nBy {row.owner}: {row.reason}"
-            await self._alerts.add(Alert("mute", Severity.INFO, title, body))
+            account = self.account_of(row.scope)
+            await self._alerts.add(Alert("mute", Severity.INFO, title, body, account=account))
         return True
+
+
+def _account(scope: str) -> str:
+    """What "account:paper" is about."""
+    kind, _, name = scope.partition(":")
+    return name if kind == "account" else ""

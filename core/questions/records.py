@@ -1,4 +1,4 @@
-"""What is on record: alerts, jobs, the audit trail."""
+"""What is on record: jobs, the audit trail. (Alerts are with their actions.)"""
 
 from __future__ import annotations
 
@@ -7,21 +7,13 @@ from datetime import datetime
 from core.access.audit import who
 from core.access.roles import Actor
 from core.questions.asking import Asking
-from core.rows import alert_row, audit_row
-from core.store import alerts as alert_store
+from core.rows import audit_row
 from core.store import audit as audit_store
-from core.views import AlertRow, AuditRow, JobRow, Page
+from core.views import AuditRow, JobRow, Page
 
 
 class RecordQuestions(Asking):
-    """What was told, done, and will be done by the clock."""
-
-    async def alerts(self, *, page: int = 1, size: int = 8) -> Page[AlertRow]:
-        """Alerts, newest first."""
-        rows, total = await alert_store.page_of_alerts(page, size)
-        deliveries = await alert_store.deliveries_of(row.id for row in rows)
-        by_status = {row.id: [each.status for each in deliveries if each.alert_id == row.id] for row in rows}
-        return Page(tuple(alert_row(row, by_status[row.id]) for row in rows), page, size, total)
+    """What was done, and will be done by the clock."""
 
     async def jobs(self) -> tuple[JobRow, ...]:
         """Every scheduled job."""

@@ -76,7 +76,34 @@ class SafetyQuestions(Asking):
             for desk in desks
             for symbol, units, value in _closing(desk, strategy, named=len(desks) > 1)
         ]
-        return FlattenPreview(strategy or account or "everything", tuple(orders), currencies.pop() if one else "")
+        obstacles = tuple(line for desk in desks for line in _obstacles(desk, strategy, named=len(desks) > 1))
+        currency = currencies.pop() if one else ""
+        return FlattenPreview(strategy or account or "everything", tuple(orders), currency, obstacles)
+
+
+def _obstacles(desk: Desk, strategy: str, *, named: bool) -> list[str]:
+    """What of it would not be closed now, and why."""
+    found = []
+    for symbol, parts in desk.closing(strategy).items():
+        if why := _obstacle(desk, symbol, abs(sum(parts.values(), ZERO))):
+            found.append(f"{desk.account} {symbol}: {why}" if named else f"{symbol}: {why}")
+    return found
+
+
+def _obstacle(desk: Desk, symbol: str, quantity: Decimal) -> str:
+    """Why one position cannot be closed at this moment; empty if it can, as far as we know."""
+    instrument, mark = desk.portfolio.instruments.get(symbol), desk.portfolio.marks.get(symbol)
+    if not desk.broker.is_connected:
+        return "the broker is not connected"
+    if instrument is None:
+        return "the venue does not know it any more"
+    if any(order.symbol == symbol and order.state.is_in_doubt for order in desk.orders.open_orders):
+        return "an order there is in doubt: /orders doubt"
+    if mark is None:
+        return "there is no price"
+    if quantity < instrument.min_quantity or quantity * mark * instrument.multiplier < instrument.min_notional:
+        return "it is less than the venue takes"
+    return ""
 
 
 def _closing(desk: Desk, strategy: str, *, named: bool) -> list[tuple[str, Decimal, Decimal | None]]:

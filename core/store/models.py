@@ -518,7 +518,7 @@ class AuditLine(Model):
 
 
 class PersonRow(Model):
-    """A person who was invited, or changed, from chat. settings_said is what the settings had of them then, or empty."""
+    """A person who was invited, or changed, from chat. settings_said is what the settings said then, if anything."""
 
     user_id = fields.BigIntField(primary_key=True, generated=False)
     name = fields.CharField(max_length=60)

@@ -13,6 +13,7 @@ from core.alerts.channel import Severity
 from core.alerts.outbox import Alert, Alerts
 from core.clock import Clock
 from core.events import Events, StateChanged
+from core.store.database import transaction
 from core.trading.reconcile import Drift
 from core.trading.switch import TradingSwitch, instrument_scope
 from risk.view import TradingState
@@ -63,17 +64,22 @@ class DriftWatch:
             await self._reduce(drift)
         for drift in gone:
             body = f"{drift.what} agrees again. The trading state stays as it is until an admin resumes."
-            await self._alerts.add(Alert("drift", Severity.WARNING, f"No longer different: {drift.what}", body))
+            async with transaction():
+                await self._alerts.add(Alert("drift", Severity.WARNING, f"No longer different: {drift.what}", body))
+                await self._alerts.close(self._key(drift), f"{drift.what} agrees again")
 
     async def restrict(self, symbol: str, reason: str) -> None:
         """This instrument may only be reduced from now on."""
         await self._set(instrument_scope(self._account, symbol), reason, None)
 
+    def _key(self, drift: Drift) -> str:
+        return f"drift:{self._account}/{drift.what}"
+
     async def _reduce(self, drift: Drift) -> None:
         scope = f"account:{self._account}" if drift.is_cash else instrument_scope(self._account, drift.what)
         whose = self._account if drift.is_cash else drift.what
         body = f"{drift}. {whose} may only reduce positions until an admin resumes. Compare with the venue's statement."
-        alert = Alert("drift", Severity.CRITICAL, f"Books and venue disagree: {drift.what}", body)
+        alert = Alert("drift", Severity.CRITICAL, f"Books and venue disagree: {drift.what}", body, key=self._key(drift))
         await self._set(scope, str(drift), alert)
 
     async def _set(self, scope: str, reason: str, alert: Alert | None) -> None:

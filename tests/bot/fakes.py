@@ -198,6 +198,9 @@ class FakeService(FakeHand, Quarterdeck):  # type: ignore[misc]
         token = said(getattr(before, name))
         return LimitEdit("paper", limit_title(name), old, new, token, old != new, bool(loosened(before, after)))
 
+    def limits_now(self, actor: Actor, account: str = "") -> dict[str, str]:
+        return {name: said(getattr(RiskLimits(), name)) for name in RiskLimits.model_fields}
+
     async def set_limit(self, name: str, value: str, actor: Actor, account: str = "", seen: str = "") -> ActionResult:
         return self._act("set_limit", name, value, seen, actor.name, said=f"{name} is {value}.")
 
@@ -220,6 +223,7 @@ class FakeService(FakeHand, Quarterdeck):  # type: ignore[misc]
 
     async def overview(self, account: str = "", accounts: Collection[str] | None = None) -> Overview:
         w = await self._wait()
+        _check_account(account)
         by = [row.status for row in w.strategies.values()]
         return Overview(
             account="paper", simulated=w.simulated, currency="USD", state=w.state, state_reason=w.reason,
@@ -318,7 +322,7 @@ class FakeService(FakeHand, Quarterdeck):  # type: ignore[misc]
         return PnlView("USD", D("-120.4"), -0.00119, D("101354.9"), total, rows, MARKET)
 
     async def symbols(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(row.symbol for row in self.world.positions)) + ("MSFT",)
+        return (*dict.fromkeys(row.symbol for row in self.world.positions), "MSFT")
 
     async def candles(self, symbol: str, account: str = "", accounts: Collection[str] | None = None) -> CandlesView:
         w = await self._wait()
@@ -353,6 +357,7 @@ class FakeService(FakeHand, Quarterdeck):  # type: ignore[misc]
 
     async def risk(self, account: str = "", accounts: Collection[str] | None = None) -> RiskScreenView:
         w = await self._wait()
+        _check_account(account)
         scopes = (
             ScopeState("global", w.state, w.reason or "start", "Ada", NOW - timedelta(minutes=3)),
             *(ScopeState(f"instrument:paper/{each}", TradingState.REDUCING, "drift", "reconciliation", NOW)
@@ -489,12 +494,12 @@ class FakeService(FakeHand, Quarterdeck):  # type: ignore[misc]
         return self._act("stop", name, actor.name, said=f"{name} is stopped.")
 
     async def flatten_plan(self, strategy: str = "", account: str = "", accounts: Any = None) -> str:
-        return f"plan of {len(self.world.positions)}"
+        return f"[{len(self.world.positions)}]"
 
     async def flatten(
         self, actor: Actor, strategy: str = "", account: str = "", accounts: Any = None, shown: str = ""
     ) -> ActionResult:
-        result = self._act("flatten", strategy, actor.name, said="2 orders sent.")
+        result = self._act("flatten", strategy or account, actor.name, said="2 orders sent.")
         return replace(result, lines=tuple(f"sell {row.quantity} {row.symbol}" for row in self.world.positions))
 
     async def halt(self, actor: Actor, reason: str) -> ActionResult:
@@ -561,6 +566,9 @@ class FakeService(FakeHand, Quarterdeck):  # type: ignore[misc]
     async def set_role(self, name: str, role: str, actor: Actor, account: str = "") -> ActionResult:
         return self._act("set_role", name, role, account, actor.name, said=f"{name} is now {role}.")
 
+    async def set_time_zone(self, name: str, user_id: int, actor: Actor) -> ActionResult:
+        return self._act("set_time_zone", name, actor.name, said=f"Times are in {name} from now on.")
+
     async def remove_person(self, name: str, actor: Actor) -> ActionResult:
         return self._act("remove_person", name, actor.name, said=f"{name} is removed.")
 
@@ -570,6 +578,11 @@ class FakeService(FakeHand, Quarterdeck):  # type: ignore[misc]
 
     async def remove_job(self, name: str, actor: Actor) -> ActionResult:
         return self._act("remove_job", name, actor.name, said=f"{name} is gone.")
+
+
+def _check_account(account: str) -> None:
+    if account not in ("", "paper"):
+        raise UnknownName("account", account, ["paper"])
 
 
 def _page(rows: Sequence[Any], number: int, size: int) -> Page[Any]:

@@ -182,7 +182,7 @@ class FakeSurface:
         self.late = False
         self.forgotten: list[int] = []
 
-    async def reply(self, caller: Caller, answer: Answer) -> None:
+    async def reply(self, caller: Caller, answer: Answer, instead_of: int | None = None) -> None:
         self.shown.append((caller.chat_id, answer))
 
     async def respond(self, caller: Caller, pressed: object, answer: Answer) -> None:
@@ -194,8 +194,17 @@ class FakeSurface:
     async def replace(self, caller: Caller, pressed: object, answer: Answer) -> None:
         self.shown.append((caller.chat_id, answer))
 
-    async def confirm(self, pressed: object) -> bool:
+    async def confirm(self, pressed: object, said: str = "") -> bool:
         return not self.late
+
+    async def working(self, caller: Caller, text: object) -> int:
+        return 1
+
+    async def still_working(self, caller: Caller, message_id: int, text: object) -> None:
+        return None
+
+    async def drawing(self, caller: Caller) -> None:
+        return None
 
     async def toast(self, pressed: Any, said: str) -> None:
         self.shown.append((pressed.chat_id, Answer(Outcome.REFUSED, toast=said)))

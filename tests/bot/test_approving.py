@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -23,9 +24,15 @@ class Post:
     def __init__(self, stage: Guarded) -> None:
         self.stage = stage
         self.told: list[tuple[int, Answer]] = []
+        self.edited: dict[int, list[Answer]] = {}  # by the message that was changed
+        self.numbers = count(9_000)
 
-    async def tell(self, caller: Caller, answer: Answer) -> None:
+    async def tell(self, caller: Caller, answer: Answer, instead_of: int | None = None) -> int | None:
+        if instead_of is not None:
+            self.edited.setdefault(instead_of, []).append(answer)
+            return None
         self.told.append((caller.user_id, answer))
+        return next(self.numbers)
 
     async def collect(self) -> list[tuple[int, Answer]]:
         """What has been told since the last time."""
@@ -80,6 +87,19 @@ async def test_two_people(stage: Guarded, post: Post) -> None:
         ("Bo (5)", "approval given"),
     ]
     assert "by Ada (1)" in trail[1][2]
+
+
+async def test_every_copy_shows_who_decided(stage: Guarded, post: Post) -> None:
+    """The buttons are gone from all of them; an old press does nothing."""
+    asked = await request(stage, post)
+    await stage.tap(asked[BO], "Decline", BO)
+    await post.collect()
+    assert len(post.edited) == len(asked)
+    for (shown,) in post.edited.values():
+        assert "declined by Bo" in text(shown)
+        assert shown.screen
+        assert not any("Approve" in key.label for row in shown.screen.buttons for key in row)
+    assert "has been declined by Bo" in text(await stage.tap(asked[RIK], "Approve", RIK))
 
 
 async def test_nobody_approves_their_own(stage: Guarded, post: Post) -> None:

@@ -13,8 +13,9 @@ from bot.keyboard import read_data
 from core.access.roles import Role
 from core.errors import UserError
 from core.rows import limit_title, limit_value
+from core.views import StrategyStatus
 from risk.limits import RiskLimits
-from tests.bot.fakes import World
+from tests.bot.fakes import World, strategy_row
 from tests.bot.stage import Stage, key_data, labels, users
 
 
@@ -24,7 +25,7 @@ def text(answer: Answer) -> str:
 
 WRONG = ["/orders open \uff10", "/orders open \uff11", "/fills NaN", "/fills 1e400", "/fills inf", "/fills -1", "/fills 0", "/fills 1.5",
          "/fills +1", "/fills 9999999", "/fills ²", "/orders maybe", "/orders open 1 2 3 4", "/report year", "/live maybe",
-         "/job", "/job daily-report", "/job daily-report explode", "/job a run b", "/modify", "/buy AAPL 1,5", "/trade sideways", "/status now", "/help nonsense",
+         "/job daily-report explode", "/job a run b", "/buy AAPL 1,5", "/trade sideways", "/status now", "/help nonsense",
          "/strategy trend-appl", "/strategy <b>x</b>", "/cancel <i>", "/limits ٣", "/audit x", "/alerts 1 1"]  # fmt: skip
 
 
@@ -181,6 +182,8 @@ async def test_stop_asks_only_while_something_is_held() -> None:
 async def test_without_a_name_the_strategies_are_offered(verb: str) -> None:
     """As buttons that do it."""
     stage = Stage()
+    if verb == "run":
+        stage.service.world.strategies["trend-aapl"] = strategy_row(status=StrategyStatus.PAUSED)
     offered = await stage.say(f"/{verb}")
     assert offered.screen
     assert any("trend-aapl" in label for label in labels(offered.screen))
@@ -233,7 +236,7 @@ async def test_fills_take_symbol_and_page_in_any_order(line: str) -> None:
 @pytest.mark.parametrize("words", ["all trend-aapl 1", "1 trend-aapl all", "trend-aapl ALL", "all 1 trend-aapl"])
 async def test_orders_take_their_words_in_any_order(words: str) -> None:
     """The buttons' own order among them."""
-    assert "Orders ▸ trend-aapl ▸ all" in text(await Stage().say(f"/orders {words}"))
+    assert "trend-aapl ▸ Orders ▸ all" in text(await Stage().say(f"/orders {words}"))
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,8 @@ async def test_a_known_person_looks(room: Room, text: str) -> None:
         ("/status@other_bot", 1, LOOKS),
         ("good morning", 1, LOOKS),
         ("/nonsense", 1, LOOKS),
+        ("123456", 1, WORKS),
+        ("123 456", 1, LOOKS),
         ("/status", 999, LOOKS),
         ("/halt", 999, WORKS),
         ("/start 123456789", 999, WORKS),

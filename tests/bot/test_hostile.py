@@ -6,7 +6,7 @@ import io
 import logging
 import tempfile
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,12 @@ from bot.command import REGISTRY
 from bot.console_server import ConsoleClient, ConsoleServer, halt, socket_path
 from bot.dispatch import Dispatcher
 from bot.keyboard import URGENT_PREFIX
+from bot.kills import kill_lines
 from bot.logging import configure
-from bot.people import Caller, People
+from bot.people import People
 from bot.safeguards import Safeguards
 from core.access.rates import Rates
-from core.access.roles import Role
+from core.access.roles import Actor, Role
 from core.alerts.channel import Severity
 from core.alerts.outbox import Alert
 from core.errors import SettingsError
@@ -30,6 +31,7 @@ from core.halt_flag import HaltFlag
 from core.settings.security import SecuritySettings, Totp
 from core.store.database import Database
 from core.store.models import AlertRow, OrderRow
+from core.views import KillView
 from tests.bot.guarded import ADA, TOM, VI, Guarded, text
 from tests.bot.stage import Stage, key_data
 from tests.core.test_floor import OFTEN, TRADER, House, house, settings
@@ -152,22 +154,37 @@ async def test_an_account_that_is_hidden_shows_nowhere(tmp_path: Path) -> None:
     async with house(_two_accounts(tmp_path)) as made:
         await made.days(40)
         await made.desk("main").halt_for("TEST", "too hot")
-        await made.engine.alerts.add(Alert("x", Severity.CRITICAL, "zz-told", "body", account="main", strategy="zz-alpha"))
+        await made.engine.alerts.add(
+            Alert("x", Severity.CRITICAL, "zz-told", "body", account="main", strategy="zz-alpha")
+        )
         orders = [row.client_order_id for row in await OrderRow.filter(account="main")]
         alert = await AlertRow.filter(account="main", title__contains="zz-told").first()
         assert orders
         assert alert
         names = ("main", "zz-alpha", orders[0], orders[0][-6:], str(alert.id))
-        lines = [(), *((each,) for each in names), *((kind, each) for kind in ("account", "strategy", "all") for each in names[:2])]
+        lines = [
+            (),
+            *((each,) for each in names),
+            *((kind, each) for kind in ("account", "strategy", "all") for each in names[:2]),
+        ]
         found = [
             f"/{one.name} {' '.join(words)}: {shown[:200]}"
             for role in (Role.VIEWER, Role.RISK, Role.TRADER)
             for one in REGISTRY
-            if one.name not in ("audit", "users", "halt", "maintenance") and Role.ADMIN
+            if one.name not in ("audit", "users", "halt", "maintenance")
             for words in lines
             if (shown := await _asked(made, role, one.name, words)) and _tells(shown, words, orders)
         ]
         assert found == []
+
+
+def test_a_kill_that_is_not_complete_is_told_to_who_sees_its_account() -> None:
+    """It names account, strategy and the venue's own words."""
+    call = Stage().call("risk")
+    kill = KillView("main", "zz-alpha", call.now, 2, "too hot", ("🔴 zz-told",))
+    eve = replace(call, actor=Actor("7", "Eve", Role.RISK, {"main": None}))
+    assert "main · zz-alpha" in kill_lines([kill], call).plain
+    assert kill_lines([kill], eve).plain == ""
 
 
 def _two_accounts(folder: Path) -> Any:

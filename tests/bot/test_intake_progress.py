@@ -73,3 +73,59 @@ async def test_it_comes_round_within_an_hour_that_telegram_asked_for() -> None:
     assert max(pauses) <= 30
     assert turns >= 120
     assert answers == 1
+
+
+class Troubles:
+    """What was raised, and what was over again; each pause moves the clock."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self.clock, self.raised, self.over = ManualClock(NOW), list[str](), list[str]()
+        self.intake = Intake(
+            bot=FakeBot(*errors),  # type: ignore[arg-type]
+            storing=None,  # type: ignore[arg-type]
+            clock=self.clock,
+            poll_seconds=1,
+            alert=self._raise,
+            sleep=self._sleep,
+            over=self._end,
+        )
+
+    async def _raise(self, title: str, _: str) -> None:
+        self.raised.append(title)
+
+    async def _end(self, title: str) -> None:
+        self.over.append(title)
+
+    async def _sleep(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+
+    async def run(self) -> None:
+        task = asyncio.create_task(self.intake.run())
+        await asyncio.sleep(0.05)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def test_an_outage_of_more_than_a_minute_is_told_once_and_its_end_too() -> None:
+    """Telegram away for long is something that people must hear of in another way."""
+    troubles = Troubles(*[NetworkError("down")] * 40)
+    await troubles.run()
+    assert troubles.raised == troubles.over == ["telegram cannot be reached"]
+
+
+async def test_a_short_outage_is_no_alert() -> None:
+    """It happens every night."""
+    troubles = Troubles(*[NetworkError("down")] * 5)
+    await troubles.run()
+    assert troubles.raised == troubles.over == []
+
+
+async def test_a_token_that_works_again_closes_its_alert() -> None:
+    """Nobody need acknowledge what is over; a rival is not believed to be gone after one good answer."""
+    troubles = Troubles(InvalidToken("x"))
+    await troubles.run()
+    assert troubles.raised == troubles.over == ["telegram token refused"]
+    rival = Troubles(Conflict("x"))
+    await rival.run()
+    assert (rival.raised, rival.over) == (["telegram conflict"], [])

@@ -27,7 +27,7 @@ ADMINS = frozenset({R.ADMIN})
 
 WHO: dict[str, frozenset[Role]] = {
     **dict.fromkeys(
-        ("alert", "alerts", "balance", "chart", "exposure", "fills", "health", "help", "limits", "live", "menu", "mutes", "order", "orders",
+        ("alert", "alerts", "balance", "chart", "exposure", "fills", "health", "help", "limits", "live", "menu", "more", "mutes", "timezone", "order", "orders",
          "parameters", "performance", "pnl", "positions", "report", "risk", "schedule", "scopes", "start", "status",
          "strategies", "strategy"), EVERYBODY),
     **dict.fromkeys(

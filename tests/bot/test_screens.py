@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from html import unescape
 
@@ -11,12 +13,15 @@ from syrupy.assertion import SnapshotAssertion
 
 from bot.command import REGISTRY
 from bot.console import render_plain
+from bot.families import FAMILIES
 from bot.figures import WIDTH, width
-from bot.screen import CAPTION_LIMIT, TEXT_LIMIT, Screen
+from bot.screen import CAPTION_LIMIT, TEXT_LIMIT, Nav, Screen
 from core.access.roles import Role
+from core.alerts.channel import Standing, Status
 from core.service import Quarterdeck
+from core.views import KillView, Muting
 from risk.view import TradingState
-from tests.bot.fakes import FakeService, World, busy_world, fill, order, position, strategy_row
+from tests.bot.fakes import NOW, FakeService, World, alert, busy_world, fill, order, position, strategy_row
 from tests.bot.manual_fakes import FakeHand
 from tests.bot.parser import utf16, visible
 from tests.bot.stage import Stage
@@ -79,6 +84,22 @@ def crowded() -> World:
     return world
 
 
+def alarming() -> World:
+    """A kill that is not complete, an alert that nobody has answered, mutes, and an instrument that only reduces."""
+    world = halted()
+    world.alerts.insert(
+        0,
+        alert(77, severity="CRITICAL", title="RISK BREACH: trading is HALTED " + EVIL, standing=Standing(Status.OPEN)),
+    )
+    world.kills = [
+        KillView("paper", "", NOW, 2, "too hot", ("🔴 cancel AAPL: the venue <does> not answer",)),
+        KillView("paper", "trend-aapl", NOW, 0, "", ()),
+    ]
+    world.mutes = [Muting(3, False, "kind fill", "quiet " + EVIL, "Ada", NOW, NOW + timedelta(hours=2), {"fill": 3})]
+    world.restricted = ("IBM", EVIL)
+    return world
+
+
 WORLDS = {
     "empty": World,
     "one": busy_world,
@@ -87,12 +108,15 @@ WORLDS = {
     "hostile": hostile,
     "losing": losing,
     "doubtful": doubtful,
+    "alarming": alarming,
 }
 ALL_WORLDS = {**WORLDS, "crowded": crowded}
 NAMED = {"strategy", "parameters", "run", "pause", "stop", "performance"}
 LINES = [f"/{one.name}" for one in REGISTRY if not one.changes]
 ASKING = ["/flatten", "/resume", "/run"]
-MORE = ["/live off", "/orders all 1", "/orders all 99", "/orders doubt", "/fills 99", "/report day",
+ALONE = [f"/{one.name}" for one in REGISTRY if one.changes and not one.hidden and one.name not in ("halt", "testalert")]
+MORE = ["/live off", "/report choose", "/help safety", "/help alerts", "/help flatten", "/limit max_open_orders", "/limit max_order_value", "/role Tom", "/invite Bob", "/invite Bob viewer",
+        "/job daily-report", "/job risk-sweep at", "/alert 1", "/pause trend-appl", "/pase trend-aapl", "/report year", "/orders all 1", "/orders all 99", "/orders doubt", "/fills 99", "/report day",
         "/chart MSFT", "/schedule daily-report", "/schedule risk-sweep", "/schedule risk-sweep when", "/schedule report-week-1", "/schedule report-week-1 when",
         "/schedule +report", "/schedule +report week", "/schedule +report week mon-fri", "/job risk-sweep pause", "/addreport", "/help halt", "/nonsense",
         f"/order qd01HZX{1:019d}"]  # fmt: skip
@@ -110,7 +134,7 @@ async def screens(stage: Stage, line: str) -> Screen:
 
 
 @pytest.mark.parametrize("world", WORLDS)
-@pytest.mark.parametrize("line", [*LINES, *ASKING, *MORE])
+@pytest.mark.parametrize("line", [*dict.fromkeys([*LINES, *ALONE, *ASKING, *MORE])])
 async def test_screen(line: str, world: str, snapshot: SnapshotAssertion) -> None:
     """As a person reads it, with the buttons."""
     screen = await screens(Stage(WORLDS[world]()), line)
@@ -119,7 +143,7 @@ async def test_screen(line: str, world: str, snapshot: SnapshotAssertion) -> Non
 
 
 @pytest.mark.parametrize("world", ALL_WORLDS)
-@pytest.mark.parametrize("line", [*LINES, *ASKING, *MORE])
+@pytest.mark.parametrize("line", [*dict.fromkeys([*LINES, *ALONE, *ASKING, *MORE])])
 async def test_telegram_accepts_every_screen(line: str, world: str) -> None:
     """Its parser, its length, its buttons and their data; monospace lines fit a phone."""
     stage = Stage(ALL_WORLDS[world]())
@@ -167,13 +191,30 @@ async def test_times_are_in_the_readers_zone() -> None:
 
 @pytest.mark.parametrize("role", list(Role))
 async def test_help_is_generated_per_role(role: Role) -> None:
-    """Exactly what the role may do, hidden ones left out."""
+    """Exactly what the role may do, hidden ones left out; each topic says what its commands do."""
     stage = Stage()
     shown = (await stage.say("/help", role)).screen
     assert shown
-    for one in REGISTRY:
-        allowed = stage.caller(role).actor.may(one.permission) and not one.hidden
-        assert (f"\n{one.form}: " in shown.text.plain) == allowed, one.name
+    assert utf16(shown.text.plain) < 1_500
+    listed = set(re.findall(r"/([a-z_]+)", shown.text.plain.partition("More: press")[0]))
+    allowed = {one.name: one for one in REGISTRY.allowed(stage.caller(role).actor)}
+    assert listed == set(allowed)
+    topics = [
+        button.args[0]
+        for row in shown.buttons
+        for button in row
+        if isinstance(button, Nav) and button.command == "help" and button.args
+    ]
+    told = [(await stage.say(f"/help {topic}", role)).screen for topic in topics]
+    for one in allowed.values():
+        assert any(f"/{one.name} · {one.title}" in screen.text.plain for screen in told if screen), one.name
+
+
+def test_every_command_has_one_family() -> None:
+    """And no family names what is not there."""
+    named = [name for family in FAMILIES for name in family.names]
+    assert len(named) == len(set(named))
+    assert set(named) == {one.name for one in REGISTRY if not one.hidden}
 
 
 def test_the_fake_is_complete() -> None:

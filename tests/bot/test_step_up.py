@@ -225,13 +225,19 @@ async def test_a_stranger_and_a_demoted_admin_press_old_buttons(stage: Guarded) 
 
 
 async def test_codes_are_not_asked_for_in_a_group(stage: Guarded) -> None:
-    """Others would read them."""
+    """Others would read them: it goes on in private, and the code runs it there."""
     ada = stage.caller(ADA)
     group = type(ada)(ada.actor, ada.user_id, -100)
+    known = stage.people.find
     stage.people.find = lambda user_id, chat_id: group  # type: ignore[method-assign]
     question = await stage.dispatcher.line(group, "/resume", message_id=1, sent_at=stage.clock.now())
     assert question.screen
     keyboard = await stage.keyboards.build(question.screen.buttons, user_id=ADA, chat_id=-100, message_id=9)
     answer = await stage.dispatcher.press(group, keyboard.rows[0][0].data, message_id=9)
     assert "private chat" in text(answer)
+    assert answer.private
+    assert "Send the 6-digit code" in answer.private.text.plain
     assert stage.done == []
+    stage.people.find = known  # type: ignore[method-assign]
+    await stage.say(stage.code(ADA))
+    assert stage.done == ["resume"]

@@ -292,9 +292,9 @@ async def test_a_slow_press_is_done_even_if_it_cannot_be_answered_in_time(
     yard: Yard, error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody is left behind with work whose end nobody sees."""
-    monkeypatch.setattr("bot.front._PATIENCE", 0.0)
+    monkeypatch.setattr("bot.front.PATIENCE", 0.0)
 
-    async def confirm(_: object) -> bool:
+    async def confirm(_: object, said: str = "") -> bool:
         raise error
 
     yard.surface.confirm = confirm  # type: ignore[method-assign]
@@ -311,7 +311,7 @@ async def test_a_stop_takes_the_work_of_a_slow_press_along(
     yard: Yard, patience: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is cancelled with its press, and not left to run into a closed database."""
-    monkeypatch.setattr("bot.front._PATIENCE", patience)
+    monkeypatch.setattr("bot.front.PATIENCE", patience)
     yard.stage.service.gate = asyncio.Event()
     before = asyncio.all_tasks()
     await yard.put(pressed("n1|risk"))

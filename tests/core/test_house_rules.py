@@ -4,6 +4,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from core.service import Quarterdeck
+
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("bot", "core", "brokers", "risk")
 # The one clock; the embedded server is another program, Telegram's stand-in, with its own.
@@ -20,7 +22,8 @@ BANNED_CALLS = {
 BANNED_MODULES = {"random", "uuid", "secrets"}
 # Dispatch, event delivery, task supervision; the strategy host isolates.
 BROAD_ALLOWED = {
-    "bot/app.py", "bot/channels/apprise.py", "bot/dispatch.py", "bot/front.py", "bot/intake.py", "bot/program.py", "bot/worker.py", "core/service.py",
+    "bot/app.py", "bot/approving.py", "bot/channels/apprise.py", "bot/checks.py", "bot/dispatch.py", "bot/running.py", "bot/whereabouts.py",
+    "bot/front.py", "bot/intake.py", "bot/program.py", "bot/worker.py", "core/actions/halting.py",
     "core/alerts/lane.py", "core/events.py", "core/scheduler.py", "core/supervision.py", "core/strategy/host.py",
 }  # fmt: skip
 
@@ -58,3 +61,13 @@ def test_broad_excepts_stand_in_the_named_places_only() -> None:
             if caught in {"", "Exception", "BaseException"} and not raises:
                 found.add(path)
     assert found <= BROAD_ALLOWED, found - BROAD_ALLOWED
+
+
+def test_no_two_rooms_of_the_service_have_a_method_of_one_name() -> None:
+    """The rooms are one class in the end: the second of two would silently take the first one's place."""
+    rooms: dict[str, list[str]] = {}
+    for room in Quarterdeck.__mro__[:-1]:
+        for name in vars(room):
+            if not name.startswith("__"):
+                rooms.setdefault(name, []).append(room.__name__)
+    assert {name: where for name, where in rooms.items() if len(where) > 1} == {}

@@ -7,8 +7,10 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from tortoise.exceptions import OperationalError
 
 from core.access.roles import Actor, Role
+from core.actions import limits as limit_room
 from core.engine import Engine
 from core.errors import UnknownName, UserError
 from core.service import Quarterdeck
@@ -118,3 +120,21 @@ async def test_which_way_it_goes_and_what_is_nonsense(house: House) -> None:
         service.limit_change("daily_loss_halt_percent", "1", RIK)
     with pytest.raises(UnknownName):
         service.limit_change("max_fun", "1", RIK)
+
+
+async def test_a_stricter_limit_that_cannot_be_stored_counts_and_says_until_when(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody may believe that it outlives a restart; one that lets more through does not count at all."""
+    service = await house.start()
+
+    async def full(*_: object) -> None:
+        raise OperationalError("database or disk is full")
+
+    monkeypatch.setattr(limit_room, "put_limit", full)
+    with pytest.raises(UserError, match="counts only until a restart"):
+        await service.set_limit("max_order_value_percent", "1", RIK, seen="2")
+    assert house.value == 1
+    with pytest.raises(OperationalError):
+        await service.set_limit("max_order_value_percent", "5", RIK, seen="1")
+    assert house.value == 1

@@ -16,7 +16,7 @@ from core.clock import Ids, ManualClock
 from core.errors import UnknownName
 from core.events import BarsProcessed, Event, Events, StrategyChanged
 from core.schedule import At, Every
-from core.scheduler import BUSY, Job, Kind, Scheduler
+from core.scheduler import BUSY, Job, Scheduler
 from core.store.control import job_rows
 from core.store.database import Database
 from core.store.models import AlertRow, DeliveryRow, InboxRow, TicketRow

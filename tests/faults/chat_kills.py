@@ -126,8 +126,11 @@ class House:
     # --- looking -----------------------------------------------------------------------------------
 
     def ask(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-        """Look into the program's database beside it."""
-        with closing(sqlite3.connect(self.data / "quarterdeck.sqlite3", timeout=5)) as db:
+        """Look into the program's database beside it; for reading alone.
+
+        A connection that may write and closes last, because the program has just died, would take away the log.
+        """
+        with closing(sqlite3.connect(f"file:{self.data / 'quarterdeck.sqlite3'}?mode=ro", uri=True, timeout=5)) as db:
             return db.execute(sql, values).fetchall()
 
     def is_quiet(self) -> bool:
@@ -290,7 +293,7 @@ def _lives(pid: int) -> bool:
     """Whether a process is more than a name that the template has not yet asked after."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # gone before the file was opened, or before it was read
         return False
 
 

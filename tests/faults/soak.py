@@ -119,14 +119,14 @@ def main(words: list[str]) -> int:
 
 def _options(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make soak")
-    parser.add_argument("--only", default="matrix,kills,chat,seeds,power")
+    parser.add_argument("--only", default="matrix,kills,chat,seeds,power", help="these parts, by commas (all)")
     parser.add_argument("--points", default="", help="only cells whose name contains this")
-    parser.add_argument("--kills", type=int, default=1000)
-    parser.add_argument("--chat-kills", type=int, default=1000)
-    parser.add_argument("--seeds", type=int, default=10_000)
+    parser.add_argument("--kills", type=int, default=1000, help="kills at a random moment under load")
+    parser.add_argument("--chat-kills", type=int, default=1000, help="kills between message and answer")
+    parser.add_argument("--seeds", type=int, default=10_000, help="seeds of the simulation")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
-    parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--out", type=Path, default=Path("data/soak.md"))
+    parser.add_argument("--processes", type=int, default=2, help="so many at once")
+    parser.add_argument("--out", type=Path, default=Path("data/soak.md"), help="where the table goes")
     return parser.parse_args(words)
 
 

@@ -9,6 +9,8 @@ import pytest
 from tests.journeys.sandbox import Sandbox
 
 HERE = Path(__file__).parent
+# A tour looks at hundreds of screens a minute, which people must not.
+PATIENT = {"security": {"orders_per_10_seconds": 100, "looks_per_minute": 600, "commands_per_minute": 600}}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -42,7 +44,7 @@ def own_calm(lived: Path, tmp_path: Path) -> Iterator[Sandbox]:
 
 def _calm(lived: Path, folder: Path) -> Iterator[Sandbox]:
     shutil.copytree(lived, folder)
-    with Sandbox(folder, relaxed=True) as sandbox:
+    with Sandbox(folder, relaxed=True, over=PATIENT) as sandbox:
         sandbox.start(speed=0.001)
         sandbox.wait_until_quiet()
         yield sandbox

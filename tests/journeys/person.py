@@ -11,7 +11,7 @@ Message = dict[str, Any]
 
 PATIENCE = 15.0
 FAULTS = ("Something went wrong", "Traceback", "incident")
-_PUSH = re.compile(r"#\d+(-#\d+)? · \d{4}-\d\d-\d\d \d\d:\d\d UTC\Z")
+_PUSH = re.compile(r"#(\d+(-#\d+)?|\?) · \d{4}-\d\d-\d\d \d\d:\d\d UTC\Z")
 
 
 class NoAnswer(AssertionError):
@@ -21,6 +21,11 @@ class NoAnswer(AssertionError):
 def is_push(message: Message) -> bool:
     """Whether a message is an alert, and not an answer to anything."""
     return bool(_PUSH.search(said(message)))
+
+
+def is_answer(event: dict[str, Any]) -> bool:
+    """Whether an event is a message that answers something: no alert, and not Telegram's own word that one was pinned."""
+    return event["kind"] == "message" and event["message"]["pinned"] is None and not is_push(event["message"])
 
 
 def said(message: Message) -> str:
@@ -145,7 +150,7 @@ class Person:
     def _answers(self, after: int, patience: float) -> list[Message]:
         found: list[Message] = []
         while True:
-            event = self.wait(lambda one: one["kind"] == "message" and not is_push(one["message"]), after, patience)
+            event = self.wait(is_answer, after, patience)
             found.append(event["message"])
             after = event["seq"]
             if not event["message"]["document_url"]:
@@ -176,7 +181,7 @@ class Person:
         def answers(one: dict[str, Any]) -> bool:
             if one["kind"] == "edit":
                 return bool(one["message"]["message_id"] == number)
-            return one["kind"] == "message" and not is_push(one["message"]) and not one["message"]["document_url"]
+            return is_answer(one) and not one["message"]["document_url"]
 
         found: Message = self.wait(answers, after, patience)["message"]
         return found

@@ -36,20 +36,20 @@ CORPUS = {
     "/stop &amp;": "&amp;",
     "/run ../../etc/passwd": "etc/passwd",
     "/flatten ｔｒｅｎｄ": "",
-    "/flatten trend-aapl now please": "more than",
-    "/cancel": "Which order?",
+    "/flatten trend-aapl now please": "Name one",
+    "/cancel": "nothing to cancel",
     "/cancel 1 OR 1=1": "more than",
     "/cancel '; DROP TABLE orders;--": "more than",
-    "/cancel qd\u202eabc": "not open",
-    "/job": "/schedule",
-    "/job equity explode": "/schedule",
+    "/cancel qd\u202eabc": "no open order called",
+    "/job": "Schedule",
+    "/job equity explode": "not one of run, pause",
     "/job nosuch run": "nosuch",
     "/report never": "not one of day, week, month, all",
     "/performance nosuch": "nosuch",
     "/live maybe": "not one of on, off",
-    "/help nosuch": "no command /nosuch",
-    "/resume now": "more than",
-    "/status 1": "more than",
+    "/help nosuch": "no command or topic called",
+    "/resume now": "no kind of scope called",
+    "/status 1": "no account called",
     "/status@someone_else_bot x y": "I did nothing",
     "/" + "x" * 300: "I know no command",
     "/strategy " + "<" * 900: "",
@@ -73,7 +73,9 @@ def test_a_mistake_is_answered_shortly(calm, text):
     answer = said(calm.admin.say(text))
     assert CORPUS[text] in answer
     assert not [word for word in FAULTS if word in answer], answer
-    assert len(answer) < 700, "far too long an answer to a mistake"
+    assert len(answer) < 700 or answer.startswith("🏠"), (
+        "far too long an answer to a mistake, and no screen to choose from"
+    )
     assert "\u202e" not in answer
     assert state(calm) == before
 
@@ -82,7 +84,8 @@ def test_a_flood_of_words(calm):
     """5,000 characters arrive as two messages, each answered in a line."""
     after = calm.admin.seq()
     calm.admin.send("word " * 1000)
-    calm.admin.wait(lambda one: "commands only" in said(one["message"]), after)
+    for _ in range(2):
+        after = calm.admin.wait(lambda one: "commands only" in said(one["message"]), after)["seq"]
 
 
 def test_nothing_is_no_message(calm):

@@ -82,12 +82,15 @@ def test_the_story(tmp_path):
         question = asked(sandbox.trader, "/flatten")
         for symbol in held:
             assert symbol in said(question)
-        assert "sent" in said(sandbox.trader.press(question, "Yes, flatten"))
+        flattened = said(sandbox.trader.press(question, "Yes, flatten"))
+        assert "Flattening everything" in flattened
+        for symbol in held:
+            assert re.search(rf"Sell [\d,]+ {symbol}: (sent|closed|working)", flattened), flattened
         wait_for(sandbox.trader, "/positions", "No open positions")
         assert "Halted" in said(admin.say("/status"))
 
         # Resume: an admin, and a confirmation.
-        assert "needs the role admin" in said(sandbox.trader.say("/resume"))
+        assert "needs the role risk or admin" in said(sandbox.trader.say("/resume"))
         assert "Halted" in said(admin.say("/status"))
         question = asked(admin, "/resume")
         assert "global" in said(question)

@@ -79,9 +79,7 @@ class Migration(migrations.Migration):
                 "table": "invitations",
                 "app": "store",
                 "pk_attr": "digest",
-                "table_description": (
-                    "A code that makes the first who sends it a user. Only its SHA-256 is kept."
-                ),
+                "table_description": ("A code that makes the first who sends it a user. Only its SHA-256 is kept."),
             },
             bases=["Model"],
         ),
@@ -100,9 +98,7 @@ class Migration(migrations.Migration):
                 "table": "rights",
                 "app": "store",
                 "pk_attr": "user_id",
-                "table_description": (
-                    "What a person was last known to be allowed, and how often that has changed."
-                ),
+                "table_description": ("What a person was last known to be allowed, and how often that has changed."),
             },
             bases=["Model"],
         ),

@@ -106,6 +106,23 @@ async def test_other_pages_are_kept_out(http, server, ada):
     assert (await http.post("/sandbox/messages", json=body, headers={"Origin": server.url})).status_code == 200
 
 
+async def test_every_answer_protects_the_page(http, server):
+    """Also errors; and nothing but a POST changes anything."""
+    for path in ("/", "/sandbox/state", "/sandbox/nothing", f"/bot{server.token}/getMe", "/botnonsense/getMe"):
+        headers = (await http.get(path)).headers
+        assert {"object-src", "default-src 'none'"} & set(headers["content-security-policy"].split("; ")), path
+        assert "base-uri 'none'" in headers["content-security-policy"]
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["cache-control"] == ("no-cache" if path == "/" else "no-store")  # the page itself holds no data
+        assert "access-control-allow-origin" not in headers
+        assert "charset" in headers["content-type"] or headers["content-type"] == "application/json"
+    for method in ("GET", "TRACE", "PUT"):
+        answer = await http.request(method, "/sandbox/messages", params={"user_id": 1001, "chat_id": 1001, "text": "x"})
+        assert answer.status_code in (404, 405), method
+
+
 async def test_the_page_is_self_contained(http):
     page = await http.get("/")
     assert "SIMULATED" in page.text

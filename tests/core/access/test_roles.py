@@ -58,3 +58,13 @@ def test_what_is_needed_is_told_in_words() -> None:
     assert told_roles(P.REDUCE) == "trader, risk or admin"
     assert told_roles(P.RESUME) == "risk or admin"
     assert told_roles(P.ADMINISTER) == "admin"
+
+
+def test_an_account_that_is_added_later_is_not_seen_by_somebody_of_one_account() -> None:
+    """`*` stands for all that are not named; without it the role does."""
+    guest = Actor("9", "Gus", Role.VIEWER, {"main": Role.TRADER, "*": None})
+    assert guest.sees("main")
+    assert guest.may(Permission.TRADE, "main")
+    assert not guest.sees("opened tomorrow")
+    assert not guest.may_in(Permission.REDUCE, ["main", "opened tomorrow"])
+    assert Actor("9", "Gus", Role.VIEWER, {"main": Role.TRADER}).sees("opened tomorrow")

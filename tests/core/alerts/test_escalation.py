@@ -7,7 +7,9 @@ from datetime import timedelta
 
 import pytest
 
+from core.alerts.audience import Rules
 from core.alerts.channel import Severity
+from core.alerts.routing import Route
 from core.clock import ManualClock
 from core.store.database import transaction
 from core.store.models import AlertRow, AuditLine, DeliveryRow
@@ -288,3 +290,19 @@ async def test_audit_and_answer_are_one_commit(house: House) -> None:
             raise ZeroDivisionError
     assert (await house.row(alert)).status == OPEN
     assert not await AuditLine.all().exists()
+
+
+async def test_what_a_lost_chat_cannot_take_goes_to_the_next_person_in_the_same_commit(clock: ManualClock) -> None:
+    """Only Ada hears of it by the routes; her chat is lost, so Bob gets it before anything is refused."""
+    house = House(clock, [person(ADA), person(BOB), person(RIK)], Rules((Route(to=frozenset({"ada"})),)))
+    house.alerts.is_lost = lambda channel, recipient: (channel, recipient) == ("telegram", "1")
+    alert = await house.add("loss")
+    assert await house.statuses(alert) == [("telegram", "1", 0, "waiting"), ("telegram", "2", 0, "waiting")]
+
+
+async def test_a_lost_chat_is_told_of_once(house: House) -> None:
+    """The others must know who does not hear of anything."""
+    await house.watch.lost("telegram", "2", "blocked by the user")
+    await house.watch.lost("telegram", "2", "blocked by the user")
+    await house.look()
+    assert [title for title in house.chat.titles("1") if "Bob" in title] == ["Bob cannot be reached by telegram"]

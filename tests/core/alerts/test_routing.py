@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -229,3 +230,31 @@ def test_the_ladder_goes_on_for_ever_at_the_same_pace() -> None:
     """60 s, 180 s, then every five minutes."""
     pauses = [Ladder().pause_after(step).total_seconds() for step in range(9)]
     assert pauses == [60, 120, 300, 300, 300, 300, 300, 300, 300]
+
+
+def without(person_: Listener, *lost: tuple[str, str]) -> Listener:
+    return replace(person_, lost=frozenset(lost))
+
+
+def test_where_a_chat_is_lost_the_next_channel_is_taken_at_once() -> None:
+    """Also for what is no more than news; the lost one is tried all the same, for it may be there again."""
+    bob = without(person(BOB, "telegram", "email"), ("telegram", "2"))
+    found = [(each.channel, each.recipient) for each in route(News(Severity.INFO), [bob], DEFAULT_ROUTES, NOW)]
+    assert found == [("telegram", "2"), ("email", "2")]
+
+
+def test_who_cannot_be_reached_takes_nobodys_turn() -> None:
+    """The first repeat reaches the first who can be reached."""
+    ada = without(person(ADA), ("telegram", "1"))
+    ladder = Ladder(order=("1", "2", "3"))
+    called = ladder.called(1, [ada, person(BOB), person(RIK)], "")
+    assert [each.id for each in called] == ["1", "2"]
+    assert [each.id for each in ladder.called(1, [ada, without(person(BOB), ("telegram", "2"))], "")] == ["1", "2"]
+
+
+def test_a_detour_prefers_ways_that_are_not_lost() -> None:
+    """A lost one is better than none."""
+    tried = [Place("1", "telegram", "1")]
+    bob, rik = without(person(BOB), ("telegram", "2")), person(RIK)
+    assert detour(tried, [person(ADA), bob, rik], "", Ladder()) == [Place("3", "telegram", "3")]
+    assert detour(tried, [person(ADA), bob], "", Ladder()) == [Place("2", "telegram", "2")]
