@@ -45,11 +45,11 @@ check: $(VENV)/dev.ok
 	$(BIN)/pytest tests/docs
 
 test: check
-	$(BIN)/pytest --numprocesses 2 --dist loadfile
-	TEST_DATABASE=postgres $(BIN)/pytest --numprocesses 2 --dist loadfile $(ON_POSTGRES)
+	$(BIN)/pytest --numprocesses 3 --dist loadfile
+	TEST_DATABASE=postgres $(BIN)/pytest --numprocesses 3 --dist loadfile $(ON_POSTGRES)
 
 test-postgres: $(VENV)/dev.ok
-	TEST_DATABASE=postgres $(BIN)/pytest --numprocesses 2 --dist loadfile tests/core
+	TEST_DATABASE=postgres $(BIN)/pytest --numprocesses 3 --dist loadfile tests/core
 
 soak: $(VENV)/dev.ok
 	$(BIN)/python -m tests.faults.soak $(ARGS)

@@ -161,5 +161,10 @@ def trades_csv(rows: Sequence[AllocationRow]) -> bytes:
         side = "buy" if row.quantity > 0 else "sell"
         quantity, price, fee = (format(number, "f") for number in (abs(row.quantity), row.price, row.fee))
         figures = (side, quantity, price, fee, row.fee_currency)
-        writer.writerow([row.at.isoformat(), row.strategy, row.symbol, *figures, row.fill_ref])
+        writer.writerow([row.at.isoformat(), row.strategy, _inert(row.symbol), *figures, _inert(row.fill_ref)])
     return text.getvalue().encode()
+
+
+def _inert(text: str) -> str:
+    """A venue's text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

@@ -344,7 +344,7 @@ async def _maintained(call: Call) -> Collection[str] | None:
     if len(call.args) < 2:
         return None
     account = _reason_and_account(call)[1]
-    return (account,) if account else ()
+    return (account,) if account else tuple(call.service.account_names())  # it holds back what happens in all of them
 
 
 @command(
