@@ -37,7 +37,9 @@ class Instrument:
 
     `tick` is the price step and `lot` the quantity step, both > 0. `min_quantity` and `min_notional` are the
     smallest order, in units and in `currency`. `multiplier` turns price x quantity into money (100 for most
-    stock options, the contract size of a future). `settlement` says whether a trade moves that money.
+    stock options, the contract size of a future). `settlement` says whether a trade moves that money. `base` is the
+    currency that the units themselves are at the venue (BTC of BTC/USDT on a spot market), where there is one: a fee
+    in it is paid out of the holding.
     """
 
     symbol: str
@@ -49,6 +51,7 @@ class Instrument:
     min_notional: Decimal = ZERO
     multiplier: Decimal = Decimal(1)
     settlement: Settlement = Settlement.FULL
+    base: str = ""
 
     def __post_init__(self) -> None:
         for name in ("tick", "lot", "min_quantity", "min_notional", "multiplier"):

@@ -5,15 +5,36 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from brokers.account import AccountInfo, Balance, CashFlow, Position
+from brokers.errors import NotSupported
+from brokers.health import Finding, Health
 from brokers.instrument import Instrument
 from brokers.market import Bar, OrderBook, Quote
 from brokers.money import ZERO
 from brokers.order import ClientOrderId, Fill, Liquidity, OrderReport, OrderRequest, OrderType, TimeInForce
+
+DAY = timedelta(days=1)
+
+
+class CancelAll(StrEnum):
+    """What a venue's own "cancel everything" really cancels; what it leaves out is cancelled one by one."""
+
+    NONE = "none"
+    PLAIN = "plain"
+    EVERYTHING = "everything"
+
+
+class ModifyBy(StrEnum):
+    """How a venue changes an order: in place, or by a new order in the place of the old one."""
+
+    NOT = "not"
+    AMEND = "amend"
+    REPLACE = "replace"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +43,10 @@ class Capabilities:
 
     `oco`: orders of one group cancel each other at the venue. `find_by_client_id`: `find_order` is a real query
     by our own id; without it, an order in doubt is looked for in lists, and only a person can give it up.
-    `cash_flows`: funding, deposits and the like are told.
+    `cash_flows`: funding, deposits and the like are told. `modify_by` says how `modify` works, `cancel_all` what the
+    venue's own word for it leaves out, `dead_man`: the venue cancels our orders when it has not heard from us.
+    `quotes`, `report_stream`: pushed by the venue; otherwise they are asked for every few seconds. `test_money`: the
+    venue has a place to try things without real money, and tells its keys apart.
     """
 
     order_types: frozenset[OrderType]
@@ -37,6 +61,12 @@ class Capabilities:
     oco: bool = False
     find_by_client_id: bool = True
     cash_flows: bool = False
+    modify_by: ModifyBy = ModifyBy.AMEND
+    cancel_all: CancelAll = CancelAll.NONE
+    dead_man: bool = False
+    quotes: bool = True
+    report_stream: bool = True
+    test_money: bool = False
 
 
 T_co = TypeVar("T_co", covariant=True)
@@ -138,8 +168,8 @@ class AbstractBroker(ABC):
         """The best `depth` levels of each side."""
 
     @abstractmethod
-    async def get_bars(self, symbol: str, *, until: datetime, count: int) -> Sequence[Bar]:
-        """The last `count` complete bars that ended at or before `until`, oldest first."""
+    async def get_bars(self, symbol: str, *, until: datetime, count: int, period: timedelta = DAY) -> Sequence[Bar]:
+        """The last `count` complete bars of `period` that ended at or before `until`, oldest first."""
 
     @abstractmethod
     def reports(self) -> Subscription[OrderReport]:
@@ -148,6 +178,35 @@ class AbstractBroker(ABC):
     @abstractmethod
     def quotes(self, symbols: Iterable[str]) -> Subscription[Quote]:
         """Quotes of `symbols` as they happen, from now on."""
+
+    def bars(self, symbols: Iterable[str], period: timedelta) -> Subscription[Bar]:
+        """Complete bars of `symbols`, each as soon as it has ended, from now on. After a gap, ask `get_bars`."""
+        del symbols, period
+        raise NotSupported("a stream of bars")
+
+    def books(self, symbols: Iterable[str], depth: int = 10) -> Subscription[OrderBook]:
+        """Order books of `symbols` as they change, from now on."""
+        del symbols, depth
+        raise NotSupported("a stream of order books")
+
+    @property
+    def is_live(self) -> bool:
+        """Whether real money is at stake."""
+        return False
+
+    @property
+    def identity(self) -> str:
+        """What must be confirmed anew when it changes: which venue, which mode, whose key (never the key itself)."""
+        return self.name
+
+    @property
+    def health(self) -> Health:
+        """How the connection is doing; a venue in this process has nothing to tell."""
+        return Health()
+
+    async def inspect(self) -> Sequence[Finding]:
+        """What the venue says about the connection itself: clock, key, permissions, mode. Places nothing."""
+        return ()
 
     async def estimate_fee(
         self,

@@ -21,12 +21,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, get_args
+from typing import Any, ClassVar, Protocol, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
 import brokers.adapters
 from brokers.errors import ConfigurationError
+from brokers.network import OPEN, Network
 from brokers.port import AbstractBroker
 from brokers.simulation.source import TickSource
 
@@ -34,7 +35,12 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}\Z")
 
 
 class AdapterSettings(BaseModel):
-    """The settings of one broker; unknown keys are errors, and nothing changes them afterwards."""
+    """The settings of one broker; unknown keys are errors, and nothing changes them afterwards.
+
+    `on_any_market`: it trades whatever market the program has, a replayed one too; a real venue has its own.
+    """
+
+    on_any_market: ClassVar[bool] = False
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False)
 
@@ -43,13 +49,16 @@ class AdapterSettings(BaseModel):
 class BrokerContext:
     """What a broker may use of the program around it.
 
-    `data_dir` is a folder for files that must outlive the process, `now` the trading clock (UTC), and
-    `source` the market that simulated venues live on.
+    `data_dir` is a folder for files that must outlive the process, `now` the trading clock (UTC),
+    `source` the market that simulated venues live on, `symbols` what is traded, and `network` the way out to real
+    venues.
     """
 
     data_dir: Path
     now: Callable[[], datetime]
     source: TickSource | None = None
+    symbols: tuple[str, ...] = ()
+    network: Network = OPEN
 
 
 class Constructor(Protocol):

@@ -7,17 +7,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from brokers.account import AccountInfo, CashFlow
 from brokers.errors import ConfigurationError, NotSupported, Unavailable, Uncertain
 from brokers.instrument import Instrument
 from brokers.market import Bar, OrderBook, Quote
 from brokers.order import ClientOrderId, Fill, Liquidity, OrderReport, OrderRequest
-from brokers.port import AbstractBroker, Capabilities, Subscription
+from brokers.port import DAY, AbstractBroker, Capabilities, Subscription
 from brokers.registry import BrokerContext, adapter
 from brokers.simulation import rules
 from brokers.simulation.journal import Execution, Journal
@@ -38,6 +38,8 @@ class PaperSettings(VenueSettings):
 
     The opening balances are credited once; changing them later changes nothing.
     """
+
+    on_any_market: ClassVar[bool] = True
 
     durable: bool = False
 
@@ -154,13 +156,13 @@ class PaperTradingBroker(AbstractBroker):
         quote = await self.get_quote(symbol)
         return self._connected().venue.orderbook(Tick.of(quote), depth)
 
-    async def get_bars(self, symbol: str, *, until: datetime, count: int) -> Sequence[Bar]:
+    async def get_bars(self, symbol: str, *, until: datetime, count: int, period: timedelta = DAY) -> Sequence[Bar]:
         """The source's bars, if it has any."""
         self._connected()
         if self._source.bars is None:
             raise NotSupported("bars")
         rules.listed(self._source.instruments, symbol)
-        return await self._source.bars(symbol, until, count)
+        return await self._source.bars(symbol, until, count, period)
 
     async def estimate_fee(
         self,

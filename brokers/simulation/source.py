@@ -76,13 +76,13 @@ def _check_depth(symbol: str, book: OrderBook) -> None:
 
 
 Listener = Callable[[Tick], None]
-BarReader = Callable[[str, datetime, int], Awaitable[Sequence[Bar]]]
+BarReader = Callable[[str, datetime, int, timedelta], Awaitable[Sequence[Bar]]]
 
 
 class TickSource:
     """The instruments of a simulated market, their latest ticks, and whoever listens to them.
 
-    `bars`, when given, answers `get_bars(symbol, until, count)` of the brokers that live on this source.
+    `bars`, when given, answers `get_bars(symbol, until, count, period)` of the brokers that live on this source.
     """
 
     def __init__(self, instruments: Iterable[Instrument], *, bars: BarReader | None = None) -> None:

@@ -30,7 +30,9 @@ class FullPaper(Harness):
         self._push(self.price)
         return self.broker
 
-    async def read_bars(self, symbol: str, until: datetime, count: int) -> list[Bar]:
+    async def read_bars(
+        self, symbol: str, until: datetime, count: int, period: timedelta = timedelta(days=1)
+    ) -> list[Bar]:
         ends = [until - timedelta(minutes=n) for n in reversed(range(count))]
         return [Bar(symbol, end, *[self.price] * 4) for end in ends]
 

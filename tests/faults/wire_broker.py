@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
@@ -258,7 +258,9 @@ class WireBroker(AbstractBroker):
     async def get_orderbook(self, symbol: str, depth: int = 10) -> OrderBook:
         raise NotSupported("order books")
 
-    async def get_bars(self, symbol: str, *, until: datetime, count: int) -> Sequence[Bar]:
+    async def get_bars(
+        self, symbol: str, *, until: datetime, count: int, period: timedelta = timedelta(days=1)
+    ) -> Sequence[Bar]:
         raise NotSupported("bars")
 
     def reports(self) -> Subscription[OrderReport]:
