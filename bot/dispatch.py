@@ -151,7 +151,7 @@ class Dispatcher:
             return wait
         if refusal is not None or command is None:
             return Answer.of(refusal or notices.no_command(), Outcome.REFUSED)
-        answer = await self._run(caller, command, args, message_id=message_id, origin=Origin.MESSAGE)
+        answer = await self._runner.run(caller, command, args, message_id=message_id, origin=Origin.MESSAGE)
         return (
             answer
             if times == 1 or answer.screen is None
@@ -189,7 +189,7 @@ class Dispatcher:
             return await self._forged(caller, f"/{command.name} without a ticket")
         if meant is None or command is None:
             return Answer(Outcome.REFUSED, toast=_OUTDATED, alert=True)
-        answer = await self._run(caller, command, meant.args, message_id=message_id, origin=Origin.PRESS)
+        answer = await self._runner.run(caller, command, meant.args, message_id=message_id, origin=Origin.PRESS)
         return _fresh(answer, fresh=meant.fresh)
 
     async def _too_fast(self, caller: Caller, command: Command | None) -> Answer | None:
@@ -222,7 +222,7 @@ class Dispatcher:
         command = self._registry.find(look.command)
         if command is None or command.changes:
             return Answer(Outcome.REFUSED)
-        return await self._run(caller, command, look.args, message_id=message_id, origin=Origin.PRESS)
+        return await self._runner.run(caller, command, look.args, message_id=message_id, origin=Origin.PRESS)
 
     async def late(self, caller: Caller, what: str) -> Answer:
         """Answer a press that may be old: only looking is safe, so nothing is done."""
@@ -268,7 +268,7 @@ class Dispatcher:
             if meant.urgent and not self._is_urgent(ticket):
                 return await self._forged(caller, "an urgent mark on another button")
             return await self._run_ticket(caller, ticket, message_id)
-        return await self._run(caller, self._registry.urgent, (), message_id=message_id, origin=Origin.PRESS)
+        return await self._runner.run(caller, self._registry.urgent, (), message_id=message_id, origin=Origin.PRESS)
 
     def _overtakes(self, caller: Caller, meant: Spend) -> bool:
         """Whether a press is never counted: that of a halt, by somebody who may halt at all."""
@@ -296,7 +296,7 @@ class Dispatcher:
         command = self._registry.find(ticket.action)
         if command is None:
             return Answer(Outcome.REFUSED, toast=_TICKET_TOASTS[TicketProblem.UNKNOWN])
-        answer = await self._run(
+        answer = await self._runner.run(
             caller, command, args, message_id=message_id, origin=origin, confirmed=ticket.confirms, coded=coded
         )
         return _fresh(answer, fresh=fresh)
@@ -319,21 +319,6 @@ class Dispatcher:
         found = [line for line in traces if line.action in command.trace and (not args or args[0] in line.detail)]
         await self._audit.record(caller.actor, f"/{command.name}", "interrupted by a restart", Outcome.INTERRUPTED)
         return Answer.of(notices.interrupted(command, found), Outcome.INTERRUPTED)
-
-    async def _run(
-        self,
-        caller: Caller,
-        command: Command,
-        args: Sequence[str],
-        *,
-        message_id: int,
-        origin: Origin,
-        confirmed: bool = False,
-        coded: bool = False,
-    ) -> Answer:
-        return await self._runner.run(
-            caller, command, args, message_id=message_id, origin=origin, confirmed=confirmed, coded=coded
-        )
 
 
 def _invitation(incoming: Incoming) -> str:

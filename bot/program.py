@@ -25,7 +25,6 @@ from core.progress import CHAT
 from core.service import Quarterdeck
 from core.settings import Settings
 from core.store.instance_lock import InstanceLock
-from core.store.private import make_private
 from core.trading.switch import GLOBAL
 
 log = structlog.get_logger(__name__)
@@ -38,9 +37,8 @@ class Program:
     """One running Quarterdeck."""
 
     def __init__(self, settings: Settings, *, budget: Budget | None = None, durable: bool = True) -> None:
-        make_private(settings.data_dir)
-        self._lock = InstanceLock(settings.data_dir)
         self.engine = Engine(settings, durable=durable)
+        self._lock = InstanceLock(settings.data_dir)
         self.service = Quarterdeck(self.engine)
         self._panic = PanicSignal(self.service.halt, self.engine.halt_flag)
         self.chat = ChatApp(

@@ -35,28 +35,20 @@ class PictureQuestions(HoldingQuestions):
         rows, _ = await order_store.page_of_fills(1, _MOST_FILLS, symbol, [desk.account])
         begin = bars[0].at if bars else None
         fills = tuple(fill_row(row) for row in reversed(rows) if begin is not None and row.at >= begin)
-        lots = [lot for _, lot in desk.portfolio.lots(symbol) if lot.quantity]
-        quantity = sum((lot.quantity for lot in lots), ZERO)
-        instrument = desk.portfolio.instruments[symbol]
-        cost = sum((lot.cost for lot in lots), ZERO)
-        guards = self._levels(desk, symbol)
+        held = next((row for row in self._net_positions(desk) if row.symbol == symbol), None)
+        exits = () if held is None else held.exits
         return CandlesView(
             symbol=symbol,
-            currency=instrument.currency,
+            currency=desk.portfolio.instruments[symbol].currency,
             simulated=desk.broker.capabilities.simulated,
             bars=bars,
             fills=fills,
-            quantity=quantity,
-            average_price=cost / (quantity * instrument.multiplier) if quantity else None,
-            stops=tuple(sorted({stop for stop, _ in guards if stop is not None})),
-            targets=tuple(sorted({target for _, target in guards if target is not None})),
+            quantity=ZERO if held is None else held.quantity,
+            average_price=held.average_price if held is not None and held.quantity else None,
+            stops=tuple(sorted({row.stop for row in exits if row.stop is not None})),
+            targets=tuple(sorted({row.target for row in exits if row.target is not None})),
             account=self._named(desk),
         )
-
-    def _levels(self, desk: Desk, symbol: str) -> list[tuple[Decimal | None, Decimal | None]]:
-        """Stop and target of each strategy that is protected there."""
-        rows = (row for position in self._net_positions(desk) if position.symbol == symbol for row in position.exits)
-        return [(row.stop, row.target) for row in rows]
 
     async def exposure(self, account: str = "", accounts: Collection[str] | None = None) -> ExposureView:
         """What is invested, by symbol and by strategy, at the prices of now."""

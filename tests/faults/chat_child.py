@@ -7,9 +7,7 @@ that the file `arm` names; RAISE raises an alert with the word in the file `aler
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import logging
 import os
 import signal
 import sys
@@ -20,7 +18,6 @@ from typing import Any
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).parents[2])
 
-import structlog
 
 from bot.program import Program
 from bot.sandbox.run import UNPACED
@@ -29,6 +26,7 @@ from core.alerts.outbox import Alert
 from core.settings import parse_settings
 from tests.faults.chat_points import CHAT_POINTS
 from tests.faults.crash_points import arm_at, watch_sqlite
+from tests.faults.forking import template, write_to
 
 ARM, RAISE = signal.SIGRTMIN, signal.SIGRTMIN + 1  # the program itself listens to the usual ones
 
@@ -82,33 +80,10 @@ class Running:
 
 def live(life: ChatLife) -> None:
     """Be that run, to its end."""
-    with (Path(life.folder) / "log").open("a") as log:
-        os.dup2(log.fileno(), 1)
-        os.dup2(log.fileno(), 2)
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    write_to(Path(life.folder) / "log")
     watch_sqlite()
     asyncio.run(Running(life).run())
 
 
-def template() -> None:
-    """Fork a life for every line."""
-    for line in sys.stdin:
-        if child := os.fork():
-            print(json.dumps({"pid": child}), flush=True)
-            _, status = os.waitpid(child, 0)
-            print(json.dumps({"code": os.waitstatus_to_exitcode(status)}), flush=True)
-            continue
-        code = 1
-        with contextlib.suppress(SystemExit):
-            try:
-                live(ChatLife(**json.loads(line)))
-                code = 0
-            except BaseException:
-                logging.getLogger("chat_child").exception("it ended badly")
-        logging.shutdown()
-        os._exit(code)
-
-
 if __name__ == "__main__":
-    template()
+    template(lambda line: live(ChatLife(**line)))

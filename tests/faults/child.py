@@ -8,9 +8,7 @@ With `QUARTERDECK_FAULTS_LIFE` in the environment it is that one run itself, wit
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import logging
 import os
 import signal
 import sys
@@ -23,7 +21,6 @@ from typing import Any
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).parents[2])
 
-import structlog
 from tortoise import connections
 
 from brokers.order import ClientOrderId, OrderType, Side, TimeInForce
@@ -37,6 +34,7 @@ from risk.verdict import Approved
 from tests.faults import wire_broker, wishes  # noqa: F401 - they register an adapter and strategies
 from tests.faults.crash_points import arm, watch_sqlite
 from tests.faults.file_channel import FileChannel
+from tests.faults.forking import template, write_to
 
 
 @dataclass
@@ -189,11 +187,7 @@ class Running:
 
 def live(life: Life) -> None:
     """Be that run, to its end."""
-    with Path(life.log).open("a") as log:
-        os.dup2(log.fileno(), 1)
-        os.dup2(log.fileno(), 2)
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    write_to(Path(life.log))
     if life.point:
         watch_sqlite()
     if life.point and life.armed:
@@ -201,27 +195,8 @@ def live(life: Life) -> None:
     asyncio.run(Running(life).run())
 
 
-def template() -> None:
-    """Fork a life for every line."""
-    for line in sys.stdin:
-        if child := os.fork():
-            print(json.dumps({"pid": child}), flush=True)
-            _, status = os.waitpid(child, 0)
-            print(json.dumps({"code": os.waitstatus_to_exitcode(status)}), flush=True)
-            continue
-        code = 1
-        with contextlib.suppress(SystemExit):
-            try:
-                live(Life(**json.loads(line)))
-                code = 0
-            except BaseException:
-                logging.getLogger("child").exception("it ended badly")
-        logging.shutdown()
-        os._exit(code)
-
-
 if __name__ == "__main__":
     if given := os.environ.get("QUARTERDECK_FAULTS_LIFE"):
         live(Life(**json.loads(given)))
     else:
-        template()
+        template(lambda line: live(Life(**line)))
