@@ -1,12 +1,14 @@
 """The sandbox as a real subprocess that can be stopped, killed and started again on the same data."""
 
-import ctypes
+import atexit
+import functools
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -16,14 +18,14 @@ import httpx
 
 from tests.databases import sqlite_file
 from tests.journeys.books import Books
+from tests.journeys.nursery import Nursery, Program, die_with_us
 from tests.journeys.person import PATIENCE, Person, said
 
 ROOT = Path(__file__).parents[2]
 ADMIN, VIEWER, STRANGER, TRADER = 1001, 1002, 1003, 1004
-LAUNCHER = Path(__file__).with_name("sandbox_with.py")
+WITH = Path(__file__).with_name("sandbox_with.py")
 _READY = re.compile(r"ready: (http://127\.0\.0\.1:\d+)")
 _START_SECONDS = 20.0
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -32,25 +34,32 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **more}
 
 
+@functools.cache
+def nursery() -> Nursery:
+    """Where the programs of this test run come from."""
+    made = Nursery(environment())
+    atexit.register(made.close)
+    return made
+
+
 def quarterdeck(*arguments: str, stdin: str = "", seconds: float = 30, **env: str) -> subprocess.CompletedProcess[str]:
     """Run one command of the command line to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "bot", *arguments],
-        input=stdin, capture_output=True, text=True, timeout=seconds, cwd=ROOT, env=environment(**env), check=False,
-    )  # fmt: skip
-
-
-def _die_with_us() -> None:
-    """In the child: end when the test run is killed, for then no `finally` is run (Linux only)."""
-    if _LIBC is not None:
-        _LIBC.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "in").write_text(stdin)
+        files = {"out": folder / "out", "err": folder / "err", "stdin": str(folder / "in")}
+        code = nursery().start(arguments, environment(**env), **files).wait(seconds)
+        return subprocess.CompletedProcess(
+            arguments, code, (folder / "out").read_text(), (folder / "err").read_text(errors="replace")
+        )
 
 
 class Sandbox:
     """`python -m bot sandbox` on one data directory.
 
     With `extra` (`relaxed`: no rate limits; `kinds`: bad strategies; `over`: settings; `die_at`: see
-    `sandbox_with.py`) the same program starts through a small wrapper.
+    `sandbox_with.py`) the same program starts through a small wrapper. With `first_start` nothing is prepared: not
+    the database, nor is the process a fork of one that has everything imported.
     """
 
     def __init__(self, data_dir: Path, *, speed: float = 0, first_start: bool = False, **extra: Any) -> None:
@@ -58,7 +67,7 @@ class Sandbox:
         self.data_dir = data_dir
         self.speed = speed
         self.extra = extra
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | Program | None = None
         self.http = httpx.Client()
         self.errors: list[str] = []
         self.started = 0.0
@@ -73,16 +82,25 @@ class Sandbox:
             self.data_dir.mkdir(parents=True)
             sqlite_file(self.data_dir / "quarterdeck.sqlite3")  # migrated already: most journeys begin after that
         self.data_dir.mkdir(parents=True, exist_ok=True)
-        program = [str(LAUNCHER)] if self.extra else ["-m", "bot"]
         options = ["--no-browser", "--port", "0", "--data-dir", str(self.data_dir), "--speed", str(self.speed)]
-        with self._out().open("wb") as out, self._err().open("wb") as err:
-            self.process = subprocess.Popen(
-                [sys.executable, *program, "sandbox", *options],
-                stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=ROOT, start_new_session=True,
-                preexec_fn=_die_with_us,  # noqa: PLW1509 - one system call
-                env=environment(JOURNEY=json.dumps(self.extra)),
-            )  # fmt: skip
+        self.process = (self._from_nothing if self.first_start else self._forked)(["sandbox", *options])
         return self
+
+    def _forked(self, arguments: Sequence[str]) -> Program:
+        return nursery().start(arguments, self._environment(), out=self._out(), err=self._err())
+
+    def _from_nothing(self, arguments: Sequence[str]) -> "subprocess.Popen[bytes]":
+        program = [str(WITH)] if self.extra else ["-m", "bot"]
+        with self._out().open("wb") as out, self._err().open("wb") as err:
+            return subprocess.Popen(
+                [sys.executable, *program, *arguments],
+                stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=ROOT, start_new_session=True,
+                preexec_fn=die_with_us,  # noqa: PLW1509 - one system call
+                env=self._environment(),
+            )  # fmt: skip
+
+    def _environment(self) -> dict[str, str]:
+        return environment(**({"JOURNEY": json.dumps(self.extra)} if self.extra else {}))
 
     def start(self, speed: float | None = None) -> Self:
         """Start and wait until it says that it is ready."""
@@ -150,7 +168,7 @@ class Sandbox:
     def _gone(self) -> None:
         self.process = None
 
-    def _process(self) -> "subprocess.Popen[bytes]":
+    def _process(self) -> "subprocess.Popen[bytes] | Program":
         assert self.process is not None, "it does not run"
         return self.process
 

@@ -128,7 +128,7 @@ def test_only_one_may_run(own_calm):
         second.launch()
         process = second.process
         assert second.died(20)
-        assert process.returncode == 2
+        assert process.poll() == 2
         assert "another instance" in second.stderr()
         assert "Traceback" not in second.stderr()
     assert "Cash" in said(own_calm.admin.say("/status"))
