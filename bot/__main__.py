@@ -16,6 +16,7 @@ from core.errors import SettingsError, UserError
 if TYPE_CHECKING:
     from bot.init.files import Admin
     from bot.init.terminal import Terminal
+    from core.settings import Settings
 
 _SANDBOX_DATA = Path("data") / "sandbox"
 _NOT_PROVED = (
@@ -57,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add(commands, "init", "set everything up, step by step, and pair the first admin", _init, _with_init)
     _add(commands, "run", "run the bot with the settings in a folder", _run, _with_folder)
-    _add(commands, "check", "check the settings and say what is wrong", _check, _with_folder)
+    _add(commands, "check", "check the settings, or a broker, and say what is wrong", _check, _with_check)
     _add(commands, "alert-test", "send a test over every alert channel", _alert_test, _with_folder)
     _add(commands, "totp", "give somebody a second factor (TOTP)", _totp, _with_person)
     _add(commands, "audit", "check the audit trail, or export it, while the bot runs", _audit, _with_audit)
@@ -83,6 +84,13 @@ def _add(
 def _with_folder(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config", type=Path, default=Path(), metavar="DIR", help="folder with quarterdeck.yaml and .env"
+    )
+
+
+def _with_check(parser: argparse.ArgumentParser) -> None:
+    _with_folder(parser)
+    parser.add_argument(
+        "--broker", metavar="NAME", help="connect to the broker of this account (or feed) and look; orders nothing"
     )
 
 
@@ -156,9 +164,20 @@ def _check(options: argparse.Namespace) -> int:
     from core.checking import load_checked
 
     settings = load_checked(options.config)
+    if options.broker:
+        return _check_broker(settings, options.broker)
     print(f"The settings are good: {len(settings.strategies)} strategies, {len(settings.users)} users.")
     print(told(settings))
     return 0
+
+
+def _check_broker(settings: Settings, name: str) -> int:
+    from bot.logging import configure
+    from brokers.network import OPEN
+    from core.broker_check import check_broker
+
+    configure("CRITICAL")
+    return 0 if asyncio.run(check_broker(settings, name, OPEN, print)) else 1
 
 
 def _alert_test(options: argparse.Namespace) -> int:

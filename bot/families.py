@@ -26,13 +26,13 @@ FAMILIES = (
     Family("orders", "🧾 Orders", ("orders", "order", "cancel", "modify", "look", "decide")),
     Family("trading", "🖐 By hand", ("trade", "buy", "sell", "close")),
     Family("results", "📈 Results", ("pnl", "performance", "chart", "report")),
-    Family("safety", "🛡 Safety", ("halt", "resume", "scopes", "risk", "limits", "limit")),
+    Family("safety", "🛡 Safety", ("halt", "resume", "scopes", "risk", "limits", "limit", "golive")),
     Family("alerts", "🔔 Alerts", ("alerts", "alert", "ack", "snooze", "mutes", "mute", "unmute",
                                  "maintenance", "testalert")),
     Family("schedule", "⏰ Schedule", ("schedule", "job", "addreport")),
     Family("people", "👤 People", ("users", "invite", "role", "remove", "unlock", "approvals", "approve",
                                  "decline", "audit")),
-    Family("bot", "❓ The bot", ("help", "health", "timezone")),
+    Family("bot", "❓ The bot", ("help", "health", "brokers", "timezone")),
 )  # fmt: skip
 
 

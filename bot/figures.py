@@ -27,6 +27,12 @@ def money(amount: Decimal | None, currency: str = "USD") -> str:
     return f"{sign}{symbol}{digits}" if symbol else f"{sign}{digits} {currency}"
 
 
+def fee(amount: Decimal, currency: str) -> str:
+    """A fee; one in a coin has all its places: `0.00012 BTC`."""
+    is_coin = currency not in _SYMBOLS and amount != _rounded(amount)
+    return f"{quantity(amount)} {currency}" if is_coin else money(amount, currency)
+
+
 def signed_money(amount: Decimal | None, currency: str = "USD") -> str:
     """Money with its sign always shown: `+$12.00`."""
     plus = "+" if amount is not None and _rounded(amount) > 0 else ""

@@ -18,6 +18,7 @@ _UNDER = {  # what is not on the menu itself, by its first breadcrumb
     "Balance": _MORE,
     "Schedule": _MORE,
     "Health": _MORE,
+    "Brokers": _MORE,
     "People": _MORE,
     "Approvals": _MORE,
     "Audit": _MORE,
@@ -32,6 +33,14 @@ BODY_ROOM = 3_600  # characters for a list, so that frame and list fit one messa
 def title(*trail: str) -> Html:
     """Breadcrumbs: `🏠 ▸ Strategies ▸ trend`, the last in bold."""
     return html.join(" ▸ ", ("🏠", *trail[:-1], html.bold(trail[-1])))
+
+
+def badge(call: Call, trail: Sequence[str]) -> str:
+    """` · LIVE`: whose money a screen is about, in a word; nothing where all of it is simulated."""
+    modes = call.service.modes()
+    shown = {modes[step] for step in trail if step in modes} or set(modes.values())
+    words = [mode if mode == "paper" else mode.upper() for mode in sorted(shown)]
+    return "" if set(modes.values()) <= {"paper"} else f" · {' + '.join(words)}"
 
 
 def framed(
@@ -51,7 +60,7 @@ def framed(
     steps = (above.label, *trail) if above else tuple(trail)
     stamp = html.italic(f"as of {clock_time(call.now, call.time_zone)}")
     return Screen(
-        html.lines(title(*steps), "", *body, "", stamp),
+        html.lines(html.text(title(*steps), badge(call, trail)), "", *body, "", stamp),
         (*_rows(buttons), footer(here, back or above)),
         toast=toast,
     )

@@ -32,7 +32,7 @@ def render_preview(view: OrderPreview, call: Call) -> Html:
         html.text(f"{SIDES[view.side]} ", html.bold(f"{quantity(view.quantity)} {view.symbol}"), " ", terms_of(view)),
         html.text(_manner(view, call)),
         html.text("🛡 with ", view.exits) if view.exits else html.EMPTY,
-        html.text("🧪 SIMULATED · " if view.simulated else "💰 REAL MONEY · ", view.account, " · for ", view.owner),
+        html.text(" ".join(money_word(simulated=view.simulated, mode=view.mode)), f" · {view.account} · for {view.owner}"),
         "",
         table(_cost(view)),
         html.italic(f"Price {_BASIS[view.basis]}. {_market(view)}"),

@@ -29,7 +29,14 @@ def trading_line(state: TradingState, reason: str) -> Html:
     return html.lines(shown, html.italic(reason)) if reason and state is not TradingState.ACTIVE else shown
 
 
+def money_word(*, simulated: bool, mode: str) -> tuple[str, str]:
+    """The sign and word for whose money it is; what nobody calls something else is real."""
+    if simulated:
+        return "🧪", "SIMULATED"
+    return ("💰", "LIVE: REAL MONEY") if mode in ("", "live") else ("🧪", mode.upper())
+
+
 def label(view: Overview) -> Html:
     """The account's name, and SIMULATED in capitals when its money is not real."""
-    kind = html.text("🧪 ", html.bold("SIMULATED")) if view.simulated else html.text("💰 ", html.bold("REAL MONEY"))
-    return html.text(kind, " · ", view.account or f"{len(view.accounts)} accounts")
+    sign, word = money_word(simulated=view.simulated, mode=view.mode)
+    return html.text(f"{sign} ", html.bold(word), " · ", view.account or f"{len(view.accounts)} accounts")

@@ -115,6 +115,17 @@ def validate(name: str, raw: Mapping[str, Any]) -> list[str]:
     return _Reading(name, raw).problems
 
 
+def currency_of(raw: Mapping[str, Any]) -> str:
+    """The currency that an account is kept in by its broker's settings: as they say, or what is usual there."""
+    if "currency" in raw:
+        return str(raw["currency"])
+    try:
+        usual = load_adapter(str(raw.get("adapter"))).settings.model_fields.get("currency")
+    except ConfigurationError:  # told with all that is wrong with them
+        return "USD"
+    return str(usual.default) if usual is not None else "USD"
+
+
 class BrokerFactory:
     """Builds brokers from settings."""
 

@@ -44,6 +44,10 @@ class Attendance:
         """Return when not every account is away."""
         await self._somebody.wait()
 
+    def is_there(self, desk: Desk) -> bool:
+        """Whether this account takes part in a moment that begins now."""
+        return desk.account not in self._away and desk.broker.is_connected
+
     def present(self) -> tuple[Desk, ...]:
         """Who takes part in a moment that begins now. If nobody is connected that is everyone: it must fail."""
         there = [desk for desk in self._floor if desk.account not in self._away]

@@ -8,11 +8,13 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from brokers.registry import validate
+from brokers.errors import ConfigurationError
+from brokers.registry import load_adapter, validate
 from core.errors import SettingsError
 from core.market.series import MarketDataError
-from core.rounds import archive_of
+from core.replay_rounds import archive_of
 from core.settings import (
+    FeedSettings,
     MarketSettings,
     Settings,
     StrategySettings,
@@ -20,6 +22,8 @@ from core.settings import (
     read_settings,
 )
 from core.strategy.registry import StrategyConfigurationError, build_strategy
+from core.trading.real_money import MODE
+from core.trading.real_money import check as check_real_money
 from risk.sizer import build_sizer
 
 M = TypeVar("M", bound=BaseModel)
@@ -45,7 +49,9 @@ def check_deeply(settings: Settings) -> None:
     problems = [
         *_data_dir(settings.data_dir),
         *_brokers({name: account.broker for name, account in settings.accounts.items()}),
+        *_real_money(settings),
         *_market(settings),
+        *_places(settings),
         *_strategies(dict(enumerate(settings.strategies)), settings.market),
     ]
     if problems:
@@ -82,7 +88,19 @@ def _brokers(accounts: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         yield from validate(name, broker)
 
 
+def _real_money(settings: Settings) -> Iterator[str]:
+    """Real money is traded in an environment of that name only."""
+    for name, account in settings.accounts.items():
+        mode = str(account.broker.get("mode", ""))
+        yield from check_real_money(name, mode, settings.environment, is_live=mode == MODE)
+
+
 def _market(settings: Settings) -> Iterator[str]:
+    if settings.market.is_live:
+        for number, feed in enumerate(settings.market.sources, 1):
+            place = f"market.feeds.{number} ({feed.name})"
+            yield from _feed_of_account(place, feed, settings) if feed.account else _feed(place, feed)
+        return
     try:
         known = archive_of(settings.market).symbols()
     except MarketDataError as error:
@@ -91,6 +109,50 @@ def _market(settings: Settings) -> Iterator[str]:
     for symbol in settings.market.symbols:
         if symbol not in known:
             yield f"market.symbols: there is no history of {symbol}; there is: {', '.join(known)}"
+
+
+def _feed(place: str, feed: FeedSettings) -> Iterator[str]:
+    """A feed with a broker of its own."""
+    problems = validate(feed.name, feed.broker)
+    yield from (problem.replace(f"brokers.{feed.name}", place, 1) for problem in problems)
+    if not problems and _lives_anywhere(feed.broker):
+        yield f"{place}: {feed.broker['adapter']} has no prices of its own; name a venue, like binance"
+
+
+def _feed_of_account(place: str, feed: FeedSettings, settings: Settings) -> Iterator[str]:
+    if feed.account not in settings.accounts:
+        yield f"{place}.account: there is no account {feed.account!r}; there is: {', '.join(settings.accounts)}"
+        return
+    if _lives_anywhere(settings.accounts[feed.account].broker):
+        yield f"{place}.account: {feed.account} has no prices of its own; name an account at a venue"
+    if foreign := sorted(set(feed.symbols) - set(settings.symbols_of(feed.account))):
+        yield f"{place}.symbols: {feed.account} does not trade {', '.join(foreign)}; leave them out"
+
+
+def _lives_anywhere(broker: Mapping[str, Any]) -> bool:
+    """Whether it trades any market, a replayed one, too; of what cannot be built that is told elsewhere."""
+    try:
+        return load_adapter(str(broker.get("adapter"))).settings.on_any_market
+    except ConfigurationError:
+        return True
+
+
+def _places(settings: Settings) -> Iterator[str]:
+    """What accounts trade is in the market, and is a market that they can trade."""
+    for name, account in settings.accounts.items():
+        if not settings.market.is_live and not _lives_anywhere(account.broker):
+            kind = account.broker["adapter"]
+            yield (
+                f"accounts.{name}.broker: {kind} is a real venue and cannot trade replayed history; set "
+                f"`market: {{source: live, feeds: [{{account: {name}}}], symbols: [...]}}`, or use adapter paper"
+            )
+        if foreign := sorted(set(account.symbols or ()) - set(settings.market.symbols)):
+            yield f"accounts.{name}.symbols: {', '.join(foreign)} not in market.symbols; add it there"
+    for number, each in enumerate(settings.strategies):
+        home = settings.account_of(each)
+        known = set(each.symbols) & set(settings.market.symbols)
+        if foreign := ", ".join(sorted(known - set(settings.symbols_of(home)))):
+            yield f"strategies.{number} ({each.name}).symbols: {home} does not trade {foreign}; add it to its symbols"
 
 
 def _strategies(strategies: Mapping[int, StrategySettings], market: MarketSettings | None) -> Iterator[str]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from typing import Any
 
 import structlog
 
 from brokers.errors import BrokerError
+from brokers.network import OPEN, Network
+from brokers.port import AbstractBroker
 from brokers.registry import BrokerContext, BrokerFactory
 from brokers.simulation.source import TickSource
 from core.access.approvals import Approvals
@@ -31,11 +35,14 @@ from core.databases import database_of
 from core.events import Events
 from core.halt_flag import HaltFlag
 from core.jobs import jobs, kinds
+from core.live_rounds import LiveRounds
+from core.market.feed import Feed
 from core.progress import ORDERS, OUTBOX, RISK, Progress, usual
 from core.redaction import hide, redact, secrets_of
-from core.rounds import Rounds, archive_of
+from core.replay_rounds import ReplayRounds, archive_of
+from core.rounds import Around, Rounds
 from core.scheduler import Scheduler
-from core.settings import Settings
+from core.settings import FeedSettings, Settings
 from core.store.chat import ChatMemory
 from core.store.inbox import Inbox
 from core.store.private import make_private
@@ -50,8 +57,10 @@ from core.trading.flattener import Flattener
 from core.trading.floor import Floor, Place
 from core.trading.market import Market
 from core.trading.pipeline import Pipeline
+from core.trading.real_money import RealMoney
 from core.trading.reconcile import Drift
 from core.trading.switch import GLOBAL, TradingSwitch
+from core.venue_watch import VenueWatch
 from core.vigil import Vigil
 from risk.gate import RiskGate
 from risk.view import TradingState
@@ -65,15 +74,23 @@ class Engine:
     """The running program without its chat. `start` once, `stop` once.
 
     `clock` is the wall's; `host` is where strategies run; `durable=False` leaves out the sync at each commit,
-    for benchmarks only.
+    for benchmarks only; `network` is the way to real venues.
     """
 
     def __init__(
-        self, settings: Settings, *, clock: Clock | None = None, host: Host | None = None, durable: bool = True
+        self,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        host: Host | None = None,
+        durable: bool = True,
+        network: Network = OPEN,
     ) -> None:
         self.settings = settings
         self.clock = clock or SystemClock()
-        self.trading_clock = ManualClock(BEFORE_MARKET)
+        self._replayed = ManualClock(BEFORE_MARKET)
+        self.trading_clock: Clock = self.clock if settings.market.is_live else self._replayed
+        self._network = network
         self.ids = Ids(self.clock)
         self.events = Events()
         self.supervisor = Supervisor(self._part_failed, self._incident)
@@ -84,7 +101,8 @@ class Engine:
         self._build_trading(host or ThreadHost(settings.strategy_seconds))
         self.books_watch = BooksWatch(self.floor, self.alerts, self.audit)
         connections = Connections(self.floor, self.alerts, self.clock)
-        self.alert_watch = AlertWatch(self.alerts, self.audit, self.clock, [connections.look])
+        venues = VenueWatch(self.floor, lambda: self.feeds, self.alerts, self.clock)
+        self.alert_watch = AlertWatch(self.alerts, self.audit, self.clock, [connections.look, venues.look])
         self.alert_watch.account_of = self._account_of
         work = jobs(
             settings,
@@ -97,6 +115,9 @@ class Engine:
             check_books=self.books_watch.look,
             check_history=self.books_watch.look_at_all,
             test_alerts=SelfTest(self.alerts, self.clock).run,
+        )
+        self.real_money = RealMoney(
+            self.floor, self.switch, self.alerts, self.audit, events=self.events, clock=self.clock
         )
         self.flattener = Flattener(self.floor, self.switch, self.alerts, self.audit, self.clock)
         self.scheduler = Scheduler(work, self.clock, self.alerts, kinds(settings, self.alerts))
@@ -128,10 +149,10 @@ class Engine:
     def _build_trading(self, host: Host) -> None:
         """Market, strategies, the accounts, and what drives them."""
         settings = self.settings
-        instruments = archive_of(settings.market).instruments()
-        source = TickSource([instruments[symbol] for symbol in settings.market.symbols])
+        source = self._source()
         self._host = host
         self.market = Market()
+        self.feeds: tuple[Feed, ...] = ()
         self.strategies = StrategyManager(
             settings.strategies,
             host,
@@ -141,23 +162,62 @@ class Engine:
             history_bars=_HISTORY_BARS,
         )
         self.floor = Floor([self._place(account, source) for account in settings.accounts])
-        self.rounds = Rounds(
-            settings.market,
-            source,
-            market=self.market,
-            floor=self.floor,
-            strategies=self.strategies,
-            trading_clock=self.trading_clock,
-            events=self.events,
-            history_bars=_HISTORY_BARS,
-            failed=self._account_failed,
-        )
+        self.rounds = self._build_rounds(source)
         self._tending = {
             desk.account: Tending(
-                desk, self.floor.pipeline(desk.account), self.rounds, self.events, is_alone=self.floor.is_single
+                desk,
+                self.floor.pipeline(desk.account),
+                self.rounds,
+                self.events,
+                is_alone=self.floor.is_single,
+                is_live=settings.market.is_live,
             )
             for desk in self.floor
         }
+
+    def _source(self) -> TickSource:
+        """The market that simulated venues live on; by which rules a live one trades is learnt from its feeds."""
+        market = self.settings.market
+        if market.is_live:
+            return TickSource((), symbols=market.symbols)
+        instruments = archive_of(market).instruments()
+        return TickSource([instruments[symbol] for symbol in market.symbols])
+
+    def _build_rounds(self, source: TickSource) -> Rounds:
+        market = self.settings.market
+        around = Around(
+            source, self.market, self.floor, self.strategies, self.events, _HISTORY_BARS, self._account_failed
+        )
+        if not market.is_live:
+            return ReplayRounds(market, around, self._replayed)
+        feeds = [self._feed(each) for each in market.sources]
+        self.feeds = tuple(feeds)
+        return LiveRounds(market, around, feeds, clock=self.clock, alerts=self.alerts)
+
+    def _feed(self, given: FeedSettings) -> Feed:
+        """A source of live prices: a broker of its own, or an account's."""
+        market = self.settings.market
+        if given.account:
+            broker, adapter = self.floor.desk(given.account).broker, self.floor.adapter(given.account)
+        else:
+            broker, adapter = self._broker(given.name, given.broker, given.symbols), str(given.broker["adapter"])
+        return Feed(
+            given.name,
+            broker,
+            given.symbols,
+            period=market.period.length,
+            silence=market.failover_seconds / 3,
+            is_own=not given.account,
+            adapter=adapter,
+        )
+
+    def _broker(
+        self, name: str, raw: Mapping[str, Any], symbols: tuple[str, ...], source: TickSource | None = None
+    ) -> AbstractBroker:
+        context = BrokerContext(
+            self.settings.data_dir, self.trading_clock.now, source, symbols=symbols, network=self._network
+        )
+        return BrokerFactory(context).build(name, raw)
 
     def _place(self, account: str, source: TickSource) -> Place:
         """One account on its broker, with the strategies that trade there."""
@@ -177,8 +237,9 @@ class Engine:
 
     def _build_desk(self, account: str, source: TickSource) -> Desk:
         settings = self.settings.accounts[account]
-        context = BrokerContext(self.settings.data_dir, self.trading_clock.now, source)
-        broker = BrokerFactory(context).build(account, settings.broker)
+        market = self.settings.market
+        symbols = self.settings.symbols_of(account)
+        broker = self._broker(account, settings.broker, symbols, source)
         around = Surroundings(
             self.clock,
             self.trading_clock,
@@ -188,7 +249,15 @@ class Engine:
             self.switch,
             self.market,
         )
-        desk = Desk(account, settings.currency, broker, RiskGate(settings.limits), source.instruments, around)
+        desk = Desk(
+            account,
+            settings.currency,
+            broker,
+            RiskGate(settings.limits),
+            {symbol: each for symbol, each in source.instruments.items() if symbol in symbols},
+            around,
+            symbols=symbols if market.is_live else (),
+        )
         desk.portfolio.rates.fix(settings.fx)
         return desk
 
@@ -208,8 +277,11 @@ class Engine:
         for desk in self.floor:
             await desk.load()
         self.floor.check_homes()
+        modes = {name: str(each.broker.get("mode", "")) for name, each in self.settings.accounts.items()}
+        await self.real_money.load(modes, self.settings.environment)
         await self._load_limits()
         await self.strategies.load()
+        await self.rounds.ready(self.supervisor.run)
         await self.floor.each(lambda desk: self._tending[desk.account].recover())
         for pipeline in self.floor.pipelines.values():
             await pipeline.load()
@@ -217,7 +289,8 @@ class Engine:
         for account, tending in self._tending.items():
             self.supervisor.run(self._part("reports", account), tending.listen)
         await self.flattener.load()
-        self.supervisor.run("market", self.rounds.run)
+        for name, part in self.rounds.parts().items():
+            self.supervisor.run(name, part)
         self.supervisor.run("outbox", self.outbox.run)
         self.supervisor.run("alert watch", self.alert_watch.run)
         for account, tending in self._tending.items():
@@ -230,6 +303,7 @@ class Engine:
             last_to_first.push_async_callback(self._database.close)
             for desk in self.floor:
                 last_to_first.push_async_callback(desk.broker.disconnect)
+            last_to_first.push_async_callback(self.rounds.close)
             last_to_first.push_async_callback(self._host.close)
             last_to_first.push_async_callback(self.flattener.close)
             last_to_first.push_async_callback(self.supervisor.stop)

@@ -13,6 +13,7 @@ from core.trading.by_hand.grammar import slip_words
 from core.trading.by_hand.intents import Wanted, holders_of
 from core.trading.by_hand.numbers import plain
 from core.trading.desk import Desk
+from core.trading.lifetimes import outlives_the_day
 from core.trading.live_order import MANUAL
 from core.trading.protection.guard import Guard
 from core.views import LimitChange, OrderPreview
@@ -106,6 +107,7 @@ def order_preview(facts: Facts) -> OrderPreview:
         seen=str(Seen.now(wanted, desk, quote)),
         account=desk.account,
         simulated=desk.broker.capabilities.simulated,
+        mode=desk.mode,
         owner=wanted.owner,
         side=intent.side,
         symbol=thing.symbol,
@@ -216,6 +218,8 @@ def _notes(facts: Facts) -> Iterator[str]:
     wanted, desk, found = facts.wanted, facts.desk, facts.estimate
     intent = wanted.intent
     symbol = intent.instrument.symbol
+    if outlives_the_day(intent.type, wanted.slip.time_in_force, desk.broker.capabilities):
+        yield "This venue has no day orders: it stays until it is filled or cancelled."
     yield from _about_holders(
         wanted, {name: own for name, own in holders_of(desk, symbol).items() if name != wanted.owner}
     )

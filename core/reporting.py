@@ -102,7 +102,7 @@ def _executions(rows: Iterable[AllocationRow], money: Money) -> Iterator[Executi
     """Trades in the account's currency. One whose rate is unknown has no result that could be told: it is left out."""
     for row in rows:
         multiplier, fee = money.multiplier(row), money.fee(row)
-        if multiplier is not None and fee is not None:
+        if multiplier is not None and fee is not None and row.quantity:
             yield Execution(
                 strategy=row.strategy,
                 symbol=row.symbol,
@@ -158,7 +158,7 @@ def trades_csv(rows: Sequence[AllocationRow]) -> bytes:
     writer = csv.writer(text)
     writer.writerow(_COLUMNS)
     for row in rows:
-        side = "buy" if row.quantity > 0 else "sell"
+        side = "buy" if row.quantity + (row.spent or 0) > 0 else "sell"
         quantity, price, fee = (format(number, "f") for number in (abs(row.quantity), row.price, row.fee))
         figures = (side, quantity, price, fee, row.fee_currency)
         writer.writerow([row.at.isoformat(), row.strategy, _inert(row.symbol), *figures, _inert(row.fill_ref)])

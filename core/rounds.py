@@ -1,29 +1,23 @@
-"""Works through the moments of the market, one after another and each to its end.
+"""What a moment of the market sets in motion, whether it is replayed or live.
 
-A moment: the venue trades along the day's path of prices, the books follow, risk looks at every tick, and at the
-close the strategies decide. How far we are is stored at the end of each, so that a restart goes on exactly there;
-a moment that was cut short is worked through again, and what it had already done changes nothing the second time.
+Quotes reach the venues that live on them, the books follow, then stops and targets, then risk; bars reach the
+strategies, and their wishes the pipelines of the accounts; what everything is worth is noted. When a moment comes, and
+who waits for whom, is the business of `core.replay_rounds` and `core.live_rounds`.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
-from brokers.errors import BrokerError
-from brokers.market import Bar, Quote
-from brokers.simulation.source import TickSource, ticks_of
-from core.attendance import Attendance, Failed, Moment
-from core.clock import ManualClock
-from core.events import BarsProcessed, Events
-from core.market.archive import BarArchive, FolderArchive, bundled_archive
-from core.market.replay import BarBatch, ReplayFeed
-from core.settings import MarketSettings
-from core.store.control import add_equity, equity_of, get_cursor, put_cursor
-from core.store.database import transaction
+from brokers.simulation.source import TickSource
+from core.attendance import Attendance, Failed
+from core.events import Events
+from core.store.control import add_equity, equity_of
 from core.store.rates import put_rates
 from core.strategy.manager import StrategyManager
 from core.trading.desk import Desk
@@ -32,144 +26,86 @@ from core.trading.market import Market
 from core.trading.profit import Profit, profits
 from risk.view import TradingState
 
-_CURSOR = "replay"
-
-# Prices of a daily bar are played within the hours of a New York session.
-_SESSION = timedelta(hours=6.5)
+Start = Callable[[str, Callable[[], Awaitable[None]]], None]
 
 
-def archive_of(settings: MarketSettings) -> BarArchive:
-    """The history that the settings name. Raises `MarketDataError` for a folder that cannot be read."""
-    return bundled_archive() if settings.folder is None else FolderArchive(settings.folder)
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What moments work with. `failed(desk, error)` is told of an account that could not work through one."""
+
+    source: TickSource
+    market: Market
+    floor: Floor
+    strategies: StrategyManager
+    events: Events
+    history_bars: int
+    failed: Failed
 
 
-class Rounds:
-    """The replayed market and everything that it sets in motion, in all accounts.
+class Rounds(ABC):
+    """The market and everything that it sets in motion, in all accounts."""
 
-    `failed(desk, error)` is told of an account that could not work through a moment while others could.
-    """
+    def __init__(self, around: Around) -> None:
+        self._source = around.source
+        self._market = around.market
+        self._floor = around.floor
+        self._strategies = around.strategies
+        self._events = around.events
+        self._history_bars = around.history_bars
+        self._failed = around.failed
+        self._attendance = Attendance(around.floor)
 
-    def __init__(
-        self,
-        settings: MarketSettings,
-        source: TickSource,
-        *,
-        market: Market,
-        floor: Floor,
-        strategies: StrategyManager,
-        trading_clock: ManualClock,
-        events: Events,
-        history_bars: int,
-        failed: Failed,
-    ) -> None:
-        self._settings = settings
-        self._archive = archive_of(settings)
-        self._source = source
-        self._market = market
-        self._floor = floor
-        self._strategies = strategies
-        self._clock = trading_clock
-        self._events = events
-        self._history_bars = history_bars
-        self._failed = failed
-        self._attendance = Attendance(floor)
-        self._lock = asyncio.Lock()
-        self._feed: ReplayFeed | None = None
-        self._is_fresh = False
+    # --- what a driver is --------------------------------------------------------------------------
 
+    @abstractmethod
     async def open(self) -> None:
-        """Find where we were, and show the strategies and the books the past until there."""
-        cursor = await get_cursor(_CURSOR)
-        series = [self._archive.load(symbol) for symbol in self._settings.symbols]
-        feed = ReplayFeed(series, start=self._settings.start, cursor=cursor, speed=self._settings.speed)
-        if feed.position is not None:
-            self._clock.set(feed.position)
-        past = feed.history_until(feed.position, self._history_bars)
-        self._strategies.warm_up(past)
-        self._market.remember(past)
-        self._mark({symbol: bars[-1].close for symbol, bars in past.items() if bars})
-        self._feed, self._is_fresh = feed, True
+        """Take up what is stored, before the accounts are loaded."""
 
+    async def ready(self, start: Start) -> None:  # noqa: B027 (history is there at once)
+        """Before the accounts are connected: what must run for them is started by `start(name, part)`."""
+
+    @abstractmethod
     async def run(self) -> None:
-        """Work until history ends. Started again after a failure, it begins with the moment that failed."""
-        if not self._is_fresh:
-            await self.open()
-        self._is_fresh = False
-        assert self._feed is not None
-        async for batch in self._feed.batches():
-            await self._work_through(batch)
+        """Work through the moments of the market as they come."""
 
-    async def _work_through(self, batch: BarBatch) -> None:
-        """When somebody is there to do it."""
-        while True:
-            await self._attendance.somebody()
-            async with self.between():
-                if not self._attendance.is_empty:  # they may have gone while a lock was waited for
-                    await self.process(batch)
-                    return
+    def parts(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        """What runs once the accounts are recovered, by name."""
+        return {"market": self.run}
 
-    @asynccontextmanager
-    async def between(self) -> AsyncIterator[None]:
-        """Inside, no moment is being worked through: books and venue can be compared."""
-        async with self._lock:
-            yield
-
-    @asynccontextmanager
-    async def without(self, account: str) -> AsyncIterator[None]:
-        """Inside, an account takes part in no moment, however long its broker takes; the others go on."""
-        async with self._lock:
-            away = self._attendance.away(account)
-            away.__enter__()
-        try:
-            yield
-        finally:
-            away.__exit__(None, None, None)
+    async def close(self) -> None:  # noqa: B027 (history needs none)
+        """Let go of what is held. Everything that was started has ended."""
 
     @property
+    @abstractmethod
     def status(self) -> str:
         """A sentence on where prices come from and how far we are."""
-        feed = self._feed
-        if feed is None or feed.position is None:
-            return "no prices yet"
-        if feed.at_end:
-            return f"replay has ended at {feed.position:%Y-%m-%d}"
-        pace = f"{feed.speed:g} bar{'' if feed.speed == 1 else 's'} a second" if feed.speed else "full speed"
-        return f"replaying {feed.position:%Y-%m-%d} at {pace}"
 
-    async def process(self, batch: BarBatch) -> None:
-        """One moment, to its end."""
-        moment = Moment(self._attendance.present(), self._failed)
-        await moment.each(lambda desk: desk.roll_day(batch.at))
-        await self._trade(batch, moment)
-        self._clock.set(batch.at)
-        self._market.on_bars(batch.bars.values())
-        await moment.each(lambda desk: desk.roll_day())
-        await self._decide(batch.bars, moment)
-        await self._remember(batch.at)
-        await self._events.publish(BarsProcessed(batch.at))
+    @property
+    def is_well(self) -> bool:
+        """Whether there are prices."""
+        return True
 
-    async def _trade(self, batch: BarBatch, moment: Moment) -> None:
-        """Play the path of prices to the venues, tick by tick across all symbols."""
-        paths = [self._path(symbol, batch) for symbol in batch.bars]
-        for ticks in zip(*paths, strict=True):
-            self._clock.set(ticks[0].at)
-            self._market.on_quotes(ticks)
-            # Marks first: a fill at the new price beside an old mark would look like a loss for a moment.
-            self._mark({tick.symbol: tick.last for tick in ticks})
-            self._push(ticks)
-            await moment.each(self._follow)
+    @abstractmethod
+    def between(self) -> AbstractAsyncContextManager[None]:
+        """Inside, no moment is being worked through in any account."""
+
+    @abstractmethod
+    def apart(self, account: str) -> AbstractAsyncContextManager[None]:
+        """Inside, no moment is being worked through in this account: its books and venue can be compared."""
+
+    @abstractmethod
+    def without(self, account: str) -> AbstractAsyncContextManager[None]:
+        """Inside, an account takes part in no moment, however long its broker takes; the others go on."""
+
+    @abstractmethod
+    async def note_equity(self) -> None:
+        """Write down what we are worth now, between two moments."""
+
+    # --- what a moment is --------------------------------------------------------------------------
 
     def _mark(self, marks: Mapping[str, Decimal]) -> None:
         for desk in self._floor:
             desk.mark(marks)
-
-    def _push(self, ticks: Sequence[Quote]) -> None:
-        """To every venue; one that cannot take them is away from now on, which its own account will find out."""
-        try:
-            self._source.push(ticks)
-        except BrokerError:
-            if self._floor.is_single:
-                raise
 
     async def _follow(self, desk: Desk) -> None:
         """The books follow the venue, then stops and targets, then risk."""
@@ -177,52 +113,16 @@ class Rounds:
         await self._floor.pipelines[desk.account].keep()
         await desk.sweep()
 
-    async def _decide(self, bars: Mapping[str, Bar], moment: Moment) -> None:
-        """Every strategy sees its bars once, then each account orders for its own; where trading is halted, nobody."""
-        pipelines = self._floor.pipelines
-        self._strategies.observe(bars.values())
-        await moment.each(lambda desk: pipelines[desk.account].prepare(bars))
-        trading = [desk for desk in moment.desks if desk.state_for() is not TradingState.HALTED]
-        if not trading:
-            return
-        await self._strategies.decide(bars, [name for desk in trading for name in self._awake(desk)])
-
-        async def order(desk: Desk) -> None:
-            if desk in trading:
-                await pipelines[desk.account].order(bars)
-
-        await moment.each(order)
-
     def _awake(self, desk: Desk) -> list[str]:
         """The strategies of an account that are not halted themselves."""
         names = self._floor.strategies_of(desk.account)
         return [name for name in names if desk.state_for((name,)) is not TradingState.HALTED]
 
-    def _path(self, symbol: str, batch: BarBatch) -> Sequence[Quote]:
-        return ticks_of(
-            batch.bars[symbol],
-            spread_bps=self._settings.spread_bps,
-            instrument=self._source.instruments[symbol],
-            period=_SESSION,
-        )
-
-    async def _remember(self, at: datetime) -> None:
-        """How far we are and what we are worth, in one commit."""
-        async with transaction():
-            await put_cursor(_CURSOR, at)
-            await self._note(at)
-
-    async def note_equity(self) -> None:
-        """Write down what we are worth now, between two moments."""
-        async with self.between(), transaction():
-            await self._note(self._clock.now())
-
-    async def _note(self, at: datetime) -> None:
-        """What each account is worth, and by which rates of exchange."""
-        for desk in self._floor:
-            if values := self._values(desk):
-                await add_equity(values, at)
-                await put_rates(desk.portfolio.rates_used(), at)
+    async def _note(self, at: datetime, desk: Desk) -> None:
+        """What an account is worth, and by which rates of exchange."""
+        if values := self._values(desk):
+            await add_equity(values, at)
+            await put_rates(desk.portfolio.rates_used(), at)
 
     def _values(self, desk: Desk) -> dict[str, Decimal]:
         """Equity of an account and net profit by strategy; nothing while a price or a rate is unknown."""

@@ -122,6 +122,7 @@ def fill_row(row: StoredFill, *, named: bool = False) -> FillRow:
         order_store.listed(row.strategies),
         row.at,
         row.account if named else "",
+        row.fee_currency,
     )
 
 

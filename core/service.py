@@ -10,6 +10,7 @@ from __future__ import annotations
 from core.actions.alerts import AlertActions
 from core.actions.channels import ChannelActions
 from core.actions.flattening import Flattening
+from core.actions.golive import GoingLive
 from core.actions.jobs import JobActions
 from core.actions.limits import LimitActions
 from core.actions.manual import ManualTrading
@@ -26,6 +27,7 @@ class Quarterdeck(
     StrategyActions,
     Resuming,
     Flattening,
+    GoingLive,
     OrderActions,
     JobActions,
     PeopleActions,

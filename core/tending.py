@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
 
-from brokers.errors import BrokerError, Unavailable
+from brokers.errors import BrokerError, ConfigurationError, Unavailable
 from core.events import Events, FillRecorded
 from core.rounds import Rounds
 from core.trading.desk import Desk
@@ -21,33 +21,72 @@ from core.trading.reconcile import Drift
 log = structlog.get_logger(__name__)
 
 _RECONNECT_SECONDS = 2.0
-# How long other accounts wait for one whose venue does not answer.
+# How long other accounts wait for one whose venue does not answer; in a live market nobody has to.
 _PATIENCE_SECONDS = 10.0
+_LIVE_PATIENCE_SECONDS = 30.0
+# A real venue that has just come back, or is far away, may refuse now and then.
+_TRIES = 3
 
 
 class Tending:
-    """The life of one account. `is_alone`: there is no other account that would have to wait for this one."""
+    """The life of one account. `is_alone`: there is no other account that would have to wait for this one.
 
-    def __init__(self, desk: Desk, pipeline: Pipeline, rounds: Rounds, events: Events, *, is_alone: bool) -> None:
+    `is_live`: no account waits for another, and a connection that is lost for a while halts nothing.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        pipeline: Pipeline,
+        rounds: Rounds,
+        events: Events,
+        *,
+        is_alone: bool,
+        is_live: bool = False,
+    ) -> None:
         self.desk = desk
         self._pipeline = pipeline
         self._rounds = rounds
         self._events = events
         self._patience = None if is_alone else _PATIENCE_SECONDS
+        if is_live:
+            self._patience = _LIVE_PATIENCE_SECONDS
+        self._tries = _TRIES if is_live and not desk.broker.capabilities.simulated else 1
+        self._was_there = False
         self._is_slow = False  # its venue has kept the others waiting
 
     async def recover(self) -> None:
-        """Ask the venue; if it cannot be asked, nothing trades in this account."""
+        """Ask the venue; if it cannot be asked, nothing trades in this account.
+
+        That is a halt, but for a connection to a real venue that is lost while we run: without it nothing can trade,
+        and nothing does before books and venue have been compared.
+        """
         async with self._rounds.without(self.desk.account):
-            try:
-                async with asyncio.timeout(self._patience):
-                    await self.desk.broker.connect()
-                await self._compare()
-            except BrokerError as error:
-                await self.desk.halt_for("RECONCILIATION FAILED", str(error))
-            except TimeoutError:
-                await self.desk.halt_for("RECONCILIATION FAILED", "the venue does not answer")
+            problem = await self._asked()
+            for _ in range(1, self._tries):
+                if problem and not isinstance(problem, ConfigurationError):
+                    await asyncio.sleep(_RECONNECT_SECONDS)
+                    problem = await self._asked()
+            if problem and not self._will_come_back(problem):
+                await self.desk.halt_for("RECONCILIATION FAILED", str(problem) or "the venue does not answer")
+            self._was_there = self._was_there or not problem
             await self.desk.roll_day()
+
+    async def _asked(self) -> Exception | None:
+        """Connect, learn by which rules is traded, and compare; what has kept us from it."""
+        try:
+            async with asyncio.timeout(self._patience):
+                await self.desk.broker.connect()
+                await self.desk.learn()
+            await self._compare()
+        except (BrokerError, TimeoutError) as error:
+            return error
+        return None
+
+    def _will_come_back(self, problem: Exception) -> bool:
+        """Whether it is a connection that was there before, and is gone."""
+        is_gone = not self.desk.broker.is_connected and not isinstance(problem, ConfigurationError)
+        return self._tries > 1 and self._was_there and is_gone
 
     async def reconcile(self) -> list[Drift]:
         """Compare books and venue between two moments of the market, when nothing is on its way.
@@ -81,7 +120,7 @@ class Tending:
         """No moment is worked through meanwhile; for a slow venue only none in this account."""
         async with AsyncExitStack() as stack:
             without = self._rounds.without(self.desk.account)
-            await stack.enter_async_context(without if self._is_slow else self._rounds.between())
+            await stack.enter_async_context(without if self._is_slow else self._rounds.apart(self.desk.account))
             yield
 
     async def listen(self) -> None:

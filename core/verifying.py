@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from brokers.instrument import Instrument
 from core.access.audit import verify as verify_audit
 from core.databases import database_of
-from core.rounds import archive_of
+from core.replay_rounds import archive_of
 from core.settings import Settings
 from core.store.audit import every_line
 from core.store.instance_lock import InstanceLock
+from core.store.instruments import get_instruments
 from core.store.ledger import owners
 from core.trading.inspection import Verification, verify
 
@@ -40,13 +42,12 @@ async def verify_everything(settings: Settings) -> Verified:
 
 
 async def _verified(settings: Settings) -> Verified:
-    instruments = archive_of(settings.market).instruments()
     problems: list[str] = []
     facts: list[str] = []
     names = await _accounts(settings)
     for account in names:
         known = settings.accounts.get(account)
-        books = await verify(account, known.currency if known else "USD", instruments)
+        books = await verify(account, known.currency if known else "USD", await _instruments(settings, account))
         whose = "" if len(names) == 1 else f"{account}: "
         problems += [f"{whose}{each}" for each in _of_books(books)]
         facts += [f"{whose}{each}" for each in _facts(books)]
@@ -54,6 +55,11 @@ async def _verified(settings: Settings) -> Verified:
     problems += [f"audit: {each}" for each in verify_audit(lines)]
     head = lines[-1].hash if lines else "empty"
     return Verified(tuple(problems), (*facts, f"audit: {len(lines)} lines, head {head[:16]}"))
+
+
+async def _instruments(settings: Settings, account: str) -> Mapping[str, Instrument]:
+    """Those of the history that is replayed; of a live market as the venue told them last."""
+    return await get_instruments(account) if settings.market.is_live else archive_of(settings.market).instruments()
 
 
 async def _accounts(settings: Settings) -> list[str]:

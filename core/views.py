@@ -12,6 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Generic, TypeVar
 
+from brokers.health import Health
 from brokers.market import Bar
 from brokers.order import OrderType, Side
 from core.alerts.channel import Message, Standing
@@ -100,6 +101,7 @@ class PositionRow:
     by_strategy: Mapping[str, Decimal]
     exits: tuple[ExitRow, ...] = ()
     account: str = ""  # where there are several
+    is_dust: bool = False  # less than can be sold
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +197,7 @@ class FillRow:
     strategies: tuple[str, ...]
     at: datetime
     account: str = ""  # where there are several
+    fee_currency: str = ""  # if it is another than `currency`
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +285,22 @@ class ResumeView:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveView:
+    """An account with real money, and what a yes to it would let trade; `token` binds the yes to that."""
+
+    account: str
+    broker: str
+    identity: str
+    token: str
+    waits: bool
+    currency: str
+    equity: Decimal | None
+    positions: int
+    strategies: tuple[str, ...]
+    state: TradingState
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
     """The first screen: how are we doing, is everything all right?
 
@@ -315,6 +334,7 @@ class Overview:
     measured_since: datetime | None = None  # losses are measured from the last resume, if there was one
     restricted: tuple[str, ...] = ()  # instruments that may only be reduced
     accounts: tuple[Overview, ...] = ()
+    mode: str = ""  # live, testnet, demo or paper; of several the gravest
 
 
 @dataclass(frozen=True, slots=True)
@@ -528,6 +548,23 @@ class HealthRow:
 
 
 @dataclass(frozen=True, slots=True)
+class BrokerView:
+    """One connection to a venue: an account's, or one that only brings prices (`is_feed`).
+
+    `mode` is live, testnet, demo or paper; `problem` why it is not connected, as far as that is known.
+    """
+
+    name: str
+    adapter: str
+    mode: str
+    is_feed: bool
+    is_live: bool
+    connected: bool
+    health: Health
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class FlattenPreview:
     """What flattening would do, for the confirmation."""
 
@@ -660,6 +697,7 @@ class OrderPreview:
     largest_words: tuple[str, ...]
     notes: tuple[str, ...]
     changed: str = ""  # what is other than it was shown, when a confirmation came too late for it
+    mode: str = ""  # live, testnet, demo or paper
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,9 +132,15 @@ class PortfolioView:
     def state_for(self, strategies: tuple[str, ...] = (), symbol: str = "") -> TradingState:
         """The gravest of the global, the account's, these strategies' and the instrument's states."""
         scopes = ["global", f"account:{self.account}", *(f"strategy:{name}" for name in strategies)]
+        scopes.append(live_scope(self.account))
         if symbol:
             scopes.append(f"instrument:{self.account}/{symbol}")
         return max(self.states.get(scope, TradingState.ACTIVE) for scope in scopes)
+
+
+def live_scope(account: str) -> str:
+    """The scope that is HALTED while an account with real money waits for a person's yes."""
+    return f"live:{account}"
 
 
 def together(orders: Iterable[WorkingOrder]) -> Decimal:

@@ -48,6 +48,7 @@ _MORE = (
     Nav("👤 People", "users"),
     Nav("📜 Audit", "audit"),
     Nav("🩺 Health", "health"),
+    Nav("🔌 Brokers", "brokers"),
 )
 _OF_THE_HOUSE = frozenset({Permission.AUDIT, Permission.ADMINISTER})
 

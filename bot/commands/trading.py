@@ -7,6 +7,7 @@ from bot.accounts import seen, tabs, trail
 from bot.arguments import name, page_and_name
 from bot.command import Call, command
 from bot.figures import clip, money, number_of, price, quantity, signed_money, table
+from bot.figures import fee as fee_of
 from bot.framing import entries, framed, pager
 from bot.html import Html
 from bot.screen import Act, Button, Nav, Screen
@@ -43,7 +44,7 @@ def _closes(rows: tuple[PositionRow, ...], actor: Actor) -> list[tuple[Button, .
             Nav(f"✖ Close {clip(row.symbol, 12)}…", "close", (row.symbol,)),
             *(Act(f"🛡 Exits {clip(row.symbol, 12)}…", "exits", (name, row.symbol)) for name in _only(row)),
         )
-        for row in rows[:_MOST_CLOSES]
+        for row in [each for each in rows if not each.is_dust][:_MOST_CLOSES]
     ]
 
 
@@ -95,7 +96,7 @@ def _position(row: PositionRow) -> Html:
         html.text(
             f"{quantity(row.quantity)} @ {price(row.average_price)} → {price(row.mark)}",
         ),
-        html.text("worth ", money(row.value, row.currency)),
+        html.text("worth ", money(row.value, row.currency), " · dust: less than can be sold" if row.is_dust else ""),
         html.italic(owners) if owners else html.EMPTY,
         *(_exits(each) for each in row.exits[:6]),
     )
@@ -124,7 +125,7 @@ def render_fills(page: Page[FillRow], call: Call) -> Html:
 
 
 def _fill(row: FillRow, call: Call) -> Html:
-    fee = "fee not known yet" if row.fee is None else f"fee {money(row.fee, row.currency)}"
+    fee = "fee not known yet" if row.fee is None else f"fee {fee_of(row.fee, row.fee_currency or row.currency)}"
     return html.lines(
         html.text(
             SIDES[row.side],

@@ -72,7 +72,9 @@ class PaperTradingBroker(AbstractBroker):
         return self._connection is not None
 
     async def connect(self) -> None:
-        """Open the journal and listen to the market."""
+        """Open the journal and listen to the market. `Unavailable` until it is known what is traded there."""
+        if not self._source.is_known:
+            raise Unavailable(f"{self.name}: no feed has said yet by which rules its market trades")
         if self._connection is None:
             self._connection = _Connection(self.path, self.settings, self._source, self._drop)
 
@@ -269,7 +271,7 @@ def _check_symbols(name: str, settings: PaperSettings, source: TickSource) -> No
         "fees.pay_in": set() if pay_in is None else {pay_in.symbol},
     }
     for place, symbols in named.items():
-        unknown = sorted(symbols - set(source.instruments))
+        unknown = sorted(symbols - source.symbols)
         if unknown:
             raise ConfigurationError(f"brokers.{name}.{place}: the market has no {unknown[0]!r}; correct it")
 

@@ -83,13 +83,27 @@ class TickSource:
     """The instruments of a simulated market, their latest ticks, and whoever listens to them.
 
     `bars`, when given, answers `get_bars(symbol, until, count, period)` of the brokers that live on this source.
+    `symbols` are what there is to be a market in; the instruments of some may become known later (`learn`).
     """
 
-    def __init__(self, instruments: Iterable[Instrument], *, bars: BarReader | None = None) -> None:
-        self.instruments: Mapping[str, Instrument] = MappingProxyType({i.symbol: i for i in instruments})
+    def __init__(
+        self, instruments: Iterable[Instrument], *, bars: BarReader | None = None, symbols: Iterable[str] = ()
+    ) -> None:
+        self._instruments = {each.symbol: each for each in instruments}
+        self.instruments: Mapping[str, Instrument] = MappingProxyType(self._instruments)
+        self.symbols = frozenset({*self._instruments, *symbols})
         self.bars = bars
         self._latest: dict[str, Tick] = {}
         self._listeners: list[Listener] = []
+
+    def learn(self, instruments: Iterable[Instrument]) -> None:
+        """The rules by which these instruments are traded from now on."""
+        self._instruments.update({each.symbol: each for each in instruments if each.symbol in self.symbols})
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known of every symbol how it is traded."""
+        return self.symbols == self._instruments.keys()
 
     def latest(self, symbol: str) -> Tick | None:
         """The newest tick of `symbol`, or None before the first."""

@@ -45,6 +45,7 @@ class Flattening(Acting):
         positions, more = self._positions_to_close(desks, strategy), list[str]()
         if shown:
             positions, more = bounded(positions, shown)
+        more += [each for desk in desks for each in desk.dust(strategy)]
         if not positions:
             return await self._done(actor, "flatten", what, False, "", f"Nothing to flatten for {what}.", tuple(more))
         task = await engine.flattener.begin(what, positions, actor.name)

@@ -108,7 +108,9 @@ class Resuming(Halting):
         meant = {
             name: each
             for name, each in settings.items()
-            if each.state is not TradingState.ACTIVE and (house or self._belongs(name, scope, accounts))
+            if each.state is not TradingState.ACTIVE
+            and name not in self._engine.switch.held  # that is not for a resume to lift
+            and (house or self._belongs(name, scope, accounts))
         }
         what = "Trading" if house else f"Trading in {', '.join(accounts) or 'no account'}"
         what = scope.name if scope.kind is ScopeKind.STRATEGY else what
@@ -120,7 +122,7 @@ class Resuming(Halting):
             return name == f"strategy:{scope.name}"
         if kind == "strategy":
             return scope.is_house and set(self._engine.floor.accounts_of(rest)) <= set(accounts)
-        return kind in ("account", "instrument") and rest.partition("/")[0] in accounts
+        return kind in ("account", "instrument", "live") and rest.partition("/")[0] in accounts
 
     async def _drifting(self, desks: Collection[Desk]) -> list[str]:
         """The accounts whose books and venue disagree, or cannot be compared."""

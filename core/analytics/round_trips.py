@@ -54,7 +54,7 @@ class Execution:
     @classmethod
     def of_facts(cls, facts: FillFacts, at: datetime) -> Iterator[Execution]:
         """The parts of a fill in the ledger; fees in another currency than the instrument's are left out."""
-        for part in facts.allocations:
+        for part in (each for each in facts.allocations if each.quantity):
             fee = part.fee if facts.fee_currency == facts.currency else ZERO
             yield cls(
                 part.strategy,

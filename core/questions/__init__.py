@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.questions.asking import MEASURED, measured_key
+from core.questions.brokers import BrokerQuestions
 from core.questions.overview import OverviewQuestions
 from core.questions.pictures import PictureQuestions
 from core.questions.records import RecordQuestions
@@ -16,6 +17,7 @@ __all__ = ["MEASURED", "Questions", "measured_key"]
 
 class Questions(
     OverviewQuestions,
+    BrokerQuestions,
     StrategyQuestions,
     TradeQuestions,
     ResultQuestions,

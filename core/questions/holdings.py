@@ -54,6 +54,7 @@ class HoldingQuestions(Asking):
             by_strategy={name: lot.quantity for name, lot in lots.items()},
             exits=self._exits(desk, instrument.symbol, lots),
             account=self._named(desk),
+            is_dust=desk.is_dust(instrument.symbol, quantity),
         )
 
     def _exits(self, desk: Desk, symbol: str, names: Iterable[str]) -> tuple[ExitRow, ...]:

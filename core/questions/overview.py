@@ -35,6 +35,7 @@ class OverviewQuestions(Asking):
         return Overview(
             account=desk.account,
             simulated=desk.broker.capabilities.simulated,
+            mode=desk.mode,
             currency=desk.currency,
             state=setting.state,
             state_reason=setting.reason,
@@ -81,6 +82,7 @@ class OverviewQuestions(Asking):
         return Overview(
             account="",
             simulated=all(each.simulated for each in found),
+            mode=gravest_mode({each.mode for each in found}),
             currency=first.currency if one else "",
             state=worst.state,
             state_reason=f"{whose}{worst.state_reason}" if worst.state_reason else whose.removesuffix(": "),
@@ -144,6 +146,11 @@ class OverviewQuestions(Asking):
         word = "running" if supervisor.is_running(name) else "done"
         word = word if supervisor.is_well(name) else "starting again"
         return f"{word}; started again {failures}x" if failures else word
+
+
+def gravest_mode(modes: Collection[str]) -> str:
+    """Real money before all others, and a venue's place for trying before our own."""
+    return min(modes, key=lambda mode: (mode != "live", mode == "paper", mode), default="")
 
 
 def _broker_word(desk: Desk) -> str:

@@ -87,7 +87,7 @@ def _obstacles(desk: Desk, strategy: str, *, named: bool) -> list[str]:
     for symbol, parts in desk.closing(strategy).items():
         if why := _obstacle(desk, symbol, abs(sum(parts.values(), ZERO))):
             found.append(f"{desk.account} {symbol}: {why}" if named else f"{symbol}: {why}")
-    return found
+    return found + [f"{desk.account}: {each}" if named else each for each in desk.dust(strategy)]
 
 
 def _obstacle(desk: Desk, symbol: str, quantity: Decimal) -> str:

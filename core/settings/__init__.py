@@ -16,11 +16,11 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from core.errors import SettingsError
+from core.settings.market import FeedSettings, MarketSettings, Period
 from core.settings.reading import merge, read_dotenv, read_environment, read_yaml
 from core.settings.sections import (
     NAME,
     AccountSettings,
-    MarketSettings,
     ReportSettings,
     Settings,
     StrategySettings,
@@ -31,9 +31,11 @@ from core.settings.telling import problems_of
 
 __all__ = [
     "AccountSettings",
+    "FeedSettings",
     "GroupMode",
     "GroupSettings",
     "MarketSettings",
+    "Period",
     "RawSettings",
     "ReportSettings",
     "Settings",

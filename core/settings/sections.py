@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -15,15 +14,16 @@ from pydantic import (
     SecretStr,
     ValidationInfo,
     field_validator,
-    model_validator,
 )
 
+from brokers.registry import currency_of
 from core.access.roles import ELSEWHERE, Role
 from core.access.vault import read_key
 from core.settings.alerting import checked_quiet_hours
 from core.settings.alerts import AlertSettings
 from core.settings.channels import checked_address, checked_apprise
 from core.settings.manual import ManualSettings
+from core.settings.market import MarketSettings
 from core.settings.section import Section
 from core.settings.security import SecuritySettings
 from core.settings.telegram import TelegramSettings
@@ -104,38 +104,6 @@ class UserSettings(Section):
         return value
 
 
-class MarketSettings(Section):
-    """Where prices come from: history, replayed."""
-
-    source: Literal["bundled", "folder"] = Field("bundled", description="bundled history, or a folder of CSV files.")
-    folder: Path | None = Field(None, description="The folder with SYMBOL.csv files, if source is folder.")
-    symbols: tuple[str, ...] = Field(min_length=1, description="What to replay.")
-    start: datetime | None = Field(None, description="Begin with the first bar at or after this time.")
-    speed: float = Field(
-        1.0, ge=0, le=10_000, allow_inf_nan=False, description="Bars per second; 0 is as fast as possible."
-    )
-
-    spread_bps: Decimal = Field(Decimal(2), ge=0, le=1000, description="Bid to ask that is put around replayed prices.")
-
-    @field_validator("symbols")
-    @classmethod
-    def _once(cls, symbols: tuple[str, ...]) -> tuple[str, ...]:
-        if twice := sorted({each for each in symbols if symbols.count(each) > 1}):
-            raise ValueError(f"named twice: {', '.join(twice)}")
-        return symbols
-
-    @field_validator("start")
-    @classmethod
-    def _aware(cls, start: datetime | None) -> datetime | None:
-        return start.replace(tzinfo=UTC) if start is not None and start.tzinfo is None else start
-
-    @model_validator(mode="after")
-    def _folder_when_needed(self) -> Self:
-        if (self.source == "folder") != (self.folder is not None):
-            raise ValueError("folder is needed exactly when source is folder")
-        return self
-
-
 class AccountSettings(Section):
     """One account: its broker and its limits."""
 
@@ -145,11 +113,14 @@ class AccountSettings(Section):
         default_factory=dict,
         description="What other currencies are worth in the account's, where no traded pair says so: `{EUR: 1.08}`.",
     )
+    symbols: tuple[str, ...] | None = Field(
+        None, description="What of the market's symbols is traded there; none: all of them."
+    )
 
     @property
     def currency(self) -> str:
         """The currency that the account is kept in: its broker's."""
-        return str(self.broker.get("currency", "USD"))
+        return currency_of(self.broker)
 
 
 class StrategySettings(Section):
@@ -272,6 +243,11 @@ class Settings(Section):
         if problems := [problem for each in strategies if accounts and (problem := _homeless(each, accounts))]:
             raise ValueError("; ".join(problems))
         return strategies
+
+    def symbols_of(self, account: str) -> tuple[str, ...]:
+        """What is traded in an account."""
+        given = self.accounts[account].symbols
+        return self.market.symbols if given is None else given
 
     def account_of(self, strategy: StrategySettings) -> str:
         """The account that a strategy trades in: the one that it names, or the only one."""

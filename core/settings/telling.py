@@ -10,9 +10,9 @@ from pydantic import BaseModel, ValidationError
 
 from core.settings.alerts import AlertSettings
 from core.settings.channels import EmailSettings, WebhookSettings
+from core.settings.market import MarketSettings
 from core.settings.sections import (
     AccountSettings,
-    MarketSettings,
     ReportSettings,
     Settings,
     StrategySettings,

@@ -70,6 +70,8 @@ async def put(facts: FillFacts, at: datetime, place: int | None = None) -> None:
                 fee_currency=facts.fee_currency,
                 place=place,
                 replaced_by="",
+                fee_paid=part.fee_paid,
+                spent=part.spent or None,
             )
             for part in facts.allocations
         ],

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
+from brokers.money import ZERO
 from core.store.models import GoalRow
 from core.store.rows import put
 
@@ -18,3 +20,17 @@ async def put_goals(account: str, goals: Mapping[tuple[str, str], Mapping[str, A
     """Store these goals, by strategy and symbol; the others stay as they are."""
     rows = [GoalRow(account=account, strategy=name, symbol=symbol, **goal) for (name, symbol), goal in goals.items()]
     await put(rows, replacing=("account", "strategy", "symbol"))
+
+
+def without(goal: Decimal, spent: Decimal) -> Decimal:
+    """What is left of a goal when `spent` units of the holding paid a fee: they are not bought back."""
+    left = goal - spent
+    return left if goal * left > 0 else ZERO
+
+
+async def shift_goals(account: str, spent: Mapping[tuple[str, str], Decimal]) -> None:
+    """The stored goals without what fees have taken out of holdings, in the transaction that books it."""
+    for (strategy, symbol), units in spent.items():
+        row = await GoalRow.filter(account=account, strategy=strategy, symbol=symbol).first()
+        if row is not None and units:
+            await GoalRow.filter(id=row.id).update(quantity=without(row.quantity, units))

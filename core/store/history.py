@@ -13,7 +13,7 @@ from tortoise.queryset import QuerySet
 
 from core.store.allocations import in_order
 from core.store.models import AllocationRow, FillRow, LedgerEntry, LedgerTransaction, OrderEvent, OrderRow
-from core.trading.ledger import EXACT, Entry
+from core.trading.ledger import EXACT, Entry, sale_ref
 
 _BATCH = 500
 
@@ -52,7 +52,11 @@ class Extent:
 
 @dataclass(frozen=True, slots=True)
 class FillAndParts:
-    """A fill that counts, and what its parts add up to."""
+    """A fill that counts, and what its parts add up to.
+
+    `parts` are with what they gave for the fee, `fees` as the venue took them. `owed` is what of a fee that was to be
+    paid out of holdings none of them gave.
+    """
 
     symbol: str
     fill_id: str
@@ -60,6 +64,7 @@ class FillAndParts:
     fee: Decimal
     parts: Decimal
     fees: Decimal
+    owed: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,15 +213,26 @@ async def fills_and_parts(account: str, after: int, until: int) -> AsyncIterator
         parts = await _sums_of_parts(list(counting))
         for ref, (_, symbol, fill_id, side, quantity, fee, _) in counting.items():
             signed = quantity if side == "buy" else -quantity
-            yield FillAndParts(symbol, fill_id, signed, fee or Decimal(0), *parts.get(ref, (Decimal(0), Decimal(0))))
+            yield FillAndParts(symbol, fill_id, signed, fee or Decimal(0), *parts.get(ref, _NOTHING))
 
 
-async def _sums_of_parts(refs: list[str]) -> dict[str, tuple[Decimal, Decimal]]:
-    found: dict[str, tuple[Decimal, Decimal]] = {}
-    query = AllocationRow.filter(fill_ref__in=refs, replaced_by="")
-    for ref, quantity, fee in await query.values_list("fill_ref", "quantity", "fee"):
-        units, fees = found.get(ref, (Decimal(0), Decimal(0)))
-        found[ref] = (EXACT.add(units, quantity), EXACT.add(fees, fee))
+_NOTHING = (Decimal(0), Decimal(0), Decimal(0))
+
+
+async def _sums_of_parts(refs: list[str]) -> dict[str, tuple[Decimal, Decimal, Decimal]]:
+    """By fill: its units, its fees, and how much of those in kind nobody gave."""
+    found: dict[str, tuple[Decimal, Decimal, Decimal]] = {}
+    sales = {sale_ref(ref): ref for ref in refs}
+    query = AllocationRow.filter(fill_ref__in=[*refs, *sales], replaced_by="")
+    with localcontext(EXACT):
+        for row in await query:
+            ref, spent = sales.get(row.fill_ref, row.fill_ref), row.spent or Decimal(0)
+            units, fees, owed = found.get(ref, _NOTHING)
+            if row.fill_ref == ref:
+                units += row.quantity + spent
+                fees += row.fee if row.fee_paid is None else row.fee_paid
+                owed += row.fee_paid or Decimal(0)
+            found[ref] = (units, fees, owed - spent)
     return found
 
 

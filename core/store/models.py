@@ -120,7 +120,11 @@ class FillRow(Model):
 
 
 class AllocationRow(Model):
-    """The signed part of a fill that one strategy got, at the fill's price, with its share of the fee."""
+    """The signed part of a fill that one strategy got, at the fill's price, with its share of the fee.
+
+    A fee may be paid out of a holding: then fee is what it was worth, fee_paid what the venue took for this part, in
+    its own unit, and spent what this holding gave for it. quantity is without what was spent.
+    """
 
     id = fields.BigIntField(primary_key=True)
     fill_ref = fields.CharField(max_length=200)
@@ -135,6 +139,8 @@ class AllocationRow(Model):
     fee_currency = fields.CharField(max_length=12, db_default="")  # the same
     replaced_by = fields.CharField(max_length=200, db_default="")  # a correction or a bust counts instead
     place = fields.BigIntField(null=True)  # the id of the row whose place it has among trades of the same time
+    fee_paid: Decimal | None = exact_decimal(null=True)
+    spent: Decimal | None = exact_decimal(null=True)
 
     class Meta:
         table = "allocations"
@@ -582,6 +588,18 @@ class FlattenRow(Model):
         indexes = [Index(fields=("state",))]  # noqa: RUF012
 
 
+class LiveRow(Model):
+    """An account with real money that a person has let trade: only as long as its broker is this one."""
+
+    account = fields.CharField(max_length=_NAME, primary_key=True)
+    identity = fields.CharField(max_length=200)
+    by = fields.CharField(max_length=100)
+    at = fields.DatetimeField()
+
+    class Meta:
+        table = "live"
+
+
 class JobRow(Model):
     """A scheduled job as people have set it, and how it last went. One that people have added has a kind."""
 
@@ -596,6 +614,20 @@ class JobRow(Model):
 
     class Meta:
         table = "jobs"
+
+
+class InstrumentRow(Model):
+    """An instrument as the venue of an account described it last, or that of the feeds (whose is then empty)."""
+
+    id = fields.BigIntField(primary_key=True)
+    whose = fields.CharField(max_length=_NAME)
+    symbol = fields.CharField(max_length=_NAME)
+    terms: dict[str, str] = fields.JSONField()
+    at = fields.DatetimeField()
+
+    class Meta:
+        table = "instruments"
+        unique_together = (("whose", "symbol"),)
 
 
 class Cursor(Model):

@@ -171,7 +171,7 @@ async def put_fee(account: str, stored_as: str, fill: Fill, facts: FillFacts) ->
     await row.update(fee=fill.fee, fee_currency=fill.fee_currency)
     for part in facts.allocations:
         share = AllocationRow.filter(fill_ref=facts.ref, strategy=part.strategy)
-        await share.update(fee=part.fee, fee_currency=facts.fee_currency)
+        await share.update(fee=part.fee, fee_currency=facts.fee_currency, fee_paid=part.fee_paid)
 
 
 async def void_fill(account: str, symbol: str, stored_as: str, replaced_by: str = "") -> None:

@@ -17,6 +17,7 @@ from core.clock import Clock
 from core.store import allocations
 from core.store import ledger as ledger_store
 from core.store.database import transaction
+from core.store.goals import shift_goals
 from core.store.models import AllocationRow
 from core.trading.flows import flow_posting, flow_ref
 from core.trading.ledger import EXACT, Allocation, Entry, FillFacts, Posting, carried, fill_posting
@@ -38,16 +39,40 @@ class Page:
         self._clock = clock
         self._latest = latest
         self.entries: list[Entry] = []
+        self.spent: dict[tuple[str, str], Decimal] = {}
+
+    @property
+    def portfolio(self) -> Portfolio:
+        """The account as it was before this page."""
+        return self._portfolio
+
+    def held(self, symbol: str) -> dict[str, Decimal]:
+        """What each strategy has of a symbol by now."""
+        start = f"position/{self._portfolio.account}/"
+        mine = ((path, units) for (path, unit), units in self._balances.items() if unit == symbol)
+        return {path.removeprefix(start).split("/")[0]: units for path, units in mine if path.startswith(start)}
 
     async def post_trade(self, facts: FillFacts, at: datetime) -> None:
         """Add a fill, or a trade between strategies, whose parts are stored in this transaction.
 
         One that is older than what is in the books counts as if it had come in time.
         """
+        self._spend(facts)
         if await self._is_late(facts.symbol, at):
             await self._restate(facts.ref, "fill", Change(None, facts), at, at)
         else:
             await self.post(fill_posting(facts, self._balances), at)
+
+    async def pay_out_of_holding(self, facts: FillFacts, at: datetime) -> None:
+        """The fee of a fill that is in the books without one was paid out of its own holding; `facts` are right."""
+        rows = await allocations.parts_of(self._portfolio.account, facts.ref)
+        if not rows:
+            raise UnknownTradeError(facts.ref)
+        old = self._facts(rows)
+        await allocations.put(facts, rows[0].at, min(row.place or row.id for row in rows))
+        self._spend(old, -1)
+        self._spend(facts)
+        await self._restate(f"fee:{facts.ref}", "fee", Change(old, facts), at, rows[0].at)
 
     async def replace_trade(self, old_ref: str, facts: FillFacts | None, at: datetime) -> None:
         """A venue has corrected the trade `old_ref` to `facts`, or declared it void (None), at time `at`.
@@ -63,7 +88,16 @@ class Page:
         if facts is not None:
             await allocations.put(facts, rows[0].at, min(row.place or row.id for row in rows))
         change = Change(self._facts(rows), facts)
+        self._spend(change.old, -1)
+        self._spend(facts)
         await self._restate(ref, "correction" if facts else "bust", change, at, rows[0].at, corrects=old_ref)
+
+    def _spend(self, facts: FillFacts | None, sign: int = 1) -> None:
+        """Remember what holdings gave for fees: nobody wishes that back."""
+        for part in facts.allocations if facts else ():
+            if facts and part.spent:
+                key = (part.strategy, facts.symbol)
+                self.spent[key] = EXACT.add(self.spent.get(key, ZERO), sign * part.spent)
 
     async def post_flow(self, flow: CashFlow, at: datetime) -> bool:
         """Add money that came or went without a trade; False if it is in the books already."""
@@ -104,7 +138,9 @@ class Page:
             multiplier=instrument.multiplier if first.multiplier is None else first.multiplier,
             currency=instrument.currency,
             fee_currency=first.fee_currency or instrument.currency,
-            allocations=tuple(Allocation(row.strategy, row.quantity, row.fee) for row in rows),
+            allocations=tuple(
+                Allocation(row.strategy, row.quantity, row.fee, row.fee_paid, row.spent or ZERO) for row in rows
+            ),
             settlement=instrument.settlement,
         )
 
@@ -136,4 +172,6 @@ class Books:
         page = Page(self.portfolio, self._clock, self._latest)
         async with transaction():
             yield page
+            await shift_goals(self.portfolio.account, page.spent)
         self.portfolio.apply(page.entries)
+        self.portfolio.spend(page.spent)

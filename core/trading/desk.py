@@ -7,7 +7,7 @@ the account is HALTED and says so.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -24,8 +24,10 @@ from core.store import ledger as ledger_store
 from core.trading.books import Books
 from core.trading.decisions import Decisions
 from core.trading.drift_watch import GRACE, DriftWatch
+from core.trading.dust import is_dust, stays, tradable
 from core.trading.external import ExternalTrades
 from core.trading.inspection import Inspection
+from core.trading.instruments import InstrumentBook
 from core.trading.killing import Killing
 from core.trading.ledger import EXTERNAL
 from core.trading.market import Market
@@ -61,7 +63,11 @@ class Surroundings:
 
 
 class Desk:
-    """One account."""
+    """One account.
+
+    `instruments` are those of its market; with `symbols` they are only what is to be traded, and which rules its venue
+    has for them is learnt with each connection and remembered.
+    """
 
     def __init__(
         self,
@@ -71,15 +77,23 @@ class Desk:
         gate: RiskGate,
         instruments: Mapping[str, Instrument],
         around: Surroundings,
+        *,
+        symbols: Collection[str] = (),
     ) -> None:
         self.account = account
         self.currency = currency
         self.broker = broker
         self.gate = gate
+        self.confirmed = ""  # the broker that a person has let trade real money here, as it called itself
+        self.test_mode = ""  # what the settings call its mode
         self.limits_turn = asyncio.Lock()  # a change of a limit is computed from those that count now
         self.reconciled = False
-        self.portfolio = Portfolio(account, currency, instruments)
+        self.symbols = frozenset(symbols) or frozenset(instruments)
+        known = dict(instruments)
+        self.portfolio = Portfolio(account, currency, known if symbols else instruments)
+        self.portfolio.holds_coins = not broker.capabilities.simulated
         self._around = around
+        self._rules = self._rules_of(known) if symbols else None
         self._books = Books(self.portfolio, around.clock)
         self.inspection = Inspection(self._books)
         self._telling = Telling(around.alerts)
@@ -129,6 +143,11 @@ class Desk:
         )
         self.decisions = Decisions(self.orders, self._search)
 
+    def _rules_of(self, known: dict[str, Instrument]) -> InstrumentBook:
+        around = self._around
+        changed = self.portfolio.rates.follow
+        return InstrumentBook(self.account, known, alerts=around.alerts, clock=around.clock, changed=changed)
+
     def _build_recovery(self) -> Recovery:
         around = self._around
         external = ExternalTrades(
@@ -158,6 +177,18 @@ class Desk:
         return self._watch.scope
 
     @property
+    def waits_for_confirmation(self) -> bool:
+        """Whether it trades real money and no person has let it, on this very broker."""
+        return self.broker.is_live and self.confirmed != self.broker.identity
+
+    @property
+    def mode(self) -> str:
+        """Whose money it is, in a word: paper, live, or what the venue calls its place without real money."""
+        if self.broker.capabilities.simulated:
+            return "paper"
+        return "live" if self.broker.is_live else self.test_mode or "test"
+
+    @property
     def baselines(self) -> Baselines | None:
         """What losses are measured from; None before the first known equity."""
         return self._watch.baselines
@@ -171,15 +202,23 @@ class Desk:
 
     async def load(self) -> None:
         """Take up what is stored; no venue is asked. Raises `SettingsError` if the market lacks what is held."""
+        if self._rules is not None:
+            await self._rules.load()
         self.portfolio.load(await ledger_store.load_balances(self.account))
         await self._watch.load()
         await self.orders.load()
         await self.killing.load()
         working = {order.symbol: order.remaining for order in self.orders.open_orders}
-        missing = {**working, **self.portfolio.held()}.keys() - self.portfolio.instruments.keys()
+        missing = {**working, **self.portfolio.held()}.keys() - self.symbols
         if missing:
             names = ", ".join(sorted(missing))
             raise SettingsError([f"market.symbols: {self.account} still holds or orders {names}: put it back"])
+
+    async def learn(self) -> None:
+        """Ask the venue by which rules it trades, where that is not given. Raises `BrokerError`."""
+        if self._rules is not None:
+            told = await self.broker.get_instruments()
+            await self._rules.refresh(each for each in told if each.symbol in self.symbols)
 
     async def listen(self) -> None:
         """Believe the venue's reports, for ever; ends with `Unavailable` when the connection does.
@@ -268,8 +307,27 @@ class Desk:
     def closing(self, strategy: str = "") -> dict[str, dict[str, Decimal]]:
         """By symbol, the signed quantity that each strategy (or the one named) must trade to be flat.
 
-        What somebody else holds in the account is closed only if it is named.
+        What somebody else holds in the account is closed only if it is named. What is less than can be traded stays.
         """
+        found = self._to_close(strategy)
+        orders = {symbol: self.tradable(symbol, parts) for symbol, parts in found.items()}
+        return {symbol: parts for symbol, parts in orders.items() if parts}
+
+    def tradable(self, symbol: str, parts: Mapping[str, Decimal]) -> dict[str, Decimal]:
+        """What of `parts`, which close something, one order can trade now."""
+        return tradable(self.portfolio.instrument(symbol), parts, self.portfolio.marks.get(symbol))
+
+    def is_dust(self, symbol: str, quantity: Decimal) -> bool:
+        """Whether nothing of a holding can be sold, and there is something."""
+        return is_dust(self.portfolio.instrument(symbol), quantity, self.portfolio.marks.get(symbol))
+
+    def dust(self, strategy: str = "") -> list[str]:
+        """What would stay if everything (or what one strategy has) were closed: a line each."""
+        left = {symbol: parts for symbol, parts in self._to_close(strategy).items() if not self.tradable(symbol, parts)}
+        sums = {symbol: -sum(parts.values(), ZERO) for symbol, parts in left.items()}
+        return [stays(self.portfolio.instrument(symbol), units) for symbol, units in sums.items() if units]
+
+    def _to_close(self, strategy: str) -> dict[str, dict[str, Decimal]]:
         wanted: dict[str, dict[str, Decimal]] = {}
         for name, lot in self.portfolio.lots():
             left = self.closable(name, lot.instrument.symbol)
@@ -299,6 +357,8 @@ class Desk:
     def _may_send(self, intent: OrderIntent) -> bool:
         """Whether trading is still allowed as it was when `intent` was approved, a moment ago."""
         state = self._around.switch.state_for(self.account, intent.strategies, intent.instrument.symbol)
+        if self.waits_for_confirmation:
+            return False
         if state is TradingState.REDUCING:
             held = self.portfolio.quantity(intent.instrument.symbol)
             return held * intent.side.sign < 0 and intent.quantity <= abs(held)

@@ -19,6 +19,7 @@ from core.alerts.outbox import Alert, Alerts
 from core.clock import Clock
 from core.store.database import transaction
 from core.store.flattens import add_flatten, end_flatten, last_words, running_flattens
+from core.trading.dust import stays
 from core.trading.flatten_plan import End, Position, of_row
 from core.trading.floor import Floor
 from core.trading.live_order import LiveOrder
@@ -126,13 +127,24 @@ class Flattener:
             await asyncio.sleep(_LOOK_SECONDS)
         if self._left(position):
             return False
-        position.end, position.why = End.CLOSED, ""
+        position.end, position.why = End.CLOSED, self._dust(position)
         return True
 
     def _left(self, position: Position) -> dict[str, Decimal]:
-        """What is still to be ordered, never more than was confirmed. What is out counts as done, doubtful or not."""
+        """What is still to be ordered, never more than was confirmed. What is out counts as done, doubtful or not.
+
+        What is less than can be traded is done, too.
+        """
         desk = self._floor.desk(position.account)
-        return position.left({name: -desk.closable(name, position.symbol) for name in position.parts})
+        left = position.left({name: -desk.closable(name, position.symbol) for name in position.parts})
+        return desk.tradable(position.symbol, left)
+
+    def _dust(self, position: Position) -> str:
+        """What of a closed position stays because it cannot be traded; empty if nothing does."""
+        desk = self._floor.desk(position.account)
+        units = sum((desk.closable(name, position.symbol) for name in position.parts), Decimal(0))
+        is_left = desk.is_dust(position.symbol, units)
+        return stays(desk.portfolio.instrument(position.symbol), units) if is_left else ""
 
     def _out(self, position: Position) -> list[LiveOrder]:
         """The orders that are closing it now."""

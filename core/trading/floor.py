@@ -145,7 +145,8 @@ class Floor:
         """Raises `SettingsError` for strategies that have moved to another account before they were flat and done."""
         problems = []
         for desk in self:
-            held = {(name, lot.instrument.symbol) for name, lot in desk.portfolio.lots() if lot.quantity}
+            lots = [(name, lot.instrument.symbol, lot.quantity) for name, lot in desk.portfolio.lots()]
+            held = {(name, symbol) for name, symbol, units in lots if units and not desk.is_dust(symbol, units)}
             held |= {(name, order.symbol) for order in desk.orders.open_orders for name in order.parts}
             problems += [
                 f"strategies ({name}): it still holds or orders {symbol} in {desk.account}: "

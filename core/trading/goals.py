@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 
 from brokers.money import ZERO
 from core.errors import UnknownName
 from core.store.along import Stored, store
-from core.store.goals import load_goals, put_goals
+from core.store.goals import load_goals, put_goals, without
 from core.strategy.manager import Instance, StrategyManager
 from core.trading.desk import Desk
 from core.trading.market import Market
@@ -49,6 +49,15 @@ class Goals:
         self._goals: dict[tuple[str, str], Goal] = {}
         self._stored: dict[tuple[str, str], Goal] | None = None
         self._loading = asyncio.Lock()
+        self._spent: dict[tuple[str, str], Decimal] = {}  # by fees, as far as the goals know it
+
+    def _follow(self) -> None:
+        """What fees have taken out of a holding is not bought back. The stored goals know it already."""
+        for key, total in self._desk.portfolio.spent.items():
+            units, self._spent[key] = total - self._spent.get(key, ZERO), total
+            for goals in (self._goals, self._stored or {}):
+                if units and (goal := goals.get(key)) is not None:
+                    goals[key] = replace(goal, quantity=without(goal.quantity, units))
 
     async def load(self) -> None:
         """Take up the stored goals, once, however many ask for it."""
@@ -59,6 +68,8 @@ class Goals:
                     (row.strategy, row.symbol): Goal(row.quantity, row.exposure, row.reason, row.barred) for row in rows
                 }
                 self._goals, self._stored = dict(stored), stored
+                self._spent = dict(self._desk.portfolio.spent)
+            self._follow()
 
     async def save(self) -> None:
         """Store the goals that have changed, in a commit of their own."""
@@ -67,6 +78,7 @@ class Goals:
 
     async def write(self) -> Stored:
         """Store the goals that have changed, inside a transaction; see `core.store.along`."""
+        self._follow()
         before, now = self._stored or {}, dict(self._goals)
         if changed := {key: asdict(goal) for key, goal in now.items() if before.get(key) != goal}:
             await put_goals(self._desk.account, changed)
@@ -77,6 +89,7 @@ class Goals:
         return stored
 
     def __getitem__(self, key: tuple[str, str]) -> Goal:
+        self._follow()
         return self._goals[key]
 
     def be_flat(self, strategy: str, symbol: str, reason: str) -> None:

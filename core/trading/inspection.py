@@ -149,6 +149,8 @@ async def verify_ledger(account: str, balances: Balances, history: Balances, unt
             found.append(Violation("POSITIONS", f"fill {fill.fill_id} is {fill.quantity}, its parts are {fill.parts}"))
         if fill.fee != fill.fees:
             found.append(Violation("FEES", f"the fee of fill {fill.fill_id} is {fill.fee}, its parts are {fill.fees}"))
+        if fill.owed:
+            found.append(Violation("FEES", f"{fill.owed} of the fee of fill {fill.fill_id} left no holding"))
     return found
 
 

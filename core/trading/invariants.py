@@ -26,7 +26,7 @@ SENTENCES = {
     "FLAT": "What is flat has no cost, and has realised exactly what it received less what it paid.",
     "COST": "The cost of a position has the sign of the position: what is turned round is closed and opened anew.",
     "REPLAY": "The history played again gives the books, byte for byte.",
-    "FEES": "Fees are in the currency that they were paid in, add up to those of the fills, and none is a guess.",
+    "FEES": "Fees are in what they were paid in, or what it was worth, add up to those of the fills; none is a guess.",
     "FREE": "What a venue says we have is what is locked and what is free.",
 }
 

@@ -6,7 +6,8 @@ Accounts are paths. A positive amount is what is there (a debit):
 `cash/ACCOUNT`                         currency  money at the venue
 `cost/ACCOUNT/STRATEGY/SYMBOL`         currency  what the open position cost
 `realised/ACCOUNT/STRATEGY/SYMBOL`     currency  minus the profit taken (income is a credit)
-`fees/ACCOUNT/STRATEGY/SYMBOL`         currency  fees paid, in the currency that they were paid in
+`fees/ACCOUNT/STRATEGY/SYMBOL`         currency  fees paid, in the currency that they were paid in; those that
+                                                 were paid out of a holding, at what that was worth
 `funding/ACCOUNT/STRATEGY/SYMBOL`      currency  minus the funding received; also `interest/`, `dividend/`, `other/`
 `deposits/ACCOUNT`                     currency  minus what was paid in
 `margin/ACCOUNT/SYMBOL`                currency  minus what the net position cost, where trades move no cash
@@ -88,11 +89,17 @@ class Posting:
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
-    """The signed part of a fill that belongs to one strategy, and its share of the fee."""
+    """The signed part of a fill that belongs to one strategy, and its share of the fee.
+
+    A fee may be paid out of a holding (`core.trading.in_kind`): then `fee` is what it was worth, `fee_paid` the share
+    as the venue took it, and `spent` the units that this strategy gave. `quantity` is without them.
+    """
 
     strategy: str
     quantity: Decimal
     fee: Decimal
+    fee_paid: Decimal | None = None
+    spent: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +168,11 @@ def adoption(account: str, strategy: str, instrument: Instrument, quantity: Deci
 def opening_ref(account: str, symbol: str) -> str:
     """What the ledger knows an adopted position by."""
     return f"opening:{account}:position:{symbol}"
+
+
+def sale_ref(fill_ref: str) -> str:
+    """What the ledger knows the sale by that pays the fee of a fill out of the holding of another instrument."""
+    return f"spent:{fill_ref}"
 
 
 def fill_posting(fill: FillFacts, balances: Balances) -> Posting:

@@ -40,10 +40,17 @@ class Market:
             if known is None or quote.at >= known.at:
                 self._quotes[quote.symbol] = quote
 
-    def on_bars(self, bars: Iterable[Bar]) -> None:
-        """Take over bars, in order of time, and their volume; one that is known already changes nothing."""
+    def on_volumes(self, volumes: Mapping[str, Decimal]) -> None:
+        """What was traded in the newest complete day, where bars are shorter than that."""
+        self._volumes.update(volumes)
+
+    def on_bars(self, bars: Iterable[Bar], *, daily: bool = True) -> None:
+        """Take over bars, in order of time, and their volume; one that is known already changes nothing.
+
+        Of bars that are not `daily` the volume is not that of a day.
+        """
         for bar in bars:
-            if bar.volume > 0:
+            if daily and bar.volume > 0:
                 self._volumes[bar.symbol] = bar.volume
             known = self._bars.setdefault(bar.symbol, deque(maxlen=_MOST_BARS))
             if not known or bar.at > known[-1].at:

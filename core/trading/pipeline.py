@@ -20,7 +20,7 @@ from decimal import Decimal
 
 from brokers.market import Bar
 from brokers.money import ZERO
-from brokers.order import Side, TimeInForce
+from brokers.order import Side
 from core.alerts.channel import Severity
 from core.alerts.outbox import Alert, Alerts
 from core.clock import Clock
@@ -31,6 +31,7 @@ from core.trading.by_hand.hand import Hand
 from core.trading.denials import Denials
 from core.trading.desk import Desk
 from core.trading.goals import Goals
+from core.trading.lifetimes import for_now
 from core.trading.live_order import LiveOrder
 from core.trading.market import Market
 from core.trading.protection.guard import Guard
@@ -225,7 +226,7 @@ class Pipeline:
         whole = {name: instrument.floor_quantity(part) for name, part in parts.items()}
         wanted = {name: part for name, part in whole.items() if part}
         net = sum(wanted.values(), ZERO)
-        if not wanted:
+        if not wanted or self._is_dust(symbol, wanted):
             return None
         return OrderIntent(
             account=self._desk.account,
@@ -234,11 +235,17 @@ class Pipeline:
             quantity=abs(net),
             at=self._trading_clock.now(),
             allocations=wanted,
-            time_in_force=TimeInForce.DAY,
+            time_in_force=for_now(self._desk.broker.capabilities),
             reduce_only=origin is Origin.FLATTEN,
             origin=origin,
             reason=reason,
         )
+
+    def _is_dust(self, symbol: str, parts: Mapping[str, Decimal]) -> bool:
+        """Whether the parts only close something, and are together less than the venue takes."""
+        held = {name: self._desk.portfolio.lot(name, symbol).quantity for name in parts}
+        only_exits = all(held[name] * part < 0 and abs(part) <= abs(held[name]) for name, part in parts.items())
+        return only_exits and not self._desk.tradable(symbol, parts)
 
     # --- intent → order ----------------------------------------------------------------------------
 

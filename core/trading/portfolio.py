@@ -54,10 +54,16 @@ class Portfolio:
         self.balances: dict[tuple[str, str], Decimal] = {}
         self.marks: dict[str, Decimal] = {}
         self.rates = Rates(currency, instruments, self.marks)
-        self._foreign = {each.currency for each in instruments.values()} - {currency}
         self._holders: dict[str, set[str]] = {}  # symbol -> strategies that ever held it
         self._money: set[tuple[str, str]] = set()  # what belongs to us at the venue beside the positions
         self._results: dict[str, set[tuple[str, str]]] = {}  # strategy -> its accounts of profit and loss
+        self.holds_coins = True  # whether its positions are what pays fees; a simulated venue keeps coins as money
+        self.spent: dict[tuple[str, str], Decimal] = {}  # (strategy, symbol) -> units that fees took since the start
+
+    def spend(self, spent: Mapping[tuple[str, str], Decimal]) -> None:
+        """Units that fees have taken out of holdings, once that is committed."""
+        for key, units in spent.items():
+            self.spent[key] = EXACT.add(self.spent.get(key, ZERO), units)
 
     def load(self, balances: Mapping[tuple[str, str], Decimal]) -> None:
         """Start from what the ledger has stored."""
@@ -180,7 +186,8 @@ class Portfolio:
     @property
     def fx_rates(self) -> dict[str, Decimal]:
         """The known rates of every foreign currency that we have, or that an instrument is traded in."""
-        return self.rates.known({*self._foreign, *(unit for _, unit in self._money if unit != self.currency)})
+        traded = {each.currency for each in self.instruments.values()} - {self.currency}
+        return self.rates.known({*traded, *(unit for _, unit in self._money if unit != self.currency)})
 
     def rates_used(self) -> list[Rate]:
         """The rates by which `equity` is converted now."""

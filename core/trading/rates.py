@@ -35,8 +35,14 @@ class Rates:
     def __init__(self, currency: str, instruments: Mapping[str, Instrument], marks: Mapping[str, Decimal]) -> None:
         self._currency = currency
         self._marks = marks
-        self._pairs = {pair: each.symbol for each in instruments.values() if (pair := pair_of(each))}
+        self._instruments = instruments
+        self._pairs: dict[tuple[str, str], str] = {}
+        self.follow()
         self._fixed: dict[str, Decimal] = {}
+
+    def follow(self) -> None:
+        """There are other instruments than before."""
+        self._pairs = {pair: each.symbol for each in self._instruments.values() if (pair := pair_of(each))}
 
     def fix(self, rates: Mapping[str, Decimal]) -> None:
         """Rates from the settings, by currency: they count where no pair has a mark. Above zero, or `ValueError`."""

@@ -12,7 +12,7 @@ import structlog
 from core.clock import Clock
 from core.store.control import put_trading_state, trading_states
 from core.store.database import transaction
-from risk.view import TradingState
+from risk.view import TradingState, live_scope
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +42,7 @@ class TradingSwitch:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._settings: dict[str, Setting] = {}
+        self._held: dict[str, Setting] = {}
         self._unsaved: dict[str, list[tuple[Setting, Along | None]]] = {}
         self._lock = asyncio.Lock()
 
@@ -52,30 +53,41 @@ class TradingSwitch:
         }
         self._settings = stored | {scope: changes[-1][0] for scope, changes in self._unsaved.items()}
 
+    def hold(self, scope: str, setting: Setting | None) -> None:
+        """Hold a scope that is no resume's to lift (None: no longer). It is found again at each start, not stored."""
+        self._held.pop(scope, None)
+        if setting is not None:
+            self._held[scope] = setting
+
+    @property
+    def held(self) -> Mapping[str, Setting]:
+        """What is held, by scope."""
+        return self._held
+
     @property
     def settings(self) -> Mapping[str, Setting]:
-        """Every scope's setting."""
-        return self._settings
+        """Every scope's setting, those of what is held included."""
+        return {**self._settings, **self._held} if self._held else self._settings
 
     @property
     def states(self) -> dict[str, TradingState]:
         """The state by scope, as risk wants it."""
-        return {scope: setting.state for scope, setting in self._settings.items()}
+        return {scope: setting.state for scope, setting in self.settings.items()}
 
     def state(self, scope: str) -> TradingState:
         """The state of one scope alone."""
-        setting = self._settings.get(scope)
+        setting = self._held.get(scope) or self._settings.get(scope)
         return setting.state if setting else TradingState.ACTIVE
 
     def gravest(self, account: str) -> Setting:
-        """The gravest of the global and the account's settings."""
+        """The gravest of the global and the account's settings; that it is held is told first."""
         nothing = Setting(TradingState.ACTIVE, "", "", self._clock.now())
-        found = [self._settings.get(scope, nothing) for scope in (GLOBAL, f"account:{account}")]
-        return max(found, key=lambda setting: setting.state)
+        scopes = (live_scope(account), GLOBAL, f"account:{account}")
+        return max((self.settings.get(scope, nothing) for scope in scopes), key=lambda setting: setting.state)
 
     def state_for(self, account: str, strategies: Iterable[str] = (), symbol: str = "") -> TradingState:
         """The gravest of the global, the account's, these strategies' and the instrument's states."""
-        scopes = [GLOBAL, f"account:{account}", *(f"strategy:{name}" for name in strategies)]
+        scopes = [GLOBAL, f"account:{account}", *(f"strategy:{name}" for name in strategies), live_scope(account)]
         if symbol:
             scopes.append(instrument_scope(account, symbol))
         return max(self.state(scope) for scope in scopes)

@@ -1,4 +1,7 @@
-"""REDUCING lets exits through, HALTED nothing but a person's flatten: stops and targets wait for the resume, too."""
+"""REDUCING lets exits through, HALTED nothing but a person's flatten: stops and targets wait for the resume, too.
+
+Real money that nobody has confirmed lets nothing through at all.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from risk.limits import RiskLimits
 from risk.reducing import only_reduces
 from risk.rule import rule
 from risk.verdict import Denied
-from risk.view import PortfolioView, TradingState
+from risk.view import PortfolioView, TradingState, live_scope
 
 CODE = "TRADING_STATE"
 
@@ -20,6 +23,8 @@ def trading_state(intent: OrderIntent, view: PortfolioView, _limits: RiskLimits)
     state = view.state_for(intent.strategies, intent.instrument.symbol)
     if state == TradingState.ACTIVE:
         return None
+    if view.states.get(live_scope(view.account), TradingState.ACTIVE) == TradingState.HALTED:
+        return Denied(CODE, "Real money waits for a person's confirmation", "/golive", intent.origin.value, ZERO)
     if state != TradingState.REDUCING and intent.origin is not Origin.FLATTEN:
         return Denied(CODE, "Trading is halted", "a person's flatten only", intent.origin.value, ZERO)
     if only_reduces(intent, view):

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from brokers.health import Breaker, CallHealth, Health, StreamHealth
 from brokers.market import Bar
 from brokers.order import OrderType, Side
 from core.access.audit import who
@@ -25,11 +26,13 @@ from core.store.inbox import InboxItem
 from core.trading.own_limits import changed, said
 from core.trading.scopes import HOUSE, Scope, ScopeKind, halt_said
 from core.views import (
+    LiveView,
     ActionResult,
     AlertCard,
     AlertRow,
     AuditRow,
     BalanceRow,
+    BrokerView,
     CandlesView,
     DeliveryLine,
     EquityPoint,
@@ -79,6 +82,7 @@ class World:
     state: TradingState = TradingState.ACTIVE
     reason: str = ""
     simulated: bool = True
+    waits_for_yes: bool = True
     strategies: dict[str, StrategyRow] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     positions: list[PositionRow] = field(default_factory=list)
@@ -90,6 +94,7 @@ class World:
     mutes: list[Muting] = field(default_factory=list)
     jobs: dict[str, JobRow] = field(default_factory=dict)
     audit: list[AuditRow] = field(default_factory=list)
+    brokers: list[BrokerView] = field(default_factory=list)
     points: int = 0
 
 
@@ -134,6 +139,32 @@ def job(name: str = "daily-report", **changes: Any) -> JobRow:
     return replace(row, **changes)
 
 
+def connection(name: str = "paper", adapter: str = "paper", mode: str = "paper", **changes: Any) -> BrokerView:
+    row = BrokerView(name, adapter, mode, is_feed=False, is_live=mode == "live", connected=True, health=Health())
+    return replace(row, **changes)
+
+
+def well(**changes: Any) -> Health:
+    """The health of a venue over the wire with which nothing is wrong."""
+    calls = {"place": CallHealth(40, 0, 0.021, 0.084), "cancel": CallHealth(12, 0, 0.019, 0.05),
+             "query": CallHealth(1000, 2, 0.033, 1.26)}  # fmt: skip
+    streams = {
+        "reports": StreamHealth(True, NOW - timedelta(seconds=4), 1),
+        "quotes": StreamHealth(True, NOW - timedelta(seconds=1)),
+    }
+    health = Health(calls=calls, streams=streams, used=0.12, clock_offset=timedelta(milliseconds=43), reconnects=1)
+    return replace(health, **changes)
+
+
+def ill() -> Health:
+    """The health of a venue with which everything is wrong."""
+    return well(
+        breaker=Breaker.TRIAL, used=0.97, banned_until=NOW + timedelta(minutes=12), clock_offset=timedelta(seconds=10),
+        streams={"reports": StreamHealth(False, NOW - timedelta(minutes=3), 7), "quotes": StreamHealth(True, None)},
+        last_error="RequestTimeout: binance POST <order> & no answer",
+    )  # fmt: skip
+
+
 def busy_world(count: int = 1) -> World:
     """A world with `count` of everything."""
     names = ["trend-aapl", *(f"strategy-{number}" for number in range(2, count + 1))]
@@ -150,6 +181,7 @@ def busy_world(count: int = 1) -> World:
         "risk-sweep", schedule="every 5 s", usual="every 2 s", changed_by="Ada", guards=True, interval=True
     )
     world.jobs["report-week-1"] = job("report-week-1", schedule="mon 08:00 Europe/Berlin", added_by="Ada")
+    world.brokers = [connection(), connection("main", "binance", "testnet", health=well())][:count]
     world.audit = [
         AuditRow(n, NOW - timedelta(minutes=n), "Ada (1)", "halt", "too risky", "ok") for n in range(4 * count)
     ]
@@ -226,7 +258,7 @@ class FakeService(FakeHand, Quarterdeck):  # type: ignore[misc]
         _check_account(account)
         by = [row.status for row in w.strategies.values()]
         return Overview(
-            account="paper", simulated=w.simulated, currency="USD", state=w.state, state_reason=w.reason,
+            account="paper", simulated=w.simulated, mode="" if w.simulated else "live", currency="USD", state=w.state, state_reason=w.reason,
             equity=D("101234.5"), cash=D("98072.5"), today=D("-120.4"), today_fraction=-0.00119,
             drawdown_fraction=0.012, gross_fraction=0.312, running=by.count(StrategyStatus.RUNNING),
             paused=by.count(StrategyStatus.PAUSED), stopped=by.count(StrategyStatus.STOPPED),
@@ -235,6 +267,9 @@ class FakeService(FakeHand, Quarterdeck):  # type: ignore[misc]
             market_time=MARKET, wall_time=NOW, connected=True, feed="replaying 2000-09-29 at 4 bars/s",
             measured_since=self.measured_since, restricted=w.restricted,
         )  # fmt: skip
+
+    async def brokers(self, accounts: Collection[str] | None = None) -> tuple[BrokerView, ...]:
+        return tuple((await self._wait()).brokers)
 
     async def strategies(self, account: str = "", accounts: Collection[str] | None = None) -> tuple[StrategyRow, ...]:
         return tuple((await self._wait()).strategies.values())
@@ -517,6 +552,23 @@ class FakeService(FakeHand, Quarterdeck):  # type: ignore[misc]
 
     def accounts_of(self, scope: Scope) -> tuple[str, ...]:
         return ("paper",)
+
+    def modes(self) -> dict[str, str]:
+        return {"paper": "paper" if self.world.simulated else "live"}
+
+    def live_preview(self, actor: Actor, account: str = "") -> LiveView:
+        if self.world.simulated:
+            raise UserError(f"{account or 'paper'} trades no real money: there is nothing to confirm.")
+        return LiveView(
+            "paper", "binance", "binance spot live 0a1b2c", "t0k3n", self.world.waits_for_yes, "USDT", D("1234.5"), 1,
+            ("trend-aapl",), TradingState.HALTED,
+        )  # fmt: skip
+
+    async def go_live(self, actor: Actor, account: str, seen: str) -> ActionResult:
+        if seen != "t0k3n":
+            return ActionResult(False, "The broker of paper is not what was shown: ask again.")
+        self.world.waits_for_yes = False
+        return self._act("go_live", account, actor.name, said="paper trades REAL MONEY from now on.")
 
     async def kills(self) -> tuple[KillView, ...]:
         return tuple(self.world.kills)

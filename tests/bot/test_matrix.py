@@ -27,7 +27,7 @@ ADMINS = frozenset({R.ADMIN})
 
 WHO: dict[str, frozenset[Role]] = {
     **dict.fromkeys(
-        ("alert", "alerts", "balance", "chart", "exposure", "fills", "health", "help", "limits", "live", "menu", "more", "mutes", "timezone", "order", "orders",
+        ("alert", "alerts", "balance", "brokers", "chart", "exposure", "fills", "health", "help", "limits", "live", "menu", "more", "mutes", "timezone", "order", "orders",
          "parameters", "performance", "pnl", "positions", "report", "risk", "schedule", "scopes", "start", "status",
          "strategies", "strategy"), EVERYBODY),
     **dict.fromkeys(
@@ -37,7 +37,7 @@ WHO: dict[str, frozenset[Role]] = {
         ("buy", "change", "close", "decide", "exits", "modify", "place", "run", "sell", "step", "trade"), TRADES),
     **dict.fromkeys(("audit", "limit", "resume"), OVERSEES),
     **dict.fromkeys(
-        ("addreport", "invite", "job", "remove", "role", "testalert", "unlock", "users"), ADMINS),
+        ("addreport", "golive", "invite", "job", "remove", "role", "testalert", "unlock", "users"), ADMINS),
 }  # fmt: skip
 
 # Commands that name something of the account `paper` in the words of ARGS: the role there counts, and nothing else.

@@ -21,7 +21,20 @@ from core.alerts.channel import Standing, Status
 from core.service import Quarterdeck
 from core.views import KillView, Muting
 from risk.view import TradingState
-from tests.bot.fakes import NOW, FakeService, World, alert, busy_world, fill, order, position, strategy_row
+from tests.bot.fakes import (
+    NOW,
+    FakeService,
+    World,
+    alert,
+    busy_world,
+    connection,
+    fill,
+    ill,
+    order,
+    position,
+    strategy_row,
+    well,
+)
 from tests.bot.manual_fakes import FakeHand
 from tests.bot.parser import utf16, visible
 from tests.bot.stage import Stage
@@ -78,6 +91,11 @@ def crowded() -> World:
         f"{n}{long}": replace(world.jobs["daily-report"], name=f"{n}{long}", schedule="s" * 80) for n in range(40)
     }
     world.audit = [replace(world.audit[0], actor="a" * 200, detail="d" * 2000) for _ in range(40)]
+    world.brokers = [
+        connection("m" * 60, "binance", "testnet", connected=False, problem="p" * 900,
+                   health=well(last_error="e" * 200, calls={f"{n}{long}": ill().calls["query"] for n in range(20)}))
+        for _ in range(20)
+    ]  # fmt: skip
     world.positions = [
         position("P" * 30, by_strategy=dict.fromkeys((f"{long}{n}" for n in range(9)), Decimal(5))) for _ in range(60)
     ]
@@ -97,6 +115,11 @@ def alarming() -> World:
     ]
     world.mutes = [Muting(3, False, "kind fill", "quiet " + EVIL, "Ada", NOW, NOW + timedelta(hours=2), {"fill": 3})]
     world.restricted = ("IBM", EVIL)
+    world.brokers = [
+        connection("main", "binance", "live", health=ill()),
+        connection("fund", "kraken", "live", connected=False, health=well(last_error=EVIL), problem=EVIL),
+        connection("kucoin", "kucoin", "live", is_feed=True, is_live=False, health=well()),
+    ]
     return world
 
 

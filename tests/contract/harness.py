@@ -25,9 +25,18 @@ class Harness(ABC):
 
     The account starts flat with `cash` in the instrument's currency; the market stands at `price`, a round
     number, with bid and ask within two ticks of it and more volume than any test wants.
+
+    Where venues differ by right, the harness says how: `trail` is a trailing distance that it takes, `refuses` the
+    order types that cannot have each time in force, `changes` the types that it can change (None: all), `leverage`
+    what an open order locks the part of, `remembers_ids`: it knows an id for ever, not only while its order is open.
     """
 
     adapter: ClassVar[str]
+    trail: ClassVar[dict[str, Any]] = {"trail": Decimal(1)}
+    refuses: ClassVar[frozenset[tuple[OrderType, TimeInForce]]] = frozenset()
+    changes: ClassVar[frozenset[OrderType] | None] = None
+    leverage: ClassVar[Decimal] = Decimal(1)
+    remembers_ids: ClassVar[bool] = True
     instrument: Instrument
     price: Decimal
     cash: Decimal
@@ -135,6 +144,16 @@ class Listener:
     async def stop(self) -> None:
         self.task.cancel()
         await asyncio.gather(self.task, return_exceptions=True)
+
+
+RECORDED_ONLY = {
+    "bybit": "recorded and documented payloads in tests/brokers/venues; no server speaks its protocol here",
+    "coinbase": "recorded and documented payloads in tests/brokers/venues; no server speaks its protocol here",
+    "kraken": "recorded and documented payloads in tests/brokers/venues; no server speaks its protocol here",
+    "kucoin": "recorded and documented payloads in tests/brokers/venues; no server speaks its protocol here",
+    "okx": "recorded and documented payloads in tests/brokers/venues; no server speaks its protocol here",
+}
+"""Adapters that the suite cannot run on, and what they are tested with instead. docs/brokers.md says so to users."""
 
 
 def harnesses() -> list[type[Harness]]:

@@ -21,7 +21,7 @@ PRICES: dict[OrderType, dict[str, Any]] = {
     OrderType.STOP_LIMIT: {"stop": 50, "limit": 60},
     OrderType.TAKE_PROFIT: {"stop": -50},
     OrderType.TAKE_PROFIT_LIMIT: {"stop": -50, "limit": -40},
-    OrderType.TRAILING_STOP: {"trail": Decimal(1)},
+    OrderType.TRAILING_STOP: {},
 }
 LATER = datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -64,16 +64,23 @@ async def test_declared_types_are_accepted_and_others_not_supported(
     account: Account, kind: OrderType, tif: TimeInForce
 ) -> None:
     expires_at = LATER if tif is TimeInForce.GTD else None
-    order = account.order(tif=tif, kind=kind, expires_at=expires_at, **PRICES[kind])
+    prices = PRICES[kind] | (account.harness.trail if kind.is_trailing else {})
+    order = account.order(tif=tif, kind=kind, expires_at=expires_at, **prices)
     can = account.broker.capabilities
-    if kind in can.order_types and tif in can.times_in_force:
-        await account.broker.place_order(order)
+    is_possible = (kind, tif) not in account.harness.refuses
+    if kind in can.order_types and tif in can.times_in_force and is_possible:
+        try:
+            await account.broker.place_order(order)
+        except Rejected as refused:  # all or nothing at once: a venue may refuse what it cannot fill
+            assert (refused.code, kind, tif) == ("NOT_FILLABLE", OrderType.LIMIT, TimeInForce.FOK)
+            return
         found = await account.find(order.client_order_id)
         assert (found.type, found.time_in_force) == (kind, tif)
         assert found.limit_price == order.limit_price
         if not kind.is_trailing:
             assert found.stop_price == order.stop_price
-        assert (found.trail, found.trail_percent, found.expires_at) == (order.trail, None, expires_at)
+        assert (found.trail, found.trail_percent) == (order.trail, order.trail_percent)
+        assert found.expires_at == expires_at
     else:
         with pytest.raises(NotSupported):
             await account.broker.place_order(order)
@@ -220,6 +227,11 @@ async def test_a_trigger_can_be_moved(account: Account) -> None:
     if not can.modify or OrderType.STOP not in can.order_types:
         pytest.skip("no stop orders to change")
     order = await account.place(stop=50)
+    if account.harness.changes is not None and OrderType.STOP not in account.harness.changes:
+        with pytest.raises(NotSupported):
+            await account.broker.modify_order(order.client_order_id, stop_price=account.ticks(80))
+        assert (await account.find(order.client_order_id)).stop_price == account.ticks(50)
+        return
     report = await account.broker.modify_order(order.client_order_id, stop_price=account.ticks(80))
     assert (report.stop_price, report.quantity, report.state.is_open) == (account.ticks(80), order.quantity, True)
     await account.harness.move(account.ticks(60))

@@ -15,6 +15,8 @@ from core.errors import UnknownName, UserError
 from core.trading.by_hand.numbers import plain
 from core.trading.by_hand.slip import Slip, Unit, Verb
 from core.trading.desk import Desk
+from core.trading.dust import stays, too_little
+from core.trading.lifetimes import for_now
 from core.trading.live_order import MANUAL
 from core.trading.protection.spec import ExitSpec
 from risk.intent import OrderIntent, Origin
@@ -64,7 +66,7 @@ def wanted_of(slip: Slip, desk: Desk, quote: Quote | None, at: datetime) -> Want
         stop_price=slip.stop_price,
         trail=slip.trail,
         trail_percent=slip.trail_percent,
-        time_in_force=slip.time_in_force,
+        time_in_force=_lifetime(slip, desk.broker.capabilities),
         expires_at=slip.expires_at,
         post_only=slip.post_only,
         reduce_only=slip.reduce_only or _promises(slip, desk, instrument, side, quantity),
@@ -114,7 +116,7 @@ def _units(slip: Slip, desk: Desk, instrument: Instrument, quote: Quote | None, 
     if size.unit is Unit.UNITS:
         return _within(slip, size.amount, held, instrument)
     if size.unit is Unit.POSITION:
-        return _part(slip, instrument, side, held)
+        return _part(slip, instrument, side, held, _touch(quote, side))
     price = slip.limit_price or slip.stop_price or _touch(quote, side)
     rate = desk.portfolio.fx_rates.get(instrument.currency) if instrument.currency != desk.currency else Decimal(1)
     if price is None or rate is None:
@@ -138,18 +140,23 @@ def _within(slip: Slip, units: Decimal, held: Decimal, instrument: Instrument) -
     return units
 
 
-def _part(slip: Slip, instrument: Instrument, side: Side, held: Decimal) -> Decimal:
+def _part(slip: Slip, instrument: Instrument, side: Side, held: Decimal, price: Decimal | None) -> Decimal:
     if held * side.sign >= 0:
         raise UserError(
             f"You hold no {instrument.symbol} by hand that a {side} would close: say how many units. "
             f"A strategy's position is closed by /close {instrument.symbol}."
         )
-    if slip.size.amount == _HUNDRED:
-        return abs(held)
     units = instrument.floor_quantity(abs(held) * slip.size.amount / _HUNDRED)
+    if slip.size.amount == _HUNDRED and too_little(instrument, units, price):
+        raise UserError(f"Nothing to close: {stays(instrument, held)}.")
     if units <= 0:
         raise UserError(f"{plain(slip.size.amount)}% of {plain(abs(held))} is less than one lot: say how many units.")
     return units
+
+
+def _lifetime(slip: Slip, offers: Capabilities) -> TimeInForce:
+    """Day is what is meant where nothing is said; where there is no such thing, the next best that there is."""
+    return for_now(offers) if slip.time_in_force is TimeInForce.DAY else slip.time_in_force
 
 
 def _touch(quote: Quote | None, side: Side) -> Decimal | None:
@@ -169,7 +176,7 @@ def _promises(slip: Slip, desk: Desk, instrument: Instrument, side: Side, quanti
 def _check_offered(slip: Slip, offers: Capabilities) -> None:
     if slip.type not in offers.order_types:
         raise UserError(f"This venue takes no {_said(slip.type)} orders; it takes {_listed(offers.order_types)}.")
-    if slip.time_in_force not in offers.times_in_force:
+    if _lifetime(slip, offers) not in offers.times_in_force:
         raise UserError(f"This venue does not know “{slip.time_in_force}”; it knows {_listed(offers.times_in_force)}.")
     if slip.post_only and not offers.post_only:
         raise UserError("This venue has no post-only orders.")

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from brokers.money import ZERO
-from brokers.order import ClientOrderId, OrderType, Side, TimeInForce
+from brokers.order import ClientOrderId, OrderType, Side
 from brokers.port import Capabilities
+from core.trading.dust import too_little
 from core.trading.live_order import LiveOrder
 from core.trading.protection.guard import Guard, Leg
 from core.trading.states import OrderState
@@ -132,11 +133,6 @@ def covered(guard: Guard, leg: Leg, orders: Iterable[Resting]) -> Decimal:
     return max(mine, default=ZERO)
 
 
-def long_lived(able: Capabilities) -> TimeInForce:
-    """The time in force for what is to rest."""
-    return TimeInForce.GTC if TimeInForce.GTC in able.times_in_force else TimeInForce.DAY
-
-
 # --- what is to rest -----------------------------------------------------------------------------------
 
 
@@ -161,10 +157,17 @@ def wanted(
             continue
         open_units = abs(guard.quantity) - closing.get(guard.strategy, ZERO)
         units = guard.instrument.floor_quantity(max(min(open_units, room), ZERO))
-        legs = _legs(guard, units, able, last, orders) if units >= guard.instrument.min_quantity and units > 0 else []
+        little = too_little(guard.instrument, units, _worst(guard, last))
+        legs = [] if little else _legs(guard, units, able, last, orders)
         found += legs
         room -= units if legs else ZERO
     return found
+
+
+def _worst(guard: Guard, last: Decimal | None) -> Decimal | None:
+    """The price at which an exit would be worth least: the venue judges by it whether it takes the order."""
+    prices = [price for price in (guard.stop, guard.target, last) if price is not None]
+    return min(prices, default=None)
 
 
 def _legs(

@@ -16,7 +16,6 @@ import structlog
 
 from brokers.market import Bar
 from brokers.money import ZERO
-from brokers.order import TimeInForce
 from core.alerts.outbox import Alert, Alerts
 from core.clock import Clock
 from core.market.indicators import atr as average_true_range
@@ -26,6 +25,7 @@ from core.store.protections import drop_protection, exits_of, load_protections
 from core.strategy.manager import StrategyManager
 from core.trading.desk import Desk
 from core.trading.goals import Goals
+from core.trading.lifetimes import for_now
 from core.trading.market import Market
 from core.trading.portfolio import Lot
 from core.trading.protection import words
@@ -206,14 +206,21 @@ class Protector:
         for name in sorted(lots.keys() | {name for name, where in self._guards if where == symbol}):
             lot = self._desk.portfolio.lot(name, symbol)
             guard = self._guards.get((name, symbol))
-            if guard is not None and lot.quantity != guard.quantity:
+            if guard is not None and (lot.quantity != guard.quantity or (guard.fired and self._is_left(name, lot))):
                 guard = await self._changed(guard, lot)
             await self._respecify(name, symbol, lot, guard)
         await self._save()
 
+    def _is_left(self, name: str, lot: Lot) -> bool:
+        """Whether a lot is what stays when all that can be sold is sold: nothing protects that."""
+        symbol = lot.instrument.symbol
+        return self._desk.is_dust(symbol, lot.quantity) and not self._desk.orders.pending(name, symbol)
+
     async def _respecify(self, name: str, symbol: str, lot: Lot, guard: Guard | None) -> None:
         """What settings and signals say counts unless a person has said something, or an exit is under way."""
         if not lot.quantity or (guard is not None and (guard.source is Source.PERSON or guard.fired is not None)):
+            return
+        if guard is None and self._is_left(name, lot):
             return
         spec, source = self._strategies.exits(name, symbol)
         if guard is None and spec is not None:
@@ -252,7 +259,7 @@ class Protector:
         if filled:
             self._goals.bar(guard.strategy, guard.symbol, words.level_of(guard, _leg_of(filled, guard)))
             await self._goals.save()
-        if lot.quantity * guard.quantity > 0:
+        if lot.quantity * guard.quantity > 0 and not self._is_left(guard.strategy, lot):
             self._believe(replace(guard, quantity=lot.quantity, entry=lot.average_price))
             return self._guards[guard.key]
         await self._ended(guard, filled, lot)
@@ -260,7 +267,7 @@ class Protector:
 
     async def _ended(self, guard: Guard, filled: Filled, lot: Lot) -> None:
         """Flat, or turned round: told and forgotten in one commit. What two exits sold too much is closed."""
-        turned = self._too_much(guard, lot) if lot.quantity and filled else None
+        turned = self._too_much(guard, lot) if lot.quantity * guard.quantity < 0 and filled else None
         async with transaction():
             await drop_protection(self._desk.account, guard.strategy, guard.symbol)
             for alert in _told_of(guard, filled):
@@ -275,7 +282,7 @@ class Protector:
         self._calm(guard)
 
     def _too_much(self, guard: Guard, lot: Lot) -> Guard | None:
-        if not self._goals.is_barred(guard.strategy, guard.symbol):
+        if not self._goals.is_barred(guard.strategy, guard.symbol) or self._is_left(guard.strategy, lot):
             return None
         opened = self._opened(guard.strategy, guard.symbol, lot, None, Source.NOBODY)
         return replace(opened, fired=Leg.EXCESS)
@@ -358,12 +365,13 @@ class Protector:
 
     def _way_out(self, guard: Guard) -> OrderIntent | None:
         """The market order that closes it; None if nothing is left to close."""
-        left = guard.instrument.floor_quantity(abs(self._desk.closable(*guard.key)))
+        units = abs(self._desk.closable(*guard.key))
+        left = self._desk.tradable(guard.symbol, {guard.strategy: units}).get(guard.strategy)
         if not left:
             return None
         net = -self._desk.portfolio.quantity(guard.symbol) * guard.exit_side.sign  # what the account has on that side
-        promise = self._desk.broker.capabilities.reduce_only and left <= net
-        more = {"reduce_only": promise, "time_in_force": TimeInForce.DAY}
+        able = self._desk.broker.capabilities
+        more = {"reduce_only": able.reduce_only and left <= net, "time_in_force": for_now(able)}
         return exit_order(guard, guard.fired or Leg.STOP, left, self._desk.account, self._clock.now(), **more)
 
     # --- memory ------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from brokers.order import OrderType, Side
 from core.alerts.outbox import Alerts
 from core.clock import Clock
 from core.trading.desk import Desk
+from core.trading.lifetimes import to_rest
 from core.trading.protection import words
 from core.trading.protection.attempts import Attempts
 from core.trading.protection.fitting import (
@@ -22,7 +23,6 @@ from core.trading.protection.fitting import (
     Resting,
     Step,
     Wanted,
-    long_lived,
     resting,
     role_of,
     to_grow,
@@ -156,7 +156,7 @@ class VenueSide:
             stop_price=want.price if want.type.has_stop else None,
             limit_price=want.price if want.type.has_limit else None,
             trail=want.trail,
-            time_in_force=long_lived(able),
+            time_in_force=to_rest(able),
             reduce_only=able.reduce_only,
             oco_group=want.oco_group,
         )

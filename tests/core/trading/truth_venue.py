@@ -76,6 +76,7 @@ class TruthVenue:
         self.read = asyncio.Event()
 
     is_connected = True
+    is_live = False
 
     async def connect(self) -> None: ...
 

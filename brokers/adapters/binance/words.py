@@ -1,0 +1,116 @@
+"""What Binance's error codes mean for an order: its errors.md for spot, its error codes of USDT-M futures."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+# The fate of the request is not known: ask. (errors.md: "execution status unknown", internal errors.)
+UNKNOWN = frozenset({"-1000", "-1001", "-1006", "-1007"})
+# Nothing happened, and the order itself was not refused: too many requests, overload, a clock that is off.
+LATER = frozenset({"-1003", "-1008", "-1015", "-1016", "-1021", "-5028"})
+
+_KEY = {"-1002": "KEY_REFUSED", "-1022": "KEY_REFUSED", "-2014": "KEY_REFUSED", "-2015": "KEY_REFUSED"}
+_BOTH = {
+    **_KEY,
+    "-1121": "UNKNOWN_SYMBOL",
+    "-2013": "ORDER_NOT_FOUND",
+    "-2018": "INSUFFICIENT_FUNDS",
+    "-2019": "INSUFFICIENT_FUNDS",
+}
+_SPOT = {**_BOTH, "-2026": "ORDER_NOT_FOUND"}
+_MARGIN = {**_SPOT, "-3006": "INSUFFICIENT_FUNDS", "-3067": "INSUFFICIENT_FUNDS", "-3027": "NO_PERMISSION"}
+_USDM = {
+    **_BOTH,
+    "-2020": "REFUSED",
+    "-2021": "WOULD_TRIGGER",
+    "-2022": "REDUCE_ONLY",
+    "-2023": "REFUSED",
+    "-2024": "REDUCE_ONLY",
+    "-2025": "TOO_MANY_ORDERS",
+    "-2026": "REDUCE_ONLY",
+    "-2027": "INSUFFICIENT_FUNDS",
+    "-2028": "INSUFFICIENT_FUNDS",
+    "-4003": "LOT_SIZE",
+    "-4004": "LOT_SIZE",
+    "-4005": "LOT_SIZE",
+    "-4013": "PRICE_FILTER",
+    "-4014": "PRICE_FILTER",
+    "-4016": "PRICE_FILTER",
+    "-4023": "LOT_SIZE",
+    "-4024": "PRICE_FILTER",
+    "-4045": "TOO_MANY_ORDERS",
+    "-4061": "POSITION_MODE",
+    "-4116": "DUPLICATE_ORDER",
+    "-4118": "REDUCE_ONLY",
+    "-4131": "PRICE_FILTER",
+    "-4164": "MIN_NOTIONAL",
+    "-4400": "NO_PERMISSION",
+    "-5021": "NOT_FILLABLE",
+    "-5022": "POST_ONLY_WOULD_TAKE",
+    "-5027": "NOT_CHANGED",
+}
+# -1013 and -2010 say in words what they are; the first that fits.
+_FILTERS = (
+    ("LOT_SIZE", "LOT_SIZE"),
+    ("Invalid quantity", "LOT_SIZE"),
+    ("PRICE", "PRICE_FILTER"),
+    ("Invalid price", "PRICE_FILTER"),
+    ("NOTIONAL", "MIN_NOTIONAL"),
+    ("MAX_NUM", "TOO_MANY_ORDERS"),
+    ("MAX_POSITION", "POSITION_LIMIT"),
+    ("TRAILING", "INVALID_ORDER"),
+    ("Market is closed", "MARKET_CLOSED"),
+)
+_REJECTIONS = (
+    ("insufficient balance", "INSUFFICIENT_FUNDS"),
+    ("Duplicate order", "DUPLICATE_ORDER"),
+    ("immediately match", "POST_ONLY_WOULD_TAKE"),
+    ("trigger immediately", "WOULD_TRIGGER"),
+    ("Market is closed", "MARKET_CLOSED"),
+    ("not permitted", "NO_PERMISSION"),
+    ("not permissioned", "NO_PERMISSION"),
+)
+_CANCELS = (("restrictions", "NOT_CHANGED"),)
+_IN_WORDS = {
+    "-1013": (_FILTERS, "INVALID_ORDER"),
+    "-2010": (_REJECTIONS, "REFUSED"),
+    "-2011": (_CANCELS, "ORDER_NOT_FOUND"),
+}
+# "Issues with the request", and for futures "filters and other issues": all of it is found before an order is made.
+_BEFORE_ANY_ORDER = re.compile(r"-11\d\d\Z")
+_BEFORE_ANY_FUTURE = re.compile(r"-(11\d\d|4[0-4]\d\d)\Z")
+
+
+def of_spot(code: str, message: str) -> str | None:
+    """Our word for a refusal of the spot market."""
+    return _word(code, message, _SPOT) or ("INVALID_ORDER" if _BEFORE_ANY_ORDER.match(code) else None)
+
+
+def of_margin(code: str, message: str) -> str | None:
+    """Our word for a refusal of a margin account."""
+    return _word(code, message, _MARGIN) or ("INVALID_ORDER" if _BEFORE_ANY_ORDER.match(code) else None)
+
+
+def of_usdm(code: str, message: str) -> str | None:
+    """Our word for a refusal of the futures market."""
+    return _word(code, message, _USDM) or ("INVALID_ORDER" if _BEFORE_ANY_FUTURE.match(code) else None)
+
+
+def _word(code: str, message: str, table: Mapping[str, str]) -> str | None:
+    if code in _IN_WORDS:
+        words, otherwise = _IN_WORDS[code]
+        return next((word for part, word in words if part in message), otherwise)
+    return table.get(code)
+
+
+def data_in(body: str) -> Mapping[str, Any]:
+    """What a cancel-replace that failed says of its two halves."""
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return {}
+    data = found.get("data") if isinstance(found, dict) else None
+    return data if isinstance(data, dict) else {}

@@ -1,0 +1,128 @@
+"""How a connection is doing: every call and stream leaves a trace here, and here the circuit breaker decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from brokers.errors import Unavailable
+from brokers.health import CallHealth, Health, StreamHealth
+from brokers.resilience.breaker import CircuitBreaker
+from brokers.resilience.latency import Latencies
+from brokers.resilience.success import Success
+from brokers.resilience.ticks import Ticks, ticks
+
+if TYPE_CHECKING:
+    from brokers.ccxt.clock import VenueClock
+    from brokers.ccxt.limits import Limits
+
+CANCEL = "cancel"
+_TOLD = 200  # characters of an error that are kept
+
+
+class _Calls:
+    """The newest calls of one kind."""
+
+    def __init__(self) -> None:
+        self.latencies = Latencies()
+        self.success = Success()
+
+    @property
+    def health(self) -> CallHealth:
+        p50, p99 = self.latencies.quantile(0.5), self.latencies.quantile(0.99)
+        return CallHealth(len(self.success), self.success.failed, p50, p99)
+
+
+class StreamPulse:
+    """One stream: whether it is open, and when it was last heard."""
+
+    def __init__(self, now: Callable[[], datetime], tell: Callable[[str], None]) -> None:
+        self._now = now
+        self._tell = tell
+        self._is_open = False
+        self._was_open = False
+        self._last_at: datetime | None = None
+        self._restarts = 0
+
+    @property
+    def health(self) -> StreamHealth:
+        """How it stands."""
+        return StreamHealth(self._is_open, self._last_at, self._restarts)
+
+    def opened(self) -> None:
+        """It is subscribed; every time but the first is a restart."""
+        self._restarts += self._was_open
+        self._is_open = self._was_open = True
+        self._last_at = self._now()
+
+    def heard(self) -> None:
+        """Something came, a heartbeat too."""
+        self._last_at = self._now()
+
+    def lost(self, error: str = "") -> None:
+        """It has ended; without an error because nobody wanted it any more."""
+        self._is_open = False
+        if error:
+            self._tell(error)
+        else:
+            self._was_open = False
+
+
+class Pulse:
+    """One connection. Whoever is permitted a call owes exactly one of `note` and `withdraw`."""
+
+    def __init__(self, now: Callable[[], datetime], ticks: Ticks = ticks) -> None:
+        self._now = now
+        self._calls: dict[str, _Calls] = {}
+        self._streams: dict[str, StreamPulse] = {}
+        self._breaker = CircuitBreaker(ticks)
+        self._connections = 0
+        self._last_error = ""
+
+    def permit(self, kind: str) -> None:
+        """Raises `Unavailable` while the breaker is open. Cancels always pass."""
+        if not self._breaker.permit(urgent=kind == CANCEL):
+            seconds = self._breaker.seconds_left
+            raise Unavailable(f"the venue does not answer ({self._last_error}); it is tried again in {seconds:.0f} s")
+
+    def note(self, kind: str, seconds: float, ok: bool, error: str = "") -> None:
+        """A call has ended: `ok` if the venue answered, a refusal too."""
+        calls = self._calls.setdefault(kind, _Calls())
+        calls.latencies.add(seconds)
+        calls.success.add(ok)
+        if ok:
+            self._breaker.succeeded()
+        else:
+            self._breaker.failed()
+        if error:
+            self._told(error)
+
+    def withdraw(self, kind: str) -> None:
+        """A permitted call was never made."""
+        del kind
+        self._breaker.withdrawn()
+
+    def stream(self, name: str) -> StreamPulse:
+        """The pulse of one stream (reports, quotes …)."""
+        return self._streams.setdefault(name, StreamPulse(self._now, self._told))
+
+    def connected(self) -> None:
+        """The connection was made; every time but the first it was made anew."""
+        self._connections += 1
+
+    def health(self, limits: Limits | None = None, clock: VenueClock | None = None) -> Health:
+        """Everything at this moment."""
+        return Health(
+            breaker=self._breaker.state,
+            calls={kind: calls.health for kind, calls in self._calls.items()},
+            streams={name: stream.health for name, stream in self._streams.items()},
+            used=limits.used if limits else None,
+            banned_until=limits.banned_until if limits else None,
+            clock_offset=clock.offset if clock else None,
+            reconnects=max(0, self._connections - 1),
+            last_error=self._last_error,
+        )
+
+    def _told(self, error: str) -> None:
+        self._last_error = " ".join(error.split())[:_TOLD]

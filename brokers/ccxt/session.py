@@ -1,0 +1,28 @@
+"""The one HTTP session of an account: through it go all requests and all streams."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING
+
+from brokers.network import Network
+
+if TYPE_CHECKING:
+    import aiohttp
+
+_KEPT_OPEN = 75.0  # seconds that an idle connection is kept: an order should not wait for a handshake
+
+
+def open_session(network: Network) -> aiohttp.ClientSession:
+    """A session that resolves names and believes certificates as `network` says; whoever opens it closes it."""
+    import aiohttp
+
+    connector = aiohttp.TCPConnector(
+        resolver=network.resolver, ssl=ssl_of(network), keepalive_timeout=_KEPT_OPEN, ttl_dns_cache=60
+    )
+    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+
+
+def ssl_of(network: Network) -> ssl.SSLContext:
+    """The certificates that count there: those of `network`, else the system's."""
+    return network.ssl or ssl.create_default_context()

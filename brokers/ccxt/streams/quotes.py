@@ -1,0 +1,107 @@
+"""Quotes: best bid and ask and the last price, put together from whatever the venue pushes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+import structlog
+
+from brokers.ccxt.calls import Raw
+from brokers.ccxt.parsing import Unreadable, decimal, moment
+from brokers.ccxt.pulse import StreamPulse
+from brokers.ccxt.streams.channel import Call
+from brokers.ccxt.streams.market_feed import MarketFeed
+from brokers.ccxt.streams.pace import Pace
+from brokers.market import Quote
+
+log = structlog.get_logger(__name__)
+
+Tickers = Callable[[Sequence[str]], Awaitable[Mapping[str, Sequence[Raw]]]]
+"""Asks for the prices of symbols: of each what the venue has, in any number of ccxt's tickers."""
+
+
+class QuoteFeed(MarketFeed[Quote]):
+    """A quote is told when its bid, ask or last price has changed, or been told anew by the venue."""
+
+    name = "quotes"
+
+    def __init__(
+        self,
+        exchange: Callable[[], Any],
+        methods: Sequence[str],
+        tickers: Tickers,
+        now: Callable[[], datetime],
+        pace: Pace,
+        pulse: StreamPulse,
+    ) -> None:
+        super().__init__(pace, pulse, newest=True)
+        self._exchange = exchange
+        self._methods = methods
+        self._tickers = tickers
+        self._now = now
+        self._newest: dict[str, Quote] = {}
+        self._last: dict[str, Decimal] = {}
+        self.is_pushed = bool(methods)
+
+    def topic(self, item: Quote) -> str:
+        """Its symbol."""
+        return item.symbol
+
+    def calls(self, topics: Sequence[str]) -> Sequence[Call]:
+        """What opens the stream."""
+        return [partial(getattr(self._exchange(), method), list(topics)) for method in self._methods]
+
+    async def unwatch(self, topics: Sequence[str]) -> None:
+        """Take back what `calls` has asked for."""
+        for method in self._methods:
+            await getattr(self._exchange(), f"un_{method}")(list(topics))
+
+    async def catch_up(self, topics: Sequence[str]) -> None:
+        """The first word comes from a question: nothing may change for long."""
+        await self.ask(topics)
+
+    async def ask(self, topics: Sequence[str]) -> Iterable[str]:
+        """Ask for the quotes, and tell them."""
+        before = {symbol: self._newest.get(symbol) for symbol in topics}
+        for symbol, raws in (await self._tickers(topics)).items():
+            for raw in raws:
+                self.hear(symbol, raw)
+        return [symbol for symbol in topics if _differ(before[symbol], self._newest.get(symbol))]
+
+    def hear(self, symbol: str, raw: Raw) -> None:
+        """A ticker of ccxt: with a bid and an ask, or a last price, or all of them."""
+        try:
+            quote = self._read(symbol, raw)
+        except Unreadable as error:
+            log.warning("a price of the venue makes no sense", symbol=symbol, error=str(error))
+            return
+        if quote is None:
+            self.heard(symbol)
+        else:
+            self._newest[symbol] = quote
+            self.publish(quote)
+
+    def _read(self, symbol: str, raw: Raw) -> Quote | None:
+        """The quote with what is new in `raw`; None while a part of it has never been told."""
+        known = self._newest.get(symbol)
+        last = decimal(raw.get("last") or raw.get("price")) or self._last.get(symbol)
+        if last:
+            self._last[symbol] = last
+        bid = decimal(raw.get("bid")) or (known.bid if known else None)
+        ask = decimal(raw.get("ask")) or (known.ask if known else None)
+        if not bid or not ask:
+            return None
+        at = moment(raw.get("timestamp")) or self._now()
+        if known is not None and at < known.at:
+            at = known.at  # a slower part of it, told later
+        return Quote(symbol, bid, ask, last or (bid + ask) / 2, at)
+
+
+def _differ(one: Quote | None, other: Quote | None) -> bool:
+    if one is None or other is None:
+        return one is not other
+    return (one.bid, one.ask) != (other.bid, other.ask)

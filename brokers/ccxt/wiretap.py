@@ -1,0 +1,94 @@
+"""Hears what each call of ours really sent and got, by the hooks that ccxt has for that.
+
+ccxt's errors do not say whether a request left, and an answer that is cut off raises nothing at all: ccxt makes an
+order without an id of it, or an empty list. Here both are seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from brokers.ccxt.dialect import Answer
+
+
+class Trail:
+    """What happened on the wire during one call, as far as the last request goes."""
+
+    __slots__ = ("answer",)
+
+    def __init__(self) -> None:
+        self.answer = Answer()
+
+    def sends(self) -> None:
+        """A request leaves."""
+        self.answer = Answer(sent=True)
+
+    def hears(self, status: int, headers: Any, body: str) -> None:
+        """A response has come, whole."""
+        self.answer = Answer(True, status, dict(headers), body)
+
+    def cannot_read(self) -> None:
+        """It was no JSON."""
+        last = self.answer
+        self.answer = Answer(True, last.status, last.headers, last.body, garbled=True)
+
+
+_trail: ContextVar[Trail | None] = ContextVar("what a call sends and gets", default=None)
+
+
+@contextmanager
+def following() -> Iterator[Trail]:
+    """Whatever is called inside leaves its trail."""
+    trail = Trail()
+    token = _trail.set(trail)
+    try:
+        yield trail
+    finally:
+        _trail.reset(token)
+
+
+def tap(exchange: Any, unreadable: Callable[[str], Exception]) -> None:
+    """Have every request of `exchange` leave a trail; an answer that is no JSON raises `unreadable`."""
+    _tap_requests(exchange)
+    _tap_responses(exchange)
+    _tap_reading(exchange, unreadable)
+
+
+def _tap_requests(exchange: Any) -> None:
+    pass_on = exchange.fetch
+
+    async def fetch(url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
+        if (trail := _trail.get()) is not None:
+            trail.sends()
+        return await pass_on(url, method, headers, body)
+
+    exchange.fetch = fetch
+
+
+def _tap_responses(exchange: Any) -> None:
+    pass_on = exchange.on_rest_response
+
+    def on_rest_response(code: int, reason: str, url: str, method: str, headers: Any, body: Any, *rest: Any) -> Any:
+        if (trail := _trail.get()) is not None:
+            trail.hears(code, headers, body if isinstance(body, str) else "")
+        return pass_on(code, reason, url, method, headers, body, *rest)
+
+    exchange.on_rest_response = on_rest_response
+
+
+def _tap_reading(exchange: Any, unreadable: Callable[[str], Exception]) -> None:
+    pass_on = exchange.parse_json
+
+    def parse_json(body: Any) -> Any:
+        found = pass_on(body)
+        trail = _trail.get()
+        if found is None and trail is not None:
+            trail.cannot_read()
+            if trail.answer.status < 300:  # an error without JSON is told by its status
+                raise unreadable("an answer that cannot be read")
+        return found
+
+    exchange.parse_json = parse_json

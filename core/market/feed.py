@@ -1,0 +1,176 @@
+"""One source of live prices: a broker that is listened to, whatever becomes of its connection.
+
+It only passes on what it hears; which of several sources counts is not its business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+import structlog
+
+from brokers.errors import BrokerError, ConfigurationError, NotSupported, Unavailable
+from brokers.instrument import Instrument
+from brokers.market import Bar, Quote
+from brokers.port import AbstractBroker, Subscription
+
+log = structlog.get_logger(__name__)
+
+_AGAIN_SECONDS = 2.0
+# What is wrong with the settings is not mended by asking often.
+_MISCONFIGURED_SECONDS = 60.0
+_CONNECT_SECONDS = 60.0
+_ANSWER_SECONDS = 10.0
+
+
+class Listener(Protocol):
+    """Who is told what feeds hear."""
+
+    async def on_instruments(self, feed: Feed, instruments: Sequence[Instrument]) -> None:
+        """The venue has said by which rules it trades: once with each connection."""
+
+    def on_quote(self, feed: Feed, quote: Quote) -> None:
+        """A price."""
+
+    def on_bars(self, feed: Feed, bars: Iterable[Bar]) -> None:
+        """Complete bars, in any order, perhaps not for the first time."""
+
+
+class Feed:
+    """`symbols` at one broker. `is_own`: nobody else connects it; an account's connection is its account's to tend.
+
+    A symbol of which nothing is heard for `silence` seconds is asked for: a quiet market is no dead one.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        broker: AbstractBroker,
+        symbols: Sequence[str],
+        *,
+        period: timedelta,
+        silence: float,
+        is_own: bool,
+        adapter: str = "",
+    ) -> None:
+        self.name = name
+        self.adapter = adapter or name
+        self.broker = broker
+        self.symbols = tuple(symbols)
+        self.is_own = is_own
+        self.problem = ""
+        self._period = period
+        self._silence = silence
+        self._heard: dict[str, float] = {}
+
+    async def run(self, listener: Listener) -> None:
+        """Listen for ever; a connection that ends is made again."""
+        while True:
+            try:
+                await self._connect()
+                self.problem = ""
+                await listener.on_instruments(self, await self.instruments())
+                await _together(self._quotes(listener), self._bars(listener), self._ask(listener))
+            except ConfigurationError as error:
+                await self._pause(str(error), _MISCONFIGURED_SECONDS)
+            except (BrokerError, TimeoutError) as error:
+                await self._pause(str(error) or "the venue does not answer", _AGAIN_SECONDS)
+
+    async def bars(self, symbol: str, *, until: datetime, count: int, period: timedelta) -> Sequence[Bar]:
+        """The last bars of a symbol. Raises `BrokerError`."""
+        async with _bounded(_ANSWER_SECONDS):
+            return await self.broker.get_bars(symbol, until=until, count=count, period=period)
+
+    async def instruments(self) -> Sequence[Instrument]:
+        """What it trades of our symbols. Raises `BrokerError`."""
+        async with _bounded(_CONNECT_SECONDS):
+            found = await self.broker.get_instruments()
+        return [each for each in found if each.symbol in self.symbols]
+
+    # --- one connection ----------------------------------------------------------------------------
+
+    async def _connect(self) -> None:
+        if self.is_own:
+            async with _bounded(_CONNECT_SECONDS):
+                await self.broker.connect()
+        elif not self.broker.is_connected:
+            raise Unavailable("its account is not connected")
+
+    async def _pause(self, problem: str, seconds: float) -> None:
+        if problem != self.problem:
+            log.warning("a feed is away", feed=self.name, reason=problem)
+        self.problem = problem
+        await asyncio.sleep(seconds)
+
+    async def _quotes(self, listener: Listener) -> None:
+        async with _read(self.broker.quotes(self.symbols)) as quotes:
+            async for quote in quotes:
+                self._tell(listener, quote)
+        raise Unavailable("the stream of quotes has ended")
+
+    async def _bars(self, listener: Listener) -> None:
+        """Those that the venue pushes; where it pushes none, they are asked for when they end."""
+        try:
+            stream = self.broker.bars(self.symbols, self._period)
+        except NotSupported:
+            return
+        async with _read(stream) as bars:
+            async for bar in bars:
+                listener.on_bars(self, [bar])
+        raise Unavailable("the stream of bars has ended")
+
+    async def _ask(self, listener: Listener) -> None:
+        """Ask for the price of what is silent; that it cannot be told is a silence, too."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(self._silence / 2)
+            for symbol in self.symbols:
+                if loop.time() - self._heard.get(symbol, 0.0) < self._silence:
+                    continue
+                try:
+                    async with _bounded(_ANSWER_SECONDS):
+                        self._tell(listener, await self.broker.get_quote(symbol))
+                except BrokerError as error:
+                    log.info("no price", feed=self.name, symbol=symbol, reason=str(error))
+
+    def _tell(self, listener: Listener, quote: Quote) -> None:
+        if not quote.last.is_finite() or quote.last <= 0 or not (quote.bid.is_finite() and quote.ask.is_finite()):
+            log.warning("a price that is none", feed=self.name, symbol=quote.symbol)
+            return
+        self._heard[quote.symbol] = asyncio.get_running_loop().time()
+        listener.on_quote(self, quote)
+
+
+@asynccontextmanager
+async def _bounded(seconds: float) -> AsyncIterator[None]:
+    """Inside, a venue that does not answer is `Unavailable`."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise Unavailable(f"no answer within {seconds:g} s") from error
+
+
+@asynccontextmanager
+async def _read(stream: Subscription[Any]) -> AsyncIterator[Subscription[Any]]:
+    try:
+        yield stream
+    finally:
+        await stream.aclose()
+
+
+async def _together(*works: Coroutine[Any, Any, None]) -> None:
+    """All at once until one fails, with which all end; its error is raised as it is."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()

@@ -1,0 +1,305 @@
+"""The live market: what several feeds hear, brought to one word for each symbol.
+
+Symbols that the same feeds have form a lane, in which one feed counts at a time. Prices of it are kept until they are
+taken, the newest of each symbol only; bars are brought together by their end; and what is missing of the past is asked
+for, from the feed that counts and no other, so that a bar and the history before it are of one venue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+import structlog
+
+from brokers.errors import BrokerError
+from brokers.instrument import Instrument
+from brokers.market import Bar, Quote
+from brokers.port import DAY
+from core.clock import Clock
+from core.market.bar_ends import BarEnd, BarEnds, newest_end
+from core.market.failover import Choice
+from core.market.feed import Feed
+
+log = structlog.get_logger(__name__)
+
+# A feed that has failed counts again when it has been well for so many times the patience.
+_TRUST = 4
+# The venue's stream comes first; what it has not brought so long after the end is asked for.
+_ASK_AFTER = timedelta(seconds=1)
+_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=1), timedelta(seconds=30)
+_LOOK_SECONDS = 0.25
+_FEW = 3
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Something that people should know of a lane: another feed counts (`before`), or whether there are prices."""
+
+    lane: Lane
+    before: Feed | None = None
+    silent: bool = False
+    heard_again: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Lane:
+    """Symbols that the same feeds have, the preferred feed first."""
+
+    symbols: tuple[str, ...]
+    feeds: tuple[Feed, ...]
+    choice: Choice
+    ends: BarEnds
+    quotes: dict[str, Quote] = field(default_factory=dict)
+    served_by: Feed | None = None  # whose past the strategies have been shown
+    volumes_of: date | None = None
+    is_silent: bool = False
+    ask_at: datetime | None = None
+    pause: timedelta = _FIRST_PAUSE
+    asked_end: datetime | None = None
+
+    @property
+    def feed(self) -> Feed:
+        """The feed that counts."""
+        return self.feeds[self.choice.current]
+
+    @property
+    def name(self) -> str:
+        """Its symbols, or the first of many."""
+        few = len(self.symbols) <= _FEW
+        return ", ".join(self.symbols) if few else f"{self.symbols[0]} and {len(self.symbols) - 1} more"
+
+
+class LiveMarket:
+    """The feeds and what has come of them since it was last taken.
+
+    `learnt` is told of instruments that the preferred feed of their symbols has described. `seconds` only grows.
+    """
+
+    def __init__(
+        self,
+        feeds: Sequence[Feed],
+        symbols: Sequence[str],
+        *,
+        period: timedelta,
+        patience: float,
+        clock: Clock,
+        history_bars: int,
+        learnt: Callable[[Sequence[Instrument]], Awaitable[None]],
+        seconds: Callable[[], float] | None = None,
+    ) -> None:
+        self.feeds = tuple(feeds)
+        self.period = period
+        self.patience = patience
+        self._clock = clock
+        self._history_bars = history_bars
+        self._learnt = learnt
+        self._seconds = seconds or (lambda: asyncio.get_running_loop().time())
+        self._symbols = tuple(symbols)
+        self._lane_of: dict[str, Lane] = {}
+        self._described: set[str] = set()
+        self._describing = asyncio.Lock()
+        self._past: dict[str, Sequence[Bar]] = {}
+        self._volumes: dict[str, Decimal] = {}
+        self._news = asyncio.Event()
+        self.lanes: tuple[Lane, ...] = ()
+
+    def open(self, described: Iterable[str]) -> None:
+        """Begin to wait for prices; of `described` symbols the instruments are remembered."""
+        self._described = set(described)
+        groups: dict[tuple[Feed, ...], list[str]] = {}
+        for symbol in self._symbols:
+            groups.setdefault(tuple(feed for feed in self.feeds if symbol in feed.symbols), []).append(symbol)
+        self.lanes = tuple(self._lane(tuple(symbols), feeds) for feeds, symbols in groups.items())
+        self._lane_of = {symbol: lane for lane in self.lanes for symbol in lane.symbols}
+
+    def _lane(self, symbols: tuple[str, ...], feeds: tuple[Feed, ...]) -> Lane:
+        choice = Choice(len(feeds), patience=self.patience, trust=_TRUST * self.patience, now=self._seconds())
+        return Lane(symbols, feeds, choice, BarEnds(self.period, symbols))
+
+    # --- what feeds tell ---------------------------------------------------------------------------
+
+    async def on_instruments(self, feed: Feed, instruments: Sequence[Instrument]) -> None:
+        """The preferred feed's rules count; another's only as long as there are none."""
+        async with self._describing:
+            mine = [each for each in instruments if self._counts(feed, each.symbol)]
+            if mine:
+                await self._learnt(mine)
+                self._described.update(each.symbol for each in mine)
+                self._news.set()
+
+    def _counts(self, feed: Feed, symbol: str) -> bool:
+        lane = self._lane_of.get(symbol)
+        return lane is not None and (feed is lane.feeds[0] or symbol not in self._described)
+
+    def on_quote(self, feed: Feed, quote: Quote) -> None:
+        """The newest of each symbol is kept, of the feed that counts. A price from the future is one of now."""
+        lane, now = self._lane_of.get(quote.symbol), self._clock.now()
+        if lane is None or feed not in lane.feeds:
+            return
+        place = lane.feeds.index(feed)
+        if (now - quote.at).total_seconds() <= self.patience:  # a venue that repeats an old price is silent
+            lane.choice.heard(place, self._seconds())
+        if place != lane.choice.current:
+            return
+        known = lane.quotes.get(quote.symbol)
+        if known is None or quote.at >= known.at:
+            lane.quotes[quote.symbol] = quote if quote.at <= now else replace(quote, at=now)
+            self._news.set()
+
+    def on_bars(self, feed: Feed, bars: Iterable[Bar]) -> None:
+        """Bars of the feed that counts wait for the others of their end."""
+        for bar in bars:
+            lane = self._lane_of.get(bar.symbol)
+            if lane is not None and feed is lane.feed:
+                lane.ends.take([bar], self._clock.now())
+                self._news.set()
+
+    # --- what is taken -----------------------------------------------------------------------------
+
+    async def news(self, seconds: float) -> None:
+        """Return when something has come, or after so many seconds."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
+        except TimeoutError:
+            pass
+        self._news.clear()
+
+    def look(self) -> list[News]:
+        """Choose the feeds that count from now on, and say what has changed."""
+        now = self._seconds()
+        found = []
+        for lane in self.lanes:
+            before = lane.feed
+            if lane.choice.look(now):
+                lane.quotes.clear()
+                lane.ends.forget()
+                lane.ask_at = None
+                found.append(News(lane, before=before))
+            silent = lane.choice.is_silent(now)
+            if silent != lane.is_silent:
+                lane.is_silent = silent
+                found.append(News(lane, silent=silent, heard_again=not silent))
+        return found
+
+    def take_quotes(self) -> list[Quote]:
+        """The newest prices since the last time, one of each symbol at most."""
+        found = [quote for lane in self.lanes for quote in lane.quotes.values()]
+        for lane in self.lanes:
+            lane.quotes.clear()
+        return found
+
+    def take_ends(self) -> list[BarEnd]:
+        """The bars that are complete by now, by their ends."""
+        now = self._clock.now()
+        return sorted((end for lane in self.lanes for end in lane.ends.ready(now)), key=lambda end: end.at)
+
+    def take_past(self) -> Mapping[str, Sequence[Bar]]:
+        """History that has been loaded since the last time: it takes the place of what there was."""
+        past, self._past = self._past, {}
+        return past
+
+    def take_volumes(self) -> Mapping[str, Decimal]:
+        """What was traded in the newest complete day, where that has become known."""
+        volumes, self._volumes = self._volumes, {}
+        return volumes
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether something has yet to come that need not wait for an account to be connected."""
+        own = (lane for lane in self.lanes if any(feed.is_own for feed in lane.feeds))
+        return any(lane.served_by is None or not self._described.issuperset(lane.symbols) for lane in own)
+
+    # --- what is asked for -------------------------------------------------------------------------
+
+    async def serve(self, lane: Lane) -> None:
+        """Ask for what is missing, for ever."""
+        while True:
+            await self.serve_once(lane)
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def serve_once(self, lane: Lane) -> None:
+        """Ask for what is missing now: the past, bars that have ended, the day's volume. One that fails is repeated."""
+        now = self._clock.now()
+        if lane.asked_end != (end := newest_end(now, self.period)):
+            lane.asked_end, lane.pause = end, _FIRST_PAUSE
+            lane.ask_at = end + _ASK_AFTER if lane.served_by is lane.feed else lane.ask_at
+        feed = lane.feed
+        if (lane.ask_at is not None and now < lane.ask_at) or feed.problem or not feed.broker.is_connected:
+            return
+        try:
+            await self._ask(lane, feed)
+        except BrokerError as error:
+            log.warning("bars could not be asked for", feed=feed.name, reason=str(error))
+        lane.ask_at, lane.pause = self._clock.now() + lane.pause, min(2 * lane.pause, _LONGEST_PAUSE)
+
+    async def _ask(self, lane: Lane, feed: Feed) -> None:
+        if lane.served_by is not feed:
+            await self._load_past(lane, feed)
+        elif missing := lane.ends.missing(self._clock.now()):
+            await self._fill(lane, feed, missing)
+        if lane.served_by is feed and lane.volumes_of != (today := self._clock.now().date()):
+            await self._load_volumes(lane, feed)
+            lane.volumes_of = today
+
+    async def _fill(self, lane: Lane, feed: Feed, missing: Mapping[str, int]) -> None:
+        """What has ended and has not come."""
+        end = newest_end(self._clock.now(), self.period)
+        found: list[Bar] = []
+        for symbol, count in missing.items():
+            most = min(count, self._history_bars)
+            found += await feed.bars(symbol, until=end, count=most, period=self.period)
+        if feed is lane.feed and end == newest_end(self._clock.now(), self.period):
+            lane.ends.take(found, self._clock.now())
+            lane.ends.asked(missing, self._clock.now())
+            self._news.set()
+
+    async def _load_past(self, lane: Lane, feed: Feed) -> None:
+        """All history anew, of the feed that counts now. What ended last is left to be traded on if it was not yet."""
+        found = {}
+        for symbol in lane.symbols:
+            until = newest_end(self._clock.now(), self.period)
+            found[symbol] = await feed.bars(symbol, until=until, count=self._history_bars, period=self.period)
+        if feed is not lane.feed:
+            return
+        newest = newest_end(self._clock.now(), self.period)
+        for symbol, bars in found.items():
+            known = lane.ends.known_until(symbol)
+            past = tuple(bar for bar in bars if bar.at < newest or (known is not None and bar.at <= known))
+            self._past[symbol] = past
+            if past:
+                lane.ends.known(symbol, past[-1].at)
+            lane.ends.take(bars, self._clock.now())
+        lane.served_by = feed
+        self._news.set()
+
+    async def _load_volumes(self, lane: Lane, feed: Feed) -> None:
+        for symbol in lane.symbols:
+            until = newest_end(self._clock.now(), DAY)
+            days = await feed.bars(symbol, until=until, count=1, period=DAY)
+            self._volumes.update({bar.symbol: bar.volume for bar in days[-1:]})
+
+    # --- words -------------------------------------------------------------------------------------
+
+    def status(self) -> str:
+        """A sentence on where prices come from."""
+        now = self._seconds()
+        silent = [lane for lane in self.lanes if lane.choice.is_silent(now)]
+        if silent:
+            seconds = min(min(lane.choice.silence(place, now) for place in range(len(lane.feeds))) for lane in silent)
+            names = "; ".join(self._of(feed) for feed in dict.fromkeys(f for lane in silent for f in lane.feeds))
+            what = "" if len(silent) == len(self.lanes) else f" of {', '.join(lane.name for lane in silent)}"
+            return f"NO PRICES{what} for {seconds:.0f} s, so nothing new trades ({names})"
+        feeds = dict.fromkeys(lane.feed for lane in self.lanes)
+        if not any(lane.choice.is_well(lane.choice.current, now) for lane in self.lanes):
+            return f"waiting for prices of {', '.join(feed.name for feed in feeds)}"
+        spare = any(lane.choice.current for lane in self.lanes)
+        return f"live from {', '.join(feed.name for feed in feeds)}{' in place of a preferred feed' if spare else ''}"
+
+    @staticmethod
+    def _of(feed: Feed) -> str:
+        return f"{feed.name}: {feed.problem or 'silent'}"

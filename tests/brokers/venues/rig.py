@@ -1,0 +1,102 @@
+"""An account at a recorded venue: the real adapter, unmodified ccxt, real HTTPS, and answers that were written down."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from brokers.ccxt import markets
+from brokers.ccxt.broker import CcxtBroker
+from brokers.instrument import Instrument
+from brokers.order import ClientOrderId, OrderRequest, OrderType, Side, TimeInForce
+from brokers.registry import BrokerContext, BrokerFactory
+from tests.brokers.venues.recorder import Recorder
+
+DATA = Path(__file__).parent / "data"
+OURS = ClientOrderId("qdA1B201HZXW3F8K9QX4T7M2N5P6R8S9")
+"""As long as our ids are, and of their letters."""
+KEYS = {"api_key": "key", "secret": "c2VjcmV0LXNlY3JldC1zZWNyZXQ="}
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+
+def recorded(venue: str) -> dict[str, Any]:
+    """The file of a venue: `provenance`, `hosts`, `answers` by `METHOD /path`, and `cases`."""
+    return json.loads((DATA / f"{venue}.json").read_text(encoding="utf-8"))
+
+
+@dataclass
+class Account:
+    """A connected broker, and what it said to the venue."""
+
+    broker: CcxtBroker
+    venue: Recorder
+    cases: Mapping[str, Any]
+    count: int = field(default=0)
+
+    @property
+    def instrument(self) -> Instrument:
+        return next(iter(self.broker._connected().instruments.values()))
+
+    @property
+    def dialect(self) -> Any:
+        return self.broker._dialect
+
+    def answer(self, line: str, payload: Any) -> None:
+        """From now on, `METHOD /path` is answered so."""
+        self.venue.answers[line] = payload
+
+    def order(self, side: Side = Side.BUY, kind: OrderType = OrderType.LIMIT, **more: Any) -> OrderRequest:
+        """An order of 0.02 (or 2 contracts): a buy at 50,000, a stop or target at `stop`."""
+        if kind.has_limit:
+            more.setdefault("limit_price", Decimal(50000))
+        return OrderRequest(
+            client_order_id=more.pop("oid", OURS),
+            instrument=self.instrument,
+            side=side,
+            quantity=more.pop("quantity", Decimal(2) if self.instrument.lot >= 1 else Decimal("0.02")),
+            type=kind,
+            time_in_force=more.pop("tif", TimeInForce.GTC),
+            **more,
+        )
+
+    async def sent(self, *args: Any, **more: Any) -> tuple[str, Any]:
+        """Place an order; what went over the wire for it: `METHOD /path`, and what was said."""
+        self.count += 1
+        before = len(self.venue.asked)
+        self.broker._connected().known.forget(more.get("oid", OURS))
+        await self.broker.place_order(self.order(*args, **more))
+        (asked,) = [each for each in self.venue.asked[before:] if each.method != "GET"]
+        return asked.line, asked.said
+
+    async def asked(self, work: Any) -> list[tuple[str, Any]]:
+        """What went over the wire during `work`."""
+        before = len(self.venue.asked)
+        await work
+        return [(each.line, each.said) for each in self.venue.asked[before:]]
+
+
+@asynccontextmanager
+async def account(venue: str, folder: Path, *symbols: str, keys: bool = True, **settings: Any) -> AsyncIterator[Account]:
+    """An account at a recorded venue, connected."""
+    markets.forget()
+    facts = recorded(venue)
+    async with Recorder(tuple(facts["hosts"]), deepcopy(facts["answers"])) as recorder:
+        context = BrokerContext(
+            data_dir=folder, now=lambda: NOW, symbols=symbols or ("BTC/USDT",), network=recorder.network
+        )
+        own = {"mode": "live", "poll_seconds": 60, **(facts.get("keys", KEYS) if keys else {}), **settings}
+        broker = BrokerFactory(context).build("acc", {"adapter": venue, **own})
+        assert isinstance(broker, CcxtBroker)
+        try:
+            await broker.connect()
+            yield Account(broker, recorder, facts["cases"])
+        finally:
+            await broker.disconnect()
+            markets.forget()

@@ -1,0 +1,1 @@
+"""Servers that speak the documented protocols of real venues, and misbehave as those do."""

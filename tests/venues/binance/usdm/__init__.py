@@ -1,0 +1,1 @@
+"""USDT-M futures as ccxt calls them: orders, conditional orders (the Algo service), margin, income, streams."""
