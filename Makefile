@@ -7,12 +7,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # What `make test` runs on PostgreSQL too; tests/core/store runs on both databases by itself.
 ON_POSTGRES := $(addprefix tests/core/,access alerts $(addprefix trading/test_,desk.py ledger.py order_manager.py order_store.py reconcile.py pipeline.py))
 
-.PHONY: help sandbox test test-postgres soak check format bench lock clean
+.PHONY: help sandbox test test-postgres witness soak check format bench lock clean
 help:
 	@echo "make sandbox   the bot in a browser page: no account, keys or network"
 	@echo "make test      all checks and tests"
 	@echo "make test-postgres   all tests of the core, on PostgreSQL"
 	@echo "make soak      the fault tests in full: hours (ARGS=--help for less)"
+	@echo "make witness   let Binance's official SDKs read and use the venue server"
 	@echo "make check     format, lint, types, import contracts, docs"
 	@echo "make bench     measure, and print the figures of docs/benchmarks.md"
 	@echo "make lock      write the hash-locked requirements anew"
@@ -51,6 +52,15 @@ test: check
 test-postgres: $(VENV)/dev.ok
 	TEST_DATABASE=postgres $(BIN)/pytest --numprocesses 3 --dist loadfile tests/core
 
+.venv-witness/ok: tests/venues/requirements-witness.txt
+	$(PYTHON) -m venv .venv-witness
+	.venv-witness/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --require-hashes --only-binary :all: -r $<
+	@touch $@
+
+# Binance's official SDKs want another pydantic than we do: they have an environment of their own.
+witness: $(VENV)/dev.ok .venv-witness/ok
+	$(BIN)/python -m tests.venues.witness $(ARGS)
+
 soak: $(VENV)/dev.ok
 	$(BIN)/python -m tests.faults.soak $(ARGS)
 
@@ -64,6 +74,7 @@ bench: $(VENV)/dev.ok
 lock:
 	$(PYTHON) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --group build pyproject.toml -o requirements.txt
 	$(PYTHON) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --constraint requirements.txt --group dev pyproject.toml -o requirements-dev.txt
+	$(PYTHON) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header tests/venues/requirements-witness.in -o tests/venues/requirements-witness.txt
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-witness .mypy_cache .ruff_cache .hypothesis

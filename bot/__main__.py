@@ -138,6 +138,9 @@ def _with_sandbox(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=_port, default=8765, help="where the chat page is")
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
     parser.add_argument("--speed", type=float, metavar="BARS_PER_SECOND", help="0 is as fast as possible")
+    parser.add_argument(
+        "--live", default="", metavar="VENUE", help="trade on the prices of a venue as they are now, like binance"
+    )
 
 
 def _port(text: str) -> int:
@@ -287,11 +290,14 @@ def _sandbox(options: argparse.Namespace) -> int:
     from core.store.private import make_private
 
     configure("WARNING")
-    make_private(options.data_dir)
+    own = options.live and options.data_dir == _SANDBOX_DATA  # beside the one on history
+    data_dir = _SANDBOX_DATA.with_name(f"sandbox-{options.live}") if own else options.data_dir
+    make_private(data_dir)
     return _asyncio(
         run_sandbox(
             port=options.port,
-            data_dir=options.data_dir,
+            data_dir=data_dir,
+            live=options.live,
             speed=options.speed,
             browser=not options.no_browser,
             say=print,

@@ -10,7 +10,7 @@ from bot import html, states
 from bot.command import Call
 from bot.figures import UNKNOWN, bar, clip, market_day, money, percent, price, quantity, ratio, span, table
 from bot.html import Html
-from bot.states import SIDES
+from bot.states import SIDES, money_word
 from core.views import LimitChange, OrderPreview
 from risk.view import TradingState
 
@@ -32,7 +32,9 @@ def render_preview(view: OrderPreview, call: Call) -> Html:
         html.text(f"{SIDES[view.side]} ", html.bold(f"{quantity(view.quantity)} {view.symbol}"), " ", terms_of(view)),
         html.text(_manner(view, call)),
         html.text("🛡 with ", view.exits) if view.exits else html.EMPTY,
-        html.text(" ".join(money_word(simulated=view.simulated, mode=view.mode)), f" · {view.account} · for {view.owner}"),
+        html.text(
+            " ".join(money_word(simulated=view.simulated, mode=view.mode)), f" · {view.account} · for {view.owner}"
+        ),
         "",
         table(_cost(view)),
         html.italic(f"Price {_BASIS[view.basis]}. {_market(view)}"),

@@ -15,6 +15,7 @@ from bot.console_server import ConsoleServer
 from bot.pacing import Budget
 from bot.panic import PanicSignal
 from bot.safeguards import Safeguards
+from brokers.network import OPEN, Network
 from core.access.enrolling import Enrolment
 from core.access.rates import Rates
 from core.access.roles import CONSOLE
@@ -36,8 +37,10 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class Program:
     """One running Quarterdeck."""
 
-    def __init__(self, settings: Settings, *, budget: Budget | None = None, durable: bool = True) -> None:
-        self.engine = Engine(settings, durable=durable)
+    def __init__(
+        self, settings: Settings, *, budget: Budget | None = None, durable: bool = True, network: Network = OPEN
+    ) -> None:
+        self.engine = Engine(settings, durable=durable, network=network)
         self._lock = InstanceLock(settings.data_dir)
         self.service = Quarterdeck(self.engine)
         self._panic = PanicSignal(self.service.halt, self.engine.halt_flag)

@@ -151,8 +151,8 @@ def _places(settings: Settings) -> Iterator[str]:
     for number, each in enumerate(settings.strategies):
         home = settings.account_of(each)
         known = set(each.symbols) & set(settings.market.symbols)
-        if foreign := ", ".join(sorted(known - set(settings.symbols_of(home)))):
-            yield f"strategies.{number} ({each.name}).symbols: {home} does not trade {foreign}; add it to its symbols"
+        if absent := ", ".join(sorted(known - set(settings.symbols_of(home)))):
+            yield f"strategies.{number} ({each.name}).symbols: {home} does not trade {absent}; add it to its symbols"
 
 
 def _strategies(strategies: Mapping[int, StrategySettings], market: MarketSettings | None) -> Iterator[str]:

@@ -12,25 +12,25 @@ from typing import Any
 
 from bot.pacing import Budget
 from bot.program import Program
+from bot.sandbox.choosing import chosen, raw_settings, remember, remembered
 from bot.sandbox.server import PortInUse, SandboxServer
+from core.checking import check_deeply
 from core.errors import SettingsError
-from core.settings import Settings, merge, parse_settings, read_yaml
-
-_CONFIG = Path(__file__).with_name("sandbox.yaml")
+from core.settings import Settings, merge, parse_settings
 
 # The sandbox's server has Telegram's own limits; against ourselves we need not hold back further.
 UNPACED = Budget(1000, 1000, 0, 1000, 1000, 0, 1000, 1000, 0)
 
 
-def sandbox_settings(data_dir: Path, server: SandboxServer, over: dict[str, Any]) -> Settings:
-    """The sandbox's settings, `over` laid over them. Raises `SettingsError`."""
+def sandbox_settings(data_dir: Path, server: SandboxServer, over: dict[str, Any], venue: str = "") -> Settings:
+    """The sandbox's settings, `over` laid over them; on live prices, if a `venue` is named. Raises `SettingsError`."""
     telegram = {
         "token": server.token,
         "base_url": server.bot_base_url,
         "base_file_url": server.file_base_url,
         "poll_seconds": 20,
     }
-    raw = merge(read_yaml(_CONFIG), {"telegram": telegram, "data_dir": data_dir})
+    raw = merge(raw_settings(venue), {"telegram": telegram, "data_dir": data_dir})
     return parse_settings(merge(raw, over))
 
 
@@ -38,13 +38,19 @@ def stored_settings(data_dir: Path) -> Settings:
     """The settings of a sandbox that does not run, to look at what it has stored. Raises `SettingsError`."""
     if not data_dir.is_dir():
         raise SettingsError([f"{data_dir}: there is no such data directory"])
-    return sandbox_settings(data_dir, SandboxServer(data_dir=data_dir), {})
+    return sandbox_settings(data_dir, SandboxServer(data_dir=data_dir), {}, remembered(data_dir))
 
 
 async def run_sandbox(
-    *, port: int, data_dir: Path, speed: float | None, browser: bool, say: Callable[[str], None]
+    *, port: int, data_dir: Path, speed: float | None, browser: bool, say: Callable[[str], None], live: str = ""
 ) -> None:
-    """Run until told to stop. Raises `SettingsError` for a taken port or a used data directory."""
+    """Run until told to stop. Raises `SettingsError` for a taken port or a used data directory.
+
+    `live` names the venue whose prices it trades on, in place of history.
+    """
+    venue = chosen(data_dir, live)
+    if venue and speed is not None:
+        raise SettingsError(["--speed: live prices have a speed of their own; leave it out"])
     server = SandboxServer(data_dir=data_dir, port=port)
     try:
         await server.start()
@@ -52,10 +58,14 @@ async def run_sandbox(
         raise SettingsError([f"port {port}: something else listens there; use --port with another number"]) from error
     try:
         over = {} if speed is None else {"market": {"speed": speed}}
-        program = Program(sandbox_settings(data_dir, server, over))
+        settings = sandbox_settings(data_dir, server, over, venue)
+        if venue:
+            check_deeply(settings)
+            remember(data_dir, venue)
+        program = Program(settings)
         await program.start()
         try:
-            _announce(server, data_dir, say)
+            _announce(server, data_dir, venue, say)
             if browser and _has_screen():
                 await asyncio.to_thread(webbrowser.open, server.url)
             await program.until_told()
@@ -70,9 +80,10 @@ def _has_screen() -> bool:
     return sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def _announce(server: SandboxServer, data_dir: Path, say: Callable[[str], None]) -> None:
+def _announce(server: SandboxServer, data_dir: Path, venue: str, say: Callable[[str], None]) -> None:
     say(f"Quarterdeck sandbox is ready: {server.url}")
-    say("  a paper account on market history of 2000; everything is SIMULATED")
+    market = f"live prices of {venue}" if venue else "market history of 2000"
+    say(f"  a paper account on {market}; everything is SIMULATED")
     say(f"  bot token of this run: {server.token}")
     say(f"  data: {data_dir}   console: quarterdeck console --data-dir {data_dir}")
     say("  stop with Ctrl-C; start again with the same data to go on where it was")

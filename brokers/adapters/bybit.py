@@ -41,7 +41,9 @@ _REFUSALS = {
     **dict.fromkeys(("110001", "170213", "170143"), "ORDER_NOT_FOUND"),
     **dict.fromkeys(("110008", "110010", "170139", "170142", "170190"), "ORDER_CLOSED"),
     **dict.fromkeys(("110072", "170141", "110030"), "DUPLICATE_ORDER"),
-    **dict.fromkeys(("110004", "110007", "110012", "110044", "110045", "110051", "110052", "110053"), "INSUFFICIENT_FUNDS"),
+    **dict.fromkeys(
+        ("110004", "110007", "110012", "110044", "110045", "110051", "110052", "110053"), "INSUFFICIENT_FUNDS"
+    ),
     **dict.fromkeys(("170131", "170033"), "INSUFFICIENT_FUNDS"),
     **dict.fromkeys(("110003", "170132", "170133", "170134", "170192", "170193", "170194"), "PRICE_FILTER"),
     **dict.fromkeys(("170135", "170136", "170137", "170148", "170124"), "LOT_SIZE"),
@@ -146,7 +148,9 @@ class BybitDialect(Dialect[BybitSettings]):
             return
         told = await inquiry.ask(Call("private_get_v5_user_query_api", ({},)))
         if str(told["result"].get("uta")) != "1":
-            raise ConfigurationError(f"{place}: this account at Bybit is a classic one; upgrade it to unified trading there")
+            raise ConfigurationError(
+                f"{place}: this account at Bybit is a classic one; upgrade it to unified trading there"
+            )
 
     def lists(self, market: Raw) -> bool:
         """Spot pairs, or perpetuals that are settled in USDT; open ones."""
@@ -180,7 +184,9 @@ class BybitDialect(Dialect[BybitSettings]):
             params |= {"triggerPrice": str(order.stop_price), "triggerDirection": _direction(order.side, order.type)}
         price = None if order.limit_price is None else str(order.limit_price)
         kind = "limit" if order.type.has_limit else "market"
-        return Call("create_order", (order.instrument.symbol, kind, order.side.value, str(order.quantity), price, params))
+        return Call(
+            "create_order", (order.instrument.symbol, kind, order.side.value, str(order.quantity), price, params)
+        )
 
     def find_calls(self, order: ClientOrderId, symbol: str, known: Known | None) -> Sequence[Call]:
         """What works, what ended just now, what ended: an order is in one of them, and moves only forward."""
@@ -224,7 +230,9 @@ class BybitDialect(Dialect[BybitSettings]):
         return ClientOrderId("")
 
     def fee(self, raw: Raw) -> Raw:
-        """The documentation calls the currency `feeCurrency`, recorded executions `feeCoin`; ccxt guesses without the latter."""
+        """The documentation calls the currency `feeCurrency`, recorded executions `feeCoin`; ccxt guesses
+        without the latter.
+        """
         told, info = super().fee(raw), raw.get("info", {})
         currency = info.get("feeCurrency") or info.get("feeCoin")
         return {**told, "currency": currency} if told and currency else told

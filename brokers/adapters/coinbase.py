@@ -80,9 +80,13 @@ _NEWEST = 250
 
 
 class CoinbaseSettings(OfferedSettings):
-    """`api_key` is the name of a CDP key (organizations/…/apiKeys/…) with the signature ECDSA, `secret` its private key."""
+    """`api_key` is the name of a CDP key (organizations/…/apiKeys/…) with the signature ECDSA, `secret` its
+    private key.
+    """
 
-    why_no_other: ClassVar[str] = "Coinbase's sandbox answers with fixed texts and trades nothing; use the paper adapter"
+    why_no_other: ClassVar[str] = (
+        "Coinbase's sandbox answers with fixed texts and trades nothing; use the paper adapter"
+    )
 
 
 class CoinbaseDialect(Dialect[CoinbaseSettings]):
@@ -90,6 +94,7 @@ class CoinbaseDialect(Dialect[CoinbaseSettings]):
 
     venue: ClassVar[str] = "Coinbase"
     page: ClassVar[int] = 100
+    bar_page: ClassVar[int] = 300
     needs_venue_id: ClassVar[bool] = True
 
     @property
@@ -114,7 +119,12 @@ class CoinbaseDialect(Dialect[CoinbaseSettings]):
     @property
     def options(self) -> dict[str, Any]:
         """Nothing is asked that spot does not need."""
-        return {"defaultType": "spot", "timeDifference": 0, "adjustForTimeDifference": False}
+        return {
+            "defaultType": "spot",
+            "fetchBalance": "v3PrivateGetBrokerageAccounts",  # the older one does not tell what orders hold back
+            "timeDifference": 0,
+            "adjustForTimeDifference": False,
+        }
 
     def enter_mode(self, exchange: Any) -> None:
         """There is nothing to enter."""
@@ -159,10 +169,14 @@ class CoinbaseDialect(Dialect[CoinbaseSettings]):
             params["takeProfitPrice" if order.type.takes_profit else "stopLossPrice"] = str(order.stop_price)
         price = None if order.limit_price is None else str(order.limit_price)
         kind = "limit" if order.type.has_limit else "market"
-        return Call("create_order", (order.instrument.symbol, kind, order.side.value, str(order.quantity), price, params))
+        return Call(
+            "create_order", (order.instrument.symbol, kind, order.side.value, str(order.quantity), price, params)
+        )
 
     async def find(self, inquiry: Inquiry, order: ClientOrderId, symbol: str) -> Sighting | None:
-        """By the venue's id if we know it, else in the newest orders of the symbol. Never "there is none": who knows."""
+        """By the venue's id if we know it, else in the newest orders of the symbol. Never "there is none": who
+        knows.
+        """
         known = inquiry.known.get(order)
         if known is not None and known.venue_order_id:
             try:
@@ -177,7 +191,9 @@ class CoinbaseDialect(Dialect[CoinbaseSettings]):
         raise Unavailable(f"{self.venue} does not look orders up by our ids, and {order} is not among the newest")
 
     def open_calls(self) -> Sequence[Call]:
-        """Each state in which an order may still fill; the venue's word for several at once is OPEN, which lacks some."""
+        """Each state in which an order may still fill; the venue's word for several at once is OPEN, which lacks
+        some.
+        """
         return tuple(Call("fetch_orders", (None, None, _NEWEST, {"order_status": state})) for state in _WORKING)
 
     def closed_calls(self, symbol: str, since: int) -> Sequence[Call]:
@@ -199,7 +215,11 @@ class CoinbaseDialect(Dialect[CoinbaseSettings]):
     def cancel_calls(self, order: ClientOrderId, symbol: str, known: Known | None) -> Sequence[Call]:
         """By the venue's id; without one there is no way."""
         del order
-        return (Call("cancel_order", (known.venue_order_id, symbol, {})),) if known is not None and known.venue_order_id else ()
+        return (
+            (Call("cancel_order", (known.venue_order_id, symbol, {})),)
+            if known is not None and known.venue_order_id
+            else ()
+        )
 
     def kind(self, raw: Raw) -> OrderType | None:
         """A stop that goes up wakes above its price."""

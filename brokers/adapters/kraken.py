@@ -72,8 +72,20 @@ _REFUSALS = {
     "EGeneral:Invalid arguments": "INVALID_ORDER",
 }
 # The engine may or may not have had it: "service unavailable", "busy", "internal error" are said of either.
-_OPEN = ("EService:Unavailable", "EService:Busy", "EGeneral:Internal error", "EDatabase:Internal error", "EService:Timeout")
-_AT_THE_DOOR = ("EAPI:Rate limit", "EOrder:Rate limit", "EGeneral:Too many requests", "EGeneral:Temporary lockout", "EAPI:Invalid nonce")
+_OPEN = (
+    "EService:Unavailable",
+    "EService:Busy",
+    "EGeneral:Internal error",
+    "EDatabase:Internal error",
+    "EService:Timeout",
+)
+_AT_THE_DOOR = (
+    "EAPI:Rate limit",
+    "EOrder:Rate limit",
+    "EGeneral:Too many requests",
+    "EGeneral:Temporary lockout",
+    "EAPI:Invalid nonce",
+)
 
 
 class KrakenSettings(OfferedSettings):
@@ -151,7 +163,7 @@ class KrakenDialect(Dialect[KrakenSettings]):
         return self._naming.ours(wire)
 
     def wire_of(self, raw: Raw) -> str:
-        """ccxt takes `userref` for the client id where there is none."""
+        """Ccxt takes `userref` for the client id where there is none."""
         return str(raw.get("info", {}).get("cl_ord_id") or "")
 
     def refuse(self, order: OrderRequest) -> None:
@@ -181,7 +193,9 @@ class KrakenDialect(Dialect[KrakenSettings]):
             params["trailingPercent"] = str(order.trail_percent)
         price = None if order.limit_price is None else str(order.limit_price)
         kind = "limit" if order.type.has_limit else "market"
-        return Call("create_order", (order.instrument.symbol, kind, order.side.value, str(order.quantity), price, params))
+        return Call(
+            "create_order", (order.instrument.symbol, kind, order.side.value, str(order.quantity), price, params)
+        )
 
     def find_calls(self, order: ClientOrderId, symbol: str, known: Known | None) -> Sequence[Call]:
         """The two lists, filtered by our id; whatever its symbol."""
@@ -263,7 +277,7 @@ class KrakenDialect(Dialect[KrakenSettings]):
         return Call("cancel_all_orders_after", (seconds * 1000,))
 
     def kind(self, raw: Raw) -> OrderType | None:
-        """ccxt folds the venue's types into market and limit."""
+        """Ccxt folds the venue's types into market and limit."""
         return _KINDS.get(str(_terms(raw).get("ordertype") or ""))
 
     def trail(self, raw: Raw) -> tuple[Decimal | None, Decimal | None]:

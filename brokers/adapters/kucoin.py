@@ -11,6 +11,7 @@ into every order there.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from brokers.account import AccountInfo
@@ -21,7 +22,7 @@ from brokers.ccxt.offers import PassphraseSettings
 from brokers.ccxt.pages import older
 from brokers.ccxt.wallets import spot_wallet
 from brokers.ccxt.words import object_in
-from brokers.errors import ConfigurationError, NotSupported, OrderNotFound
+from brokers.errors import ConfigurationError, NotSupported, OrderNotFound, Unavailable
 from brokers.instrument import Instrument
 from brokers.order import ClientOrderId, OrderRequest, OrderType, Side, TimeInForce, VenueOrderState
 from brokers.port import CancelAll, Capabilities, ModifyBy
@@ -56,6 +57,7 @@ _WORDS = (
     ("symbolnotavailable", "MARKET_CLOSED"),
 )
 _OPEN = frozenset({"408000", "500000", "500", "503", "126038", "126039"})
+_SETTLED = timedelta(seconds=10)
 _AT_THE_DOOR = frozenset({"429000", "429", "1015", "200002", "400002"})
 
 
@@ -122,10 +124,14 @@ class KucoinDialect(Dialect[KucoinSettings]):
     async def check_account(self, inquiry: Inquiry, place: str) -> None:
         """The endpoints that are used here are those of a classic account with a high-frequency trade account."""
         if not (await inquiry.ask(Call("private_get_hf_accounts_opened", ({},)))).get("data"):
-            raise ConfigurationError(f"{place}: this account at KuCoin has no high-frequency trade account; open one there")
-        mode = (await inquiry.ask(Call("uta_private_get_account_mode", ({},)))).get("data") or {}
+            raise ConfigurationError(
+                f"{place}: this account at KuCoin has no high-frequency trade account; open one there"
+            )
+        mode = (await inquiry.ask(Call("utaprivate_get_account_mode", ({},)))).get("data") or {}
         if mode.get("selfAccountMode") == "UNIFIED":
-            raise ConfigurationError(f"{place}: this account at KuCoin is a unified one, which is not offered; use a classic one")
+            raise ConfigurationError(
+                f"{place}: this account at KuCoin is a unified one, which is not offered; use a classic one"
+            )
 
     def lists(self, market: Raw) -> bool:
         """Spot pairs that are open."""
@@ -149,7 +155,9 @@ class KucoinDialect(Dialect[KucoinSettings]):
             params["takeProfitPrice" if order.type.takes_profit else "stopLossPrice"] = str(order.stop_price)
         price = None if order.limit_price is None else str(order.limit_price)
         kind = "limit" if order.type.has_limit else "market"
-        return Call("create_order", (order.instrument.symbol, kind, order.side.value, str(order.quantity), price, params))
+        return Call(
+            "create_order", (order.instrument.symbol, kind, order.side.value, str(order.quantity), price, params)
+        )
 
     def find_calls(self, order: ClientOrderId, symbol: str, known: Known | None) -> Sequence[Call]:
         """In the book, and among those that sleep: in this order, for what wakes moves from the second to the first."""
@@ -168,7 +176,7 @@ class KucoinDialect(Dialect[KucoinSettings]):
                 continue
             if raw.get("id"):
                 return Sighting.of(raw)
-        return _gone_asleep(inquiry.known.get(order))
+        return _gone_asleep(inquiry.known.get(order), inquiry.now())
 
     def open_calls_for(self, symbols: Sequence[str]) -> Sequence[Call]:
         """The book of each symbol, and all that sleep."""
@@ -223,6 +231,10 @@ class KucoinDialect(Dialect[KucoinSettings]):
             return VenueOrderState.CANCELLED
         return VenueOrderState.WORKING if info.get("status") in ("NEW", "TRIGGERED") else None
 
+    def book_limit(self, depth: int) -> int:
+        """The venue gives 20 levels, or 100."""
+        return 20 if depth <= 20 else 100
+
     async def account(self, inquiry: Inquiry, name: str, instruments: Mapping[str, Instrument]) -> AccountInfo:
         """The trade account."""
         return await spot_wallet(self, inquiry, name, instruments)
@@ -246,12 +258,17 @@ class KucoinDialect(Dialect[KucoinSettings]):
         return False if code in _AT_THE_DOOR else None
 
 
-def _gone_asleep(known: Known | None) -> Sighting | None:
-    """A stop order that we have seen asleep, and that is in neither place now, was cancelled: nobody tells it otherwise."""
+def _gone_asleep(known: Known | None, now: datetime) -> Sighting | None:
+    """A stop order that we know of, and that is in neither place now, was cancelled: nobody tells it otherwise.
+
+    Just after it was placed, it may only not be there yet.
+    """
     report = known.report if known is not None and known.conditional else None
     if report is None or not report.venue_order_id:
         return None
-    was = {
+    if now - report.at < _SETTLED:
+        raise Unavailable("a stop order that was placed just now is not to be seen yet; ask again")
+    was: dict[str, Any] = {
         "id": report.venue_order_id,
         "clientOrderId": report.client_order_id,
         "symbol": report.symbol,

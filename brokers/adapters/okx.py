@@ -94,6 +94,7 @@ class OkxDialect(Dialect[OkxSettings]):
 
     venue: ClassVar[str] = "OKX"
     page: ClassVar[int] = 100
+    bar_page: ClassVar[int] = 100
 
     def __init__(self, settings: OkxSettings) -> None:
         super().__init__(settings)
@@ -163,7 +164,9 @@ class OkxDialect(Dialect[OkxSettings]):
             return
         told = first_of((await inquiry.ask(Call("private_get_account_config", ({},))))["data"])
         if str(told.get("acctLv")) == "1":
-            raise ConfigurationError(f"{place}: this account at OKX is in spot mode and has no swaps; change its mode there")
+            raise ConfigurationError(
+                f"{place}: this account at OKX is in spot mode and has no swaps; change its mode there"
+            )
         if told.get("posMode") != "net_mode":
             raise ConfigurationError(
                 f"{place}: this account at OKX holds long and short apart; set its position mode to net (one-way) there"
@@ -179,7 +182,7 @@ class OkxDialect(Dialect[OkxSettings]):
         return bool(market.get("swap") and market.get("linear")) and counted_in in (None, "", market.get("baseId"))
 
     def instrument(self, market: Raw) -> Instrument:
-        """ccxt leaves the multiplier of a contract's value out of `contractSize`."""
+        """Ccxt leaves the multiplier of a contract's value out of `contractSize`."""
         instrument = super().instrument(market)
         times = number_of(market.get("info", {}).get("ctMult")) or Decimal(1)
         return replace(instrument, multiplier=instrument.multiplier * times) if self._is_swap else instrument
@@ -229,10 +232,14 @@ class OkxDialect(Dialect[OkxSettings]):
             params["trailingPercent"] = str(order.trail_percent)
         price = None if order.limit_price is None else str(order.limit_price)
         kind = "limit" if order.type.has_limit else "market"
-        return Call("create_order", (order.instrument.symbol, kind, order.side.value, str(order.quantity), price, params))
+        return Call(
+            "create_order", (order.instrument.symbol, kind, order.side.value, str(order.quantity), price, params)
+        )
 
     def find_calls(self, order: ClientOrderId, symbol: str, known: Known | None) -> Sequence[Call]:
-        """The ordinary book and the algo orders are two worlds; what we know to be conditional is asked for there first."""
+        """The ordinary book and the algo orders are two worlds; what we know to be conditional is asked for
+        there first.
+        """
         wire = self.wire_id(order)
         plain = Call("fetch_order", ("", symbol, {"clientOrderId": wire}))
         algo = Call("fetch_order", ("", symbol, {"clientOrderId": wire, "trigger": True}))
@@ -255,7 +262,9 @@ class OkxDialect(Dialect[OkxSettings]):
         return tuple(Call("fetch_open_orders", (None, None, self.page, {**where, **each})) for each in ({}, *algos))
 
     def closed_calls(self, symbol: str, since: int) -> Sequence[Call]:
-        """Filled, cancelled, and algo orders that never woke; one that has woken is among the first two as what it became."""
+        """Filled, cancelled, and algo orders that never woke; one that has woken is among the first two as what
+        it became.
+        """
         return (
             Call("fetch_closed_orders", (symbol, since, _IN_HISTORY, {})),
             Call("fetch_canceled_orders", (symbol, since, _IN_HISTORY, {})),
@@ -322,12 +331,12 @@ class OkxDialect(Dialect[OkxSettings]):
 
     async def account(self, inquiry: Inquiry, name: str, instruments: Mapping[str, Instrument]) -> AccountInfo:
         """The trading account. ccxt takes the equity, with what positions have gained, for the balance."""
+        told = await inquiry.ask(Call("private_get_account_balance", ({},)))
+        rows = first_of(told.get("data")).get("details")
+        wallet = cash_of(rows, currency="ccy", cash="cashBal", free="availEq" if self._is_swap else "availBal")
         if self._is_swap:
-            told = await inquiry.ask(Call("private_get_account_balance", ({},)))
-            rows = first_of(told.get("data")).get("details")
-            cash = cash_of(rows, currency="ccy", cash="cashBal", free="availEq")
-            return await swap_wallet(inquiry, name, instruments, cash)
-        return await spot_wallet(self, inquiry, name, instruments)
+            return await swap_wallet(inquiry, name, instruments, wallet)
+        return await spot_wallet(self, inquiry, name, instruments, wallet)
 
     def code_of(self, answer: Answer) -> tuple[str, str]:
         """What is said of the order itself comes before what is said of the request."""
@@ -354,7 +363,7 @@ class OkxDialect(Dialect[OkxSettings]):
         """An order with what it was (an algo order) and what it has become."""
         if not _is_algo(raw):
             algo_id = str(raw.get("info", {}).get("algoId") or "")
-            return await self._with_terms(inquiry, raw, algo_id) if algo_id else Sighting.of(raw)
+            return await self._with_terms(inquiry, _ordinary(raw), algo_id) if algo_id else Sighting.of(raw)
         terms, child = _priced(raw), _child_of(raw)
         if not child:
             return Sighting.of(terms)
@@ -362,7 +371,7 @@ class OkxDialect(Dialect[OkxSettings]):
             now = await inquiry.ask(Call("fetch_order", (child, raw["symbol"], {})))
         except OrderNotFound:  # it has been cancelled without a fill, more than two hours ago
             return Sighting(terms, {**terms, "info": {**terms["info"], "state": "canceled"}})
-        return Sighting(terms, now)
+        return Sighting(terms, _ordinary(now))
 
     async def _with_terms(self, inquiry: Inquiry, now: Raw, algo_id: str) -> Sighting:
         try:
@@ -400,11 +409,18 @@ def _child_of(raw: Raw) -> str:
     return str(listed[-1]) if listed else str(info.get("ordId") or "")
 
 
+def _ordinary(raw: Raw) -> Raw:
+    """An ordinary order under its own id: ccxt names one that was an algo order by the id of that."""
+    return {**raw, "id": str(raw.get("info", {}).get("ordId") or raw.get("id") or "")}
+
+
 def _priced(raw: Raw) -> Raw:
     """An algo order with its prices where those of ordinary orders are."""
     info = raw.get("info", {})
     limit = number_of(info.get("slOrdPx")) or number_of(info.get("tpOrdPx"))
-    trigger = number_of(info.get("slTriggerPx")) or number_of(info.get("tpTriggerPx")) or number_of(info.get("moveTriggerPx"))
+    trigger = (
+        number_of(info.get("slTriggerPx")) or number_of(info.get("tpTriggerPx")) or number_of(info.get("moveTriggerPx"))
+    )
     prices = {"price": None if limit is None else str(limit), "triggerPrice": None if trigger is None else str(trigger)}
     return {**raw, **prices}
 

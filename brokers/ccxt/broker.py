@@ -43,7 +43,6 @@ from brokers.order import ClientOrderId, Fill, Liquidity, OrderReport, OrderRequ
 from brokers.port import DAY, AbstractBroker, ModifyBy, Subscription
 from brokers.registry import BrokerContext
 
-
 T = TypeVar("T")
 
 

@@ -146,9 +146,9 @@ class Client:
             self._clock.distrust()
         if "RateLimitExceeded" in names and answer.status not in (418, 429) and self._limits is not None:
             self._limits.refused()
-        if not answer.sent and not isinstance(found, Unavailable):
-            self.pulse.withdraw(kind)
-        elif not answer.sent and isinstance(error, BrokerError):
+        if (not answer.sent and not isinstance(found, Unavailable)) or (
+            not answer.sent and isinstance(error, BrokerError)
+        ):
             self.pulse.withdraw(kind)
         else:
             answered = 0 < answer.status < 500 and not answer.garbled

@@ -154,7 +154,7 @@ class Dialect(ABC, Generic[S_co]):
 
     def instrument(self, market: Raw) -> Instrument:
         """The rules of a market of ccxt, exact. See `brokers.ccxt.markets.instrument_of`."""
-        from brokers.ccxt.markets import instrument_of  # noqa: PLC0415 (it needs nothing of a dialect)
+        from brokers.ccxt.markets import instrument_of
 
         settled = Settlement.MARGINED if market.get("contract") else Settlement.FULL
         return instrument_of(market, settled)
@@ -323,7 +323,9 @@ class Dialect(ABC, Generic[S_co]):
 
     @abstractmethod
     async def account(self, inquiry: Inquiry, name: str, instruments: Mapping[str, Instrument]) -> AccountInfo:
-        """Balances and positions at one moment, without the open orders. See `brokers.ccxt.accounts` for the two kinds."""
+        """Balances and positions at one moment, without the open orders. See `brokers.ccxt.accounts` for the two
+        kinds.
+        """
 
     async def cash_flows(self, inquiry: Inquiry, since: int) -> Sequence[CashFlow]:
         """What came and went without a trade since then (ms), in any order."""
@@ -352,7 +354,7 @@ class Dialect(ABC, Generic[S_co]):
 
     def code_of(self, answer: Answer) -> tuple[str, str]:
         """The venue's own code and message in an answer, empty where there are none."""
-        from brokers.ccxt.outcomes import code_in_json  # noqa: PLC0415 (outcomes knows dialects)
+        from brokers.ccxt.outcomes import code_in_json
 
         return code_in_json(answer.body)
 

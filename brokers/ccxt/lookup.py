@@ -228,4 +228,3 @@ def _when(report: OrderReport) -> tuple[datetime, str]:
 
 def _in_order(fills: Iterable[Fill]) -> tuple[Fill, ...]:
     return tuple(sorted(fills, key=lambda fill: (fill.at, len(fill.fill_id), fill.fill_id)))
-

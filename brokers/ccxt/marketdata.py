@@ -72,5 +72,3 @@ class MarketData:
 def milliseconds_of(period: timedelta) -> int:
     """A period as venues count it."""
     return int(period.total_seconds() * 1000)
-
-

@@ -49,7 +49,9 @@ def forget() -> None:
 def instruments_of(
     dialect: Dialect[Any], markets: Mapping[str, Raw], symbols: Iterable[str], place: str
 ) -> dict[str, Instrument]:
-    """The instruments of `symbols`. Raises `ConfigurationError` for one that the venue does not list, with a near hit."""
+    """The instruments of `symbols`. Raises `ConfigurationError` for one that the venue does not list, with a
+    near hit.
+    """
     listed = {symbol: market for symbol, market in markets.items() if dialect.lists(market)}
     found: dict[str, Instrument] = {}
     for symbol in symbols:

@@ -13,7 +13,9 @@ class OfferedSettings(CcxtSettings):
     """`modes` are those that the venue has, `why_no_other` says what to know of the rest."""
 
     modes: ClassVar[tuple[Mode, ...]] = (Mode.LIVE,)
-    why_no_other: ClassVar[str] = "this venue has no place to try things without real money; use the paper adapter for that"
+    why_no_other: ClassVar[str] = (
+        "this venue has no place to try things without real money; use the paper adapter for that"
+    )
 
     @field_validator("mode")
     @classmethod

@@ -232,4 +232,3 @@ class Ordering:
         if new["limit_price"] is not None and not report.reduce_only:
             check_notional(instrument, quantity, new["limit_price"])
         return Change(quantity, new["limit_price"], new["stop_price"], differs)
-

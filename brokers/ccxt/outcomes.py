@@ -58,7 +58,9 @@ class KeyRefused(Unavailable):
     """The venue does not take the key: what `connect` makes a `ConfigurationError` of."""
 
 
-def outcome(error: Exception, *, answer: Answer, changing: bool, dialect: Dialect[Any]) -> BrokerError:
+def outcome(  # noqa: PLR0911 - a table of cases, in order
+    error: Exception, *, answer: Answer, changing: bool, dialect: Dialect[Any]
+) -> BrokerError:
     """What the port says for `error`, given what came back over the wire (`answer`)."""
     if isinstance(error, BrokerError):
         return error
@@ -160,7 +162,7 @@ def _is_open(answer: Answer, code: str, message: str, dialect: Dialect[Any]) -> 
     open_ = dialect.is_unknown(answer, code, message)
     if open_ is not None:
         return open_
-    return answer.status == 0 or answer.status == 408 or answer.status >= 500 or answer.garbled
+    return answer.status in (0, 408) or answer.status >= 500 or answer.garbled
 
 
 def _is_later(error: Exception, answer: Answer, code: str, dialect: Dialect[Any]) -> bool:

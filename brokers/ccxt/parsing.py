@@ -1,4 +1,6 @@
-"""ccxt's unified structures in our vocabulary. Pure; numbers are strings there (`exchange.number = str`), exact here."""
+"""ccxt's unified structures in our vocabulary. Pure; numbers are strings there (`exchange.number = str`), exact
+here.
+"""
 
 from __future__ import annotations
 
@@ -123,7 +125,9 @@ class Reader:
         )
 
     def acceptance(self, order: OrderRequest, answer: Any) -> OrderReport:
-        """The venue's answer to `order`: its report, or what we asked for if it tells only an id. May be `Unreadable`."""
+        """The venue's answer to `order`: its report, or what we asked for if it tells only an id. May be
+        `Unreadable`.
+        """
         if not isinstance(answer, Mapping):
             raise Unreadable("no order in it")
         raw = {**answer, "symbol": answer.get("symbol") or order.instrument.symbol}

@@ -20,7 +20,10 @@ def open_session(network: Network) -> aiohttp.ClientSession:
     connector = aiohttp.TCPConnector(
         resolver=network.resolver, ssl=ssl_of(network), keepalive_timeout=_KEPT_OPEN, ttl_dns_cache=60
     )
-    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+    session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+    # aiohttp would send a cancel or a change again by itself when a kept connection breaks; it has no public switch.
+    session._retry_connection = False  # noqa: SLF001
+    return session
 
 
 def ssl_of(network: Network) -> ssl.SSLContext:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from brokers.account import AccountInfo, Balance
+from brokers.account import AccountInfo
 from brokers.ccxt.accounts import balances_of, held_symbols, margined_account, one_way, spot_account
 from brokers.ccxt.calls import Call, Inquiry, Raw
 from brokers.ccxt.dialect import Dialect
@@ -18,10 +18,14 @@ _AT_MOST_TIMES = 2
 
 
 async def spot_wallet(
-    dialect: Dialect[Any], inquiry: Inquiry, name: str, instruments: Mapping[str, Instrument]
+    dialect: Dialect[Any],
+    inquiry: Inquiry,
+    name: str,
+    instruments: Mapping[str, Instrument],
+    wallet: Raw | None = None,
 ) -> AccountInfo:
-    """All currencies; what is held of an instrument is valued at its last price."""
-    raw = await inquiry.ask(Call("fetch_balance", ({},)))
+    """All currencies; what is held of an instrument is valued at its last price. `wallet`: where ccxt's is not right."""
+    raw = wallet or await inquiry.ask(Call("fetch_balance", ({},)))
     marks: dict[str, Decimal] = {}
     for symbol in held_symbols(raw, instruments):
         ticker = await dialect.quote(inquiry, symbol)
@@ -32,16 +36,18 @@ async def spot_wallet(
 
 
 async def swap_wallet(
-    inquiry: Inquiry, name: str, instruments: Mapping[str, Instrument], details: Mapping[str, Any] | None = None
+    inquiry: Inquiry, name: str, instruments: Mapping[str, Instrument], wallet: Raw | None = None
 ) -> AccountInfo:
-    """Wallet balances, and positions in contracts. `details` tells a currency's wallet where ccxt's total is not that."""
-    raw = await inquiry.ask(Call("fetch_balance", ({},)))
+    """Wallet balances, and positions in contracts. `wallet`: where ccxt's is not right."""
+    raw = wallet or await inquiry.ask(Call("fetch_balance", ({},)))
     positions = await inquiry.ask(Call("fetch_positions", (None, {})))
     if not one_way(positions):
-        raise Unreadable("the account has long and short positions of one instrument apart (hedge mode); set it to one-way")
+        raise Unreadable(
+            "the account has long and short positions of one instrument apart (hedge mode); set it to one-way"
+        )
     for position in positions:
         check_size(position, instruments)
-    return margined_account(name, details or balances_of(raw), positions, instruments, inquiry.now())
+    return margined_account(name, balances_of(raw), positions, instruments, inquiry.now())
 
 
 def check_size(position: Raw, instruments: Mapping[str, Instrument]) -> None:
@@ -57,16 +63,19 @@ def check_size(position: Raw, instruments: Mapping[str, Instrument]) -> None:
         return
     ours = instrument.notional(contracts, mark)
     if not theirs / _AT_MOST_TIMES <= ours <= theirs * _AT_MOST_TIMES:
-        raise Unreadable(f"a position in {instrument.symbol} is worth {theirs:f} there and {ours:f} by our contract size")
+        raise Unreadable(
+            f"a position in {instrument.symbol} is worth {theirs:f} there and {ours:f} by our contract size"
+        )
 
 
-def cash_of(rows: Any, *, currency: str, cash: str, free: str) -> dict[str, Balance]:
-    """Balances out of a venue's own rows, by the names of its fields; what positions have gained is no cash."""
-    found = {}
-    for row in rows if isinstance(rows, list) else ():
-        total = decimal(row.get(cash), cash) or ZERO
-        left = decimal(row.get(free), free)
-        locked = ZERO if left is None else max(ZERO, total - left)
-        if total or locked:
-            found[str(row[currency])] = Balance(str(row[currency]), total, locked)
-    return found
+def cash_of(rows: Any, *, currency: str, cash: str, free: str) -> Raw:
+    """Balances as ccxt tells them, out of a venue's own rows by the names of its fields: cash, not what it would fetch."""
+    if not isinstance(rows, list):
+        raise Unreadable("balances that are no list")
+    total, left = {}, {}
+    for row in rows:
+        held = decimal(row.get(cash), cash) or ZERO
+        loose = decimal(row.get(free), free)
+        total[str(row[currency])] = str(held)
+        left[str(row[currency])] = str(held if loose is None else min(held, loose))
+    return {"total": total, "free": left}

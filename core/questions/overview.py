@@ -131,7 +131,7 @@ class OverviewQuestions(Asking):
                 for desk in desks
             ),
             HealthRow("alerts", waiting < 100, f"{waiting} waiting"),
-            HealthRow("market", engine.supervisor.is_well("market"), engine.rounds.status),
+            HealthRow("market", engine.supervisor.is_well("market") and engine.rounds.is_well, engine.rounds.status),
             *engine.vigil.health(),
             *parts,
         )

@@ -26,7 +26,6 @@ from core.store.inbox import InboxItem
 from core.trading.own_limits import changed, said
 from core.trading.scopes import HOUSE, Scope, ScopeKind, halt_said
 from core.views import (
-    LiveView,
     ActionResult,
     AlertCard,
     AlertRow,
@@ -46,6 +45,7 @@ from core.views import (
     LimitEdit,
     LimitRow,
     LimitSet,
+    LiveView,
     Muting,
     OrderCard,
     OrderFill,

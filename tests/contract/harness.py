@@ -165,5 +165,6 @@ def harnesses() -> list[type[Harness]]:
             value
             for value in vars(module).values()
             if isinstance(value, type) and issubclass(value, Harness) and value.__module__ == module.__name__
+            if not value.__name__.startswith("_")
         ]
     return found

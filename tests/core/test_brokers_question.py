@@ -1,22 +1,27 @@
-"""What `/brokers` shows of a running program: every account that the reader may see, and the feeds with a connection of their own."""
+"""What `/brokers` shows of a running program: accounts that the reader may see, and feeds that are connected themselves."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from brokers.errors import Unavailable
 from brokers.health import Breaker
-from brokers.network import Network
 from core.access.roles import Actor, Role
 from core.engine import Engine
 from core.service import Quarterdeck
-from core.store.models import AlertRow
+from core.venue_watch import troubles
+from core.views import BrokerView
 from tests.core.test_broker_check import settings as made_settings
 from tests.core.test_floor import house, settings
 from tests.venues.binance.app import BinanceServer
+
+FEED = {"adapter": "binance", "market": "spot", "mode": "live", "timeout_seconds": 2}
+PAPER = {"adapter": "paper", "currency": "USDT", "initial_cash": "1000"}
 
 
 async def test_accounts_that_the_reader_may_see(tmp_path: Path) -> None:
@@ -33,44 +38,37 @@ async def test_accounts_that_the_reader_may_see(tmp_path: Path) -> None:
         assert [each.connected for each in await made.service.brokers()] == [True, False]
 
 
-@pytest.fixture
-def paper() -> dict[str, Any]:
-    return {"adapter": "paper", "currency": "USDT", "initial_cash": "1000"}
-
-
-async def test_a_feed_over_the_wire_and_a_ban_on_it(tmp_path: Path, paper: dict[str, Any]) -> None:
-    """A real connection is measured; a ban is told, wakes nobody, and shows."""
-    raw = {"adapter": "binance", "market": "spot", "mode": "live", "timeout_seconds": 2}
-    given = made_settings(tmp_path, paper, source="live", symbols=["BTC/USDT"], feeds=[raw])
+async def test_a_feed_over_the_wire_and_a_ban_on_it(tmp_path: Path) -> None:
+    """A real connection is measured; a ban shows, and is a trouble that is told."""
+    given = made_settings(tmp_path, PAPER, source="live", symbols=["BTC/USDT"], feeds=[FEED])
     async with BinanceServer() as venue:
         engine = Engine(given, durable=False, network=venue.network)
         await engine.start()
         try:
             service = Quarterdeck(engine)
-            feed = await _well(service, venue.network)
-            assert (feed.name, feed.adapter, feed.mode, feed.is_feed, feed.is_live) == (
-                "binance", "binance", "live", True, False,
-            )  # fmt: skip
-            calls = feed.health.calls["market"]
-            assert calls.count > 0
-            assert calls.p50 is not None
-            assert feed.health.breaker is Breaker.CLOSED
-            assert feed.health.clock_offset is not None
-            assert abs(feed.health.clock_offset) < timedelta(seconds=1)
-            assert 0 < (feed.health.used or 0) < 0.2
+            feed = await _feed(service, lambda each: each.connected and bool(each.health.streams))
+            assert (feed.name, feed.adapter, feed.mode, feed.is_live) == ("binance", "binance", "live", False)
+            health = feed.health
+            assert health.calls["market"].p50 is not None
+            assert health.breaker is Breaker.CLOSED
+            assert health.clock_offset is not None
+            assert abs(health.clock_offset) < timedelta(seconds=1)
+            assert 0 < (health.used or 0) < 0.2
+            venue.limits.stop("api", 600, 418)
+            with pytest.raises(Unavailable):
+                await engine.feeds[0].bars("BTC/USDT", until=engine.clock.now(), count=5, period=timedelta(days=1))
+            banned = await _feed(service, lambda each: each.health.banned_until is not None)
+            found = troubles("binance", banned.health, engine.clock.now(), open_orders=None)
+            assert "ban" in [each.what for each in found]
         finally:
             await engine.stop()
-        assert await AlertRow.filter(kind="connection").count() == 0 if engine else True
 
 
-async def _well(service: Quarterdeck, network: Network) -> Any:
-    """The feed, once it is connected."""
-    import asyncio
-
-    del network
-    for _ in range(200):
-        found = [each for each in await service.brokers() if each.is_feed]
-        if found and found[0].connected and found[0].health.calls:
-            return found[0]
-        await asyncio.sleep(0.02)
-    raise AssertionError("the feed did not connect")
+async def _feed(service: Quarterdeck, wanted: Callable[[BrokerView], bool]) -> BrokerView:
+    """The feed, once it is as `wanted`."""
+    async with asyncio.timeout(10):
+        while True:
+            found = next(each for each in await service.brokers() if each.is_feed)
+            if wanted(found):
+                return found
+            await asyncio.sleep(0.01)

@@ -22,7 +22,6 @@ _DIALECTS: dict[Market, type[Dialect[Any]]] = {
 }
 
 
-
 @adapter("binance", settings=BinanceSettings)
 class BinanceBroker(CcxtBroker):
     """One account at Binance."""

@@ -69,6 +69,7 @@ class MarginDialect(SpotDialect):
 
     def modify_call(self, known: Known, report: OrderReport, change: Change) -> Call:
         """There is no such request."""
+        del known, report, change
         raise NotSupported("changing an order on margin")
 
     async def account(self, inquiry: Inquiry, name: str, instruments: Mapping[str, Instrument]) -> AccountInfo:

@@ -26,7 +26,9 @@ _MODES = {
 
 
 class BinanceSettings(CcxtSettings):
-    """An account at Binance. `borrow`: what a margin account lacks for an order is borrowed, and paid back by itself."""
+    """An account at Binance. `borrow`: what a margin account lacks for an order is borrowed, and paid back by
+    itself.
+    """
 
     market: Market = Market.SPOT
     borrow: bool = True

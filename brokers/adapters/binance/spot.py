@@ -279,7 +279,9 @@ class SpotDialect(Dialect[BinanceSettings]):
     def modify_call(self, known: Known, report: OrderReport, change: Change) -> Call:
         """POST cancelReplace with the next id of the chain."""
         if report.filled:
-            raise Rejected("PARTIALLY_FILLED", "Binance cannot change an order that is filled in part: cancel it instead")
+            raise Rejected(
+                "PARTIALLY_FILLED", "Binance cannot change an order that is filled in part: cancel it instead"
+            )
         if report.type.is_trailing:
             raise NotSupported("changing a trailing stop")
         revision = known.attempts + 1

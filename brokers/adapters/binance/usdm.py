@@ -99,6 +99,7 @@ class UsdmDialect(Dialect[BinanceSettings]):
         return Wire(
             report_calls=("watch_orders",),
             quote_calls=("watch_bids_asks", "watch_tickers"),
+            ask_calls=("fetch_bids_asks", "fetch_last_prices"),
             endings=_ENDINGS,
             whole_orders=True,
             final_bars=True,
@@ -221,15 +222,18 @@ class UsdmDialect(Dialect[BinanceSettings]):
         )
 
     async def join(self, inquiry: Inquiry, raws: Sequence[Raw]) -> Sequence[Sighting]:
-        """Algo orders with the orders that they have become; what has become one but is not in the list is asked for."""
+        """Algo orders with the orders that they have become; what has become one but is not in the list is asked
+        for.
+        """
         plain = {str(raw.get("id")): raw for raw in raws if not is_algo(raw)}
         seen: list[Sighting] = []
         for raw in raws:
             if is_algo(raw):
                 now = plain.pop(actual_id(raw), None)
                 seen.append(Sighting(raw, now) if now is not None else await self._become(inquiry, raw))
-        for raw in plain.values():
-            seen.append(await self._come_from(inquiry, raw) if _is_triggered(raw) else Sighting.of(raw))
+        seen += [
+            await self._come_from(inquiry, raw) if _is_triggered(raw) else Sighting.of(raw) for raw in plain.values()
+        ]
         return seen
 
     async def _come_from(self, inquiry: Inquiry, raw: Raw) -> Sighting:
@@ -263,6 +267,7 @@ class UsdmDialect(Dialect[BinanceSettings]):
 
     def modify_call(self, known: Known, report: OrderReport, change: Change) -> Call:
         """PUT order: quantity and price, whole."""
+        del known
         if report.type is not OrderType.LIMIT or change.limit_price is None:
             raise NotSupported(f"changing a {report.type} order; cancel it and order anew")
         args: tuple[Any, ...] = (
@@ -282,7 +287,9 @@ class UsdmDialect(Dialect[BinanceSettings]):
         """By Binance's own type; what a trigger has made is still what it was."""
         info = raw.get("info") or {}
         names = ("orderType", "origType", "ot", "type", "o")
-        return next((_KINDS[info[name]] for name in names if isinstance(info.get(name), str) and info[name] in _KINDS), None)
+        return next(
+            (_KINDS[info[name]] for name in names if isinstance(info.get(name), str) and info[name] in _KINDS), None
+        )
 
     def trail(self, raw: Raw) -> tuple[Decimal | None, Decimal | None]:
         """The callback rate is in percent."""
@@ -365,7 +372,11 @@ class UsdmDialect(Dialect[BinanceSettings]):
             return True
         if code in words.LATER:
             return False
-        if answer.status == 503 and any(text in answer.body for text in _DEFINITE) and "Unknown error" not in answer.body:
+        if (
+            answer.status == 503
+            and any(text in answer.body for text in _DEFINITE)
+            and "Unknown error" not in answer.body
+        ):
             return False
         return None
 

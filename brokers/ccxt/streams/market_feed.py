@@ -87,6 +87,11 @@ class MarketFeed(ABC, Generic[T]):
 
     # --- life --------------------------------------------------------------------------------------
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether any of it is to be open."""
+        return bool(self._groups)
+
     def start(self, sockets: Sockets) -> None:
         """Open what is wanted, on the sockets of this exchange object."""
         self.sockets, self._loop = sockets, asyncio.get_running_loop()
@@ -149,7 +154,8 @@ class Group:
             if unwatch and self._sockets.is_shared(channel.line):
                 await self._unwatch()
             await channel.close("nobody reads it any more")
-        self._feed.pulse.lost()
+        if not self._feed.is_wanted:
+            self._feed.pulse.lost()
 
     async def _unwatch(self) -> None:
         try:

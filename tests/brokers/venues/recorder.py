@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qsl
 
 from aiohttp import web
@@ -45,12 +45,14 @@ class Recorder:
     asked: list[Asked] = field(default_factory=list)
     network: Network = field(init=False)
 
-    async def __aenter__(self) -> Recorder:
+    async def __aenter__(self) -> Self:
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._answer)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, loopback.HOST, 0, ssl_context=loopback.server_context(loopback.wildcards(self.hosts)))
+        site = web.TCPSite(
+            self._runner, loopback.HOST, 0, ssl_context=loopback.server_context(loopback.wildcards(self.hosts))
+        )
         await site.start()
         self.network = loopback.network(self._runner.addresses[0][1])
         return self

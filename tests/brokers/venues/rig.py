@@ -9,8 +9,12 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from brokers.ccxt import markets
 from brokers.ccxt.broker import CcxtBroker
@@ -29,6 +33,20 @@ NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 def recorded(venue: str) -> dict[str, Any]:
     """The file of a venue: `provenance`, `hosts`, `answers` by `METHOD /path`, and `cases`."""
     return json.loads((DATA / f"{venue}.json").read_text(encoding="utf-8"))
+
+
+@cache
+def private_key() -> str:
+    """A key that signs, for the venue that wants one; no file holds it."""
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    key = ec.generate_private_key(ec.SECP256R1())
+    return key.private_bytes(pem, serialization.PrivateFormat.TraditionalOpenSSL, plain).decode()
+
+
+def keys_of(facts: Mapping[str, Any]) -> dict[str, str]:
+    """The keys of a recorded venue."""
+    keys = dict(facts.get("keys", KEYS))
+    return {**keys, "secret": private_key()} if keys["secret"] == "EC" else keys
 
 
 @dataclass
@@ -83,15 +101,22 @@ class Account:
 
 
 @asynccontextmanager
-async def account(venue: str, folder: Path, *symbols: str, keys: bool = True, **settings: Any) -> AsyncIterator[Account]:
+async def account(
+    venue: str,
+    folder: Path,
+    *symbols: str,
+    keys: bool = True,
+    answers: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> AsyncIterator[Account]:
     """An account at a recorded venue, connected."""
     markets.forget()
     facts = recorded(venue)
-    async with Recorder(tuple(facts["hosts"]), deepcopy(facts["answers"])) as recorder:
+    async with Recorder(tuple(facts["hosts"]), deepcopy({**facts["answers"], **(answers or {})})) as recorder:
         context = BrokerContext(
             data_dir=folder, now=lambda: NOW, symbols=symbols or ("BTC/USDT",), network=recorder.network
         )
-        own = {"mode": "live", "poll_seconds": 60, **(facts.get("keys", KEYS) if keys else {}), **settings}
+        own = {"mode": "live", "poll_seconds": 60, **(keys_of(facts) if keys else {}), **settings}
         broker = BrokerFactory(context).build("acc", {"adapter": venue, **own})
         assert isinstance(broker, CcxtBroker)
         try:

@@ -111,7 +111,11 @@ async def test_an_order_is_looked_for_in_both_lists_by_our_id(tmp_path: Path) ->
         assert kraken.venue.asked[-1].line == "POST /0/private/QueryTrades"
         assert kraken.venue.asked[-1].said == {"txid": "TZX2WP-XSEOP-FP7WYR"}
         (fill,) = found.fills
-        assert (found.state, found.filled, fill.fill_id) == (VenueOrderState.FILLED, Decimal("0.01"), "TZX2WP-XSEOP-FP7WYR")
+        assert (found.state, found.filled, fill.fill_id) == (
+            VenueOrderState.FILLED,
+            Decimal("0.01"),
+            "TZX2WP-XSEOP-FP7WYR",
+        )
         assert (fill.fee, fill.fee_currency, fill.liquidity) == (Decimal("1.25"), "USDT", Liquidity.MAKER)
         assert fill.client_order_id == OURS
 
@@ -195,7 +199,9 @@ async def test_changing_in_place(tmp_path: Path) -> None:
     async with account("kraken", tmp_path) as kraken:
         await kraken.broker.place_order(kraken.order())
         listed(kraken, "working")
-        asked = await kraken.asked(kraken.broker.modify_order(OURS, quantity=Decimal("0.03"), limit_price=Decimal(50100)))
+        asked = await kraken.asked(
+            kraken.broker.modify_order(OURS, quantity=Decimal("0.03"), limit_price=Decimal(50100))
+        )
         amended = {"cl_ord_id": WIRE, "order_qty": "0.03", "limit_price": "50100"}
         assert ("POST /0/private/AmendOrder", amended) in asked
         await kraken.sent(Side.SELL, OrderType.STOP, stop_price=Decimal(45000))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brokers.market import Bar
@@ -119,6 +119,7 @@ def test_before_history_is_there_nothing_is_asked_for_bit_by_bit():
     assert made.missing(NOON) == {"A": 1}
 
 
+@settings(max_examples=60)
 @given(st.data())
 def test_every_bar_comes_once_and_in_order(data):
     """In whatever order, how often and how late they come: nothing twice, nothing backwards, old is what is old."""
@@ -139,6 +140,7 @@ def test_every_bar_comes_once_and_in_order(data):
                 seen.append((symbol, one.at))
     assert len(seen) == len(set(seen))
     made.take([bar("A", newest), bar("B", newest)], now)
-    made.ready(now + 2 * GRACE)
+    for later in range(4):
+        made.ready(now + later * GRACE)
     for symbol in "AB":
         assert made.known_until(symbol) == NOON + newest * MINUTE

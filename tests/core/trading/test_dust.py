@@ -22,7 +22,8 @@ from core.store.models import AlertRow, OrderRow
 from core.trading.by_hand.intents import wanted_of
 from core.trading.by_hand.slip import Size, Slip, Unit, Verb
 from core.trading.dust import is_dust, stays, too_little, tradable
-from core.trading.flatten_plan import End, Position as Closing, of_row
+from core.trading.flatten_plan import End, of_row
+from core.trading.flatten_plan import Position as Closing
 from core.trading.flattener import Flattener
 from core.trading.floor import Floor, Place
 from core.trading.protection.spec import ExitSpec
@@ -120,7 +121,8 @@ class Coins(Stage):
     def _account(self, info: AccountInfo) -> AccountInfo:
         spent = self.desk.portfolio.spent.values()
         positions = {
-            symbol: replace(each, quantity=each.quantity - sum(spent, dec(0))) for symbol, each in info.positions.items()
+            symbol: replace(each, quantity=each.quantity - sum(spent, dec(0)))
+            for symbol, each in info.positions.items()
         }
         return replace(info, positions=positions)
 
@@ -215,7 +217,7 @@ async def test_a_close_by_hand_sells_whole_lots_and_refuses_dust(coins: Coins) -
     coins.strategies.want("alpha", 0.0, "BTC/USD")
     await coins.round(10_000, "BTC/USD")
     await coins.tick(10_000, "BTC/USD", spread=0)
-    with pytest.raises(UserError, match="0.00077 BTC stays: less than can be sold"):
+    with pytest.raises(UserError, match=r"0\.00077 BTC stays: less than can be sold"):
         wanted_of(slip, coins.desk, quote, coins.market_clock.now())
 
 

@@ -70,13 +70,17 @@ def trade_futures(guest: Guest) -> None:
         guest.ask(call)
     guest.ask(rest.order_book, symbol=SYMBOL, limit=5)
     guest.ask(rest.kline_candlestick_data, symbol=SYMBOL, interval="1m", limit=2)
-    bought = guest.ask(rest.new_order, symbol=SYMBOL, side="BUY", type="MARKET", quantity=0.01, new_order_resp_type="RESULT")
+    bought = guest.ask(
+        rest.new_order, symbol=SYMBOL, side="BUY", type="MARKET", quantity=0.01, new_order_resp_type="RESULT"
+    )
     assert (bought.status, bought.executed_qty) == ("FILLED", "0.010"), bought
     resting = guest.ask(
         rest.new_order, symbol=SYMBOL, side="BUY", type="LIMIT", time_in_force="GTC", quantity=0.01, price=49000,
         new_client_order_id="sdk-limit",
     )  # fmt: skip
-    moved = guest.ask(rest.modify_order, symbol=SYMBOL, side="BUY", order_id=resting.order_id, quantity=0.02, price=48900)
+    moved = guest.ask(
+        rest.modify_order, symbol=SYMBOL, side="BUY", order_id=resting.order_id, quantity=0.02, price=48900
+    )
     assert (moved.price, moved.orig_qty) == ("48900.00", "0.020"), moved
     guest.ask(rest.query_order, symbol=SYMBOL, orig_client_order_id="sdk-limit")
     guest.ask(rest.query_current_open_order, symbol=SYMBOL, order_id=resting.order_id)

@@ -1,0 +1,76 @@
+"""Reports of a futures account over real sockets: listen keys, and conditional orders that become others."""
+
+import asyncio
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from brokers.errors import Unavailable
+from brokers.order import ClientOrderId, OrderRequest, OrderType, Side, TimeInForce
+from brokers.order import VenueOrderState as State
+from tests.brokers.ccxt_streams.rig import QUICK, heard, rest, rig
+
+pytestmark = pytest.mark.asyncio
+
+PERPETUAL = "BTC/USDT:USDT"
+
+
+def _account(tmp_path, **pace):
+    return rig(tmp_path, market="usdm", symbols=[PERPETUAL], pace=replace(QUICK, silence=30, **pace))
+
+
+async def _order(here, client_id, kind=OrderType.LIMIT, side=Side.BUY, **prices):
+    (instrument,) = await here.broker.get_instruments()
+    exact = {name: Decimal(price) for name, price in prices.items()}
+    request = OrderRequest(
+        ClientOrderId(client_id), instrument, side, Decimal("0.01"), kind, time_in_force=TimeInForce.GTC, **exact
+    )
+    return await here.broker.place_order(request)
+
+
+def _is_filled(told):
+    return told and told[-1].state is State.FILLED
+
+
+async def test_an_order_is_told_with_its_fills(tmp_path):
+    """Each fill once, under our id."""
+    async with _account(tmp_path) as here:
+        reports = here.broker.reports()
+        await _order(here, "mine", limit_price="49000")
+        here.venue.move("BTCUSDT", "48000")
+        told = await heard(reports, _is_filled)
+        assert [fill.client_order_id for each in told for fill in each.fills] == ["mine"]
+        assert await rest(reports) == []
+
+
+async def test_a_conditional_order_that_is_triggered_is_told_to_its_end(tmp_path):
+    """It becomes an order with another id at the venue; ccxt calls it closed as soon as it wakes."""
+    async with _account(tmp_path) as here:
+        reports = here.broker.reports()
+        await _order(here, "stop", OrderType.STOP, stop_price="51000")
+        here.venue.move("BTCUSDT", "51500")
+        told = await heard(reports, lambda told: _is_filled(told) and any(each.fills for each in told))
+        told += await rest(reports, 0.3)
+        assert {each.client_order_id for each in told} == {"stop"}
+        fills = [fill for each in told for fill in each.fills]
+        executed = {str(each["trade_id"]) for each in here.venue.journal.executions("stop")}
+        assert {fill.fill_id for fill in fills} == executed
+        assert len(fills) == len(executed)
+        assert told[-1].state is State.FILLED
+
+
+async def test_a_listen_key_that_expires_ends_the_reports_and_is_not_used_again(tmp_path):
+    """The socket stays open and says nothing more; the next stream has a key of its own."""
+    async with _account(tmp_path) as here:
+        reports = here.broker.reports()
+        here.venue.clock.offset_ms += 3_700_000
+        here.venue.move("BTCUSDT", "50100")
+        with pytest.raises(Unavailable, match="listenKeyExpired"):
+            await asyncio.wait_for(anext(reports), 2)
+        here.venue.clock.offset_ms -= 3_700_000
+        await here.broker.connect()
+        again = here.broker.reports()
+        await _order(here, "mine", limit_price="49000")
+        here.venue.move("BTCUSDT", "48000")
+        assert (await heard(again, _is_filled))[-1].client_order_id == "mine"

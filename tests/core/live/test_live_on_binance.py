@@ -1,0 +1,142 @@
+"""The whole engine on live prices over the real wire: ccxt, sockets, and a server that speaks as Binance does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from brokers.network import Network
+from core.engine import Engine
+from core.settings import Settings
+from tests.core.live.house import BTC, fills, settings, titles
+from tests.venues.binance.app import BinanceServer
+from tests.venues.loopback import Loopback
+
+LIVE = {"adapter": "binance", "market": "spot", "mode": "live"}
+TEST = {"adapter": "binance", "market": "spot", "mode": "testnet"}
+
+
+class VenueTime:
+    """The wall clock as the venue shows it, which a test has set so that a bar is about to end."""
+
+    def __init__(self, *venues: BinanceServer) -> None:
+        self._venues = venues
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + timedelta(milliseconds=self._venues[0].clock.offset_ms)
+
+    def before_a_minute_ends(self, seconds: float) -> None:
+        left = 60 - datetime.now(UTC).timestamp() % 60
+        for venue in self._venues:
+            venue.clock.offset_ms = int((left - seconds) * 1000)
+
+
+class Two(AbstractResolver):
+    """The testnet's names lead to a second server."""
+
+    def __init__(self, first: int, second: int) -> None:
+        self._first, self._second = Loopback(first), Loopback(second)
+
+    async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:
+        return await (self._second if "testnet" in host else self._first).resolve(host, port)
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+@asynccontextmanager
+async def running(given: Settings, clock: VenueTime, network: Network) -> AsyncIterator[Engine]:
+    """As in a real start, with everything that runs by itself."""
+    engine = Engine(given, clock=clock, durable=False, network=network)
+    try:
+        await engine.start()
+        yield engine
+    finally:
+        await engine.stop()
+
+
+async def until(seen: Callable[[], Any], seconds: float = 15) -> None:
+    """Wait for something, not for ever."""
+    async with asyncio.timeout(seconds):
+        while not seen():
+            await asyncio.sleep(0.02)
+
+
+def price(engine: Engine) -> int:
+    quote = engine.market.quotes.get(BTC)
+    return 0 if quote is None else int(quote.last)
+
+
+async def test_a_paper_account_trades_on_binances_prices(tmp_path: Path):
+    """Bought at the end of a bar by the venue's own rules; started anew in the middle of one, nothing is bought twice."""
+    async with BinanceServer() as venue:
+        clock = VenueTime(venue)
+        given = settings(tmp_path, market={"feeds": [LIVE]})
+        clock.before_a_minute_ends(2)
+        async with running(given, clock, venue.network) as engine:
+            desk = engine.floor.first
+            assert len(engine.strategies.history(BTC)) > 500
+            assert desk.portfolio.instruments[BTC].base == "BTC"
+            venue.move("BTCUSDT", "60000")
+            await until(lambda: price(engine) == 60000)
+            assert not desk.portfolio.held()
+            await until(lambda: desk.orders.open_orders)
+
+            def bought() -> bool:
+                venue.move("BTCUSDT", "60010")
+                return bool(desk.portfolio.held())
+
+            await until(bought)
+            assert engine.rounds.status == "live from binance"
+            held = desk.portfolio.held()
+            assert engine.market.volumes[BTC] > 0
+        async with running(given, clock, venue.network) as engine:
+            venue.move("BTCUSDT", "60020")
+            await until(lambda: price(engine) == 60020)
+            assert engine.floor.first.portfolio.held() == held
+            assert not engine.floor.first.orders.open_orders
+        assert len(await _fills(given)) == 1
+
+
+async def test_when_binance_dies_another_venue_gives_the_prices(tmp_path: Path):
+    """Prices, bars and history are the other's from then on, and people hear of it."""
+    async with BinanceServer() as first, BinanceServer() as second:
+        clock = VenueTime(first, second)
+        network = Network(resolver=Two(first.port, second.port), ssl=first.network.ssl)
+        given = settings(tmp_path, market={"feeds": [LIVE, TEST], "failover_seconds": 1})
+        second.move("BTCUSDT", "50300")
+        async with running(given, clock, network) as engine:
+            second.move("BTCUSDT", "50301")
+            first.move("BTCUSDT", "50100")
+            await until(lambda: price(engine) == 50100)
+            await first.stop()
+            second.move("BTCUSDT", "50302")
+
+            def moved() -> bool:
+                second.move("BTCUSDT", "50303")
+                return price(engine) == 50303
+
+            await until(moved)
+            assert engine.rounds.status == "live from binance-2 in place of a preferred feed"
+            (told,) = await titles()
+            assert told == "Prices come from binance-2 now"
+            (lane,) = engine.rounds.live.lanes
+            await until(lambda: lane.served_by is engine.feeds[1])
+
+
+async def _fills(given: Settings) -> list[Any]:
+    """What is in the database of an engine that has stopped."""
+    from core.databases import database_of
+
+    database = database_of(given, durable=False)
+    await database.open()
+    try:
+        return await fills()
+    finally:
+        await database.close()
