@@ -37,7 +37,7 @@ def title(*trail: str) -> Html:
 
 def badge(call: Call, trail: Sequence[str]) -> str:
     """` · LIVE`: whose money a screen is about, in a word; nothing where all of it is simulated."""
-    modes = call.service.modes()
+    modes = call.service.modes(call.actor)
     shown = {modes[step] for step in trail if step in modes} or set(modes.values())
     words = [mode if mode == "paper" else mode.upper() for mode in sorted(shown)]
     return "" if set(modes.values()) <= {"paper"} else f" · {' + '.join(words)}"

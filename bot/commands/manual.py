@@ -31,6 +31,7 @@ from core.errors import UnknownName, UserError
 from core.trading.by_hand.grammar import Missing, read_slip, slip_words
 from core.trading.by_hand.intents import Several
 from core.trading.by_hand.slip import Slip, Verb
+from core.trading.spelling import spelt
 from core.views import OrderPreview, Tradable
 from risk.view import TradingState
 
@@ -194,10 +195,10 @@ async def _previewed(call: Call, verb: Verb) -> Screen:
 
 async def _tradable(call: Call, symbol: str) -> Tradable:
     rows = await call.service.tradables(call.actor)
-    found = next((row for row in rows if row.symbol.upper() == symbol.upper()), None)
-    if found is None:
-        raise UnknownName("symbol", symbol, [row.symbol for row in rows])
-    return found
+    by_symbol = {row.symbol: row for row in rows}
+    if (meant := spelt(symbol, by_symbol)) is None:
+        raise UnknownName("symbol", symbol, by_symbol)
+    return by_symbol[meant]
 
 
 def _whose(call: Call, several: Several) -> Screen:

@@ -422,7 +422,7 @@ def _priced(raw: Raw) -> Raw:
         number_of(info.get("slTriggerPx")) or number_of(info.get("tpTriggerPx")) or number_of(info.get("moveTriggerPx"))
     )
     prices = {"price": None if limit is None else str(limit), "triggerPrice": None if trigger is None else str(trigger)}
-    return {**raw, **prices}
+    return {**raw, **prices, "filled": "0"}  # it is what it becomes that is filled; ccxt takes woken for filled
 
 
 @adapter("okx", settings=OkxSettings)

@@ -236,11 +236,8 @@ class CcxtBroker(AbstractBroker):
         return report
 
     async def cancel_order(self, order: ClientOrderId) -> OrderReport:
-        """Cancel what is left of an order."""
-        line = self._account()
-        report = await line.ordering.cancel(order)
-        line.feeds.told(report)
-        return report
+        """Cancel what is left of an order. Its end comes in the reports as well."""
+        return await self._account().ordering.cancel(order)
 
     async def modify_order(
         self,

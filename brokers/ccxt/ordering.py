@@ -176,6 +176,10 @@ class Ordering:
         except OrderNotFound:
             await self._open_one(known.order)
             raise Rejected("NOT_CHANGED", f"{self._dialect.venue} does not find {known.order} to change it") from None
+        except Rejected as refused:
+            if refused.code == "SAME_TERMS":  # the first of two requests has done it, if our library has sent it twice
+                return await self._open_one(known.order)
+            raise
         return await self._renewed(known, self._dialect.modified(answer))
 
     async def _ended(self, order: ClientOrderId, half: HalfDone) -> OrderReport:

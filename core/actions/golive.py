@@ -15,9 +15,9 @@ from core.views import ActionResult, LiveView
 class GoingLive(Acting):
     """Lets an account with real money trade."""
 
-    def modes(self) -> Mapping[str, str]:
-        """Whose money each account trades: paper, live, testnet or demo."""
-        return {desk.account: desk.mode for desk in self._engine.floor}
+    def modes(self, actor: Actor) -> Mapping[str, str]:
+        """Whose money each account that a reader may see trades: paper, live, testnet or demo."""
+        return {desk.account: desk.mode for desk in self._engine.floor if actor.sees(desk.account)}
 
     def live_preview(self, actor: Actor, account: str = "") -> LiveView:
         """What a yes would let trade: the account that is named, or the only one that waits. Raises `UserError`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -27,6 +27,7 @@ from core.trading.desk import Desk
 from core.trading.live_order import MANUAL, LiveOrder
 from core.trading.pipeline import Pipeline
 from core.trading.protection.spec import ExitSpec
+from core.trading.spelling import spelt
 from core.trading.states import OrderState
 from core.trading.terms import Terms
 from core.views import ActionResult, CancelPreview, ChangePreview, ExitsView, OrderPreview, Placed, Tradable
@@ -43,7 +44,7 @@ class ManualTrading(Acting):
 
     def account_to_trade(self, verb: Verb, words: Sequence[str], actor: Actor) -> str:
         """The account that an order in words is for. Raises `UserError`."""
-        return self._desk_for(read_slip(verb, words), self._seen(actor)).account
+        return self._slip(verb, words, actor)[1].account
 
     async def preview_order(self, verb: Verb, words: Sequence[str], actor: Actor, *, changed: str = "") -> OrderPreview:
         """What an order would cost and do now. Sends nothing. Raises `UserError` that says what to write instead."""
@@ -59,9 +60,18 @@ class ManualTrading(Acting):
 
     def _slip(self, verb: Verb, words: Sequence[str], actor: Actor) -> tuple[Slip, Desk]:
         """The order that is meant and where; with several accounts its words name the one."""
+        seen = self._seen(actor)
         slip = read_slip(verb, words)
-        desk = self._desk_for(slip, self._seen(actor))
+        slip = replace(
+            slip, symbol=spelt(slip.symbol, self._symbols(self._engine.floor.chosen("", seen))) or slip.symbol
+        )
+        desk = self._desk_for(slip, seen)
         return slip if self._engine.floor.is_single else replace(slip, account=desk.account), desk
+
+    @staticmethod
+    def _symbols(desks: Iterable[Desk]) -> set[str]:
+        """Everything that is traded on one of these desks."""
+        return {symbol for desk in desks for symbol in desk.portfolio.instruments}
 
     def _seen(self, actor: Actor) -> tuple[str, ...]:
         return tuple(name for name in self._engine.floor.names if actor.sees(name))
@@ -156,7 +166,7 @@ class ManualTrading(Acting):
     async def tradables(self, actor: Actor) -> tuple[Tradable, ...]:
         """Every symbol that can be traded, what is held first."""
         desks = self._engine.floor.chosen("", self._seen(actor))
-        symbols = sorted({symbol for desk in desks for symbol in desk.portfolio.instruments})
+        symbols = sorted(self._symbols(desks))
         rows = [
             self._tradable(symbol, [desk for desk in desks if symbol in desk.portfolio.instruments])
             for symbol in symbols
@@ -252,10 +262,10 @@ class ManualTrading(Acting):
         every = [(desk, order) for desk in desks for order in desk.orders.open_orders if not order.is_resting_exit]
         if what.lower() == "all":
             return every
-        if found := [(desk, order) for desk, order in every if order.symbol.upper() == what.upper()]:
-            return found
-        if any(what.upper() == symbol.upper() for desk in desks for symbol in desk.portfolio.instruments):
-            return []
+        ordered = {order.symbol for _, order in every}
+        symbol = spelt(what, self._symbols(desks) | ordered)
+        if symbol is not None:
+            return [(desk, order) for desk, order in every if order.symbol == symbol]
         return [self._open_order(what, actor)]
 
     async def cancel_orders(self, what: str, actor: Actor) -> ActionResult:
@@ -292,10 +302,9 @@ class ManualTrading(Acting):
     def _position(self, strategy: str, symbol: str, actor: Actor) -> tuple[Desk, str, str]:
         """Where, whose and what. Raises `UserError` unless exactly one position is meant."""
         desks = self._engine.floor.chosen("", self._seen(actor))
-        known = {each.upper(): each for desk in desks for each in desk.portfolio.instruments}
-        if symbol.upper() not in known:
-            raise UnknownName("symbol", symbol, known.values())
-        name = known[symbol.upper()]
+        known = self._symbols(desks)
+        if (name := spelt(symbol, known)) is None:
+            raise UnknownName("symbol", symbol, known)
         found = [(desk, owner) for desk in desks for owner in holders_of(desk, name)]
         if strategy:
             found = [(desk, owner) for desk, owner in found if owner == strategy]

@@ -11,6 +11,7 @@ from core.questions.holdings import HoldingQuestions
 from core.rows import fill_row
 from core.store import orders as order_store
 from core.trading.desk import Desk
+from core.trading.spelling import spelt
 from core.views import CandlesView, ExposureView
 from risk.metrics import Unknown, exposure, symbol_value, unpriced
 from risk.view import PortfolioView
@@ -24,13 +25,15 @@ class PictureQuestions(HoldingQuestions):
 
     async def symbols(self) -> tuple[str, ...]:
         """Everything that there are prices of."""
-        return tuple(sorted(self._engine.floor.first.portfolio.instruments))
+        return tuple(sorted({symbol for desk in self._engine.floor for symbol in desk.portfolio.instruments}))
 
     async def candles(self, symbol: str, account: str = "", accounts: Collection[str] | None = None) -> CandlesView:
         """The last bars of a symbol with the executions of an account in them. Raises `UnknownName`."""
         desk = self._desk(account, accounts)
-        if symbol not in desk.portfolio.instruments:
+        meant = spelt(symbol, desk.portfolio.instruments)
+        if meant is None:
             raise UnknownName("symbol", symbol, desk.portfolio.instruments)
+        symbol = meant
         bars = tuple(self._engine.market.bars(symbol))[-_MOST_BARS:]
         rows, _ = await order_store.page_of_fills(1, _MOST_FILLS, symbol, [desk.account])
         begin = bars[0].at if bars else None

@@ -8,6 +8,7 @@ from core.errors import UnknownName
 from core.questions.asking import Asking
 from core.rows import fill_row, order_card, order_row
 from core.store import orders as order_store
+from core.trading.spelling import spelt
 from core.trading.states import OrderState
 from core.views import FillRow, OrderCard, OrderRow, Page
 
@@ -64,10 +65,12 @@ class TradeQuestions(Asking):
         """Fills, newest first. Raises `UnknownName`."""
         desks = self._engine.floor.chosen(account, accounts)
         lots = (lot for desk in desks for _, lot in desk.portfolio.lots())
-        known = {*self._engine.floor.first.portfolio.instruments, *(lot.instrument.symbol for lot in lots)}
-        if symbol and symbol not in known:
+        traded = (symbol for desk in self._engine.floor for symbol in desk.portfolio.instruments)
+        known = {*traded, *(lot.instrument.symbol for lot in lots)}
+        meant = spelt(symbol, known) if symbol else ""
+        if meant is None:
             raise UnknownName("symbol", symbol, known)
-        rows, total = await order_store.page_of_fills(page, size, symbol, self._of(account, accounts))
+        rows, total = await order_store.page_of_fills(page, size, meant, self._of(account, accounts))
         is_single = self._engine.floor.is_single
         return Page(tuple(fill_row(row, named=not is_single) for row in rows), page, size, total)
 

@@ -553,7 +553,7 @@ class FakeService(FakeHand, Quarterdeck):  # type: ignore[misc]
     def accounts_of(self, scope: Scope) -> tuple[str, ...]:
         return ("paper",)
 
-    def modes(self) -> dict[str, str]:
+    def modes(self, actor: Actor) -> dict[str, str]:
         return {"paper": "paper" if self.world.simulated else "live"}
 
     def live_preview(self, actor: Actor, account: str = "") -> LiveView:

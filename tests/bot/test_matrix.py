@@ -50,7 +50,7 @@ OF_THE_HOUSE = EVERYBODY - EVERYBODY | frozenset(
 )
 # What finds its accounts in ways of its own: tests of these commands say more.
 OWN_WAYS = frozenset({"ack", "alert", "snooze", "mute", "unmute", "maintenance", "halt", "resume", "place", "exits", "step", "buy",
-                      "sell", "close", "change", "modify", "trade", "limit"})  # fmt: skip
+                      "sell", "close", "change", "modify", "trade", "limit", "golive"})  # fmt: skip
 
 ALL = list(REGISTRY)
 NAMES = [one.name for one in ALL]

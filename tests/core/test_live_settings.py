@@ -17,7 +17,7 @@ from core.settings import MarketSettings, Period, merge, parse_settings
 
 BTC, ETH = "BTC/USDT", "ETH/USDT"
 BINANCE = {"adapter": "binance", "market": "spot", "mode": "live"}
-KEYS = {**BINANCE, "api_key": "k" * 64, "secret": "s" * 64}
+KEYS = {**BINANCE, "mode": "testnet", "api_key": "k" * 64, "secret": "s" * 64}
 BASE: dict[str, Any] = {
     "telegram": {"token": "123456789:" + "A" * 35},
     "users": [{"id": 1, "name": "Ada", "role": "admin"}],

@@ -53,6 +53,19 @@ def test_check_says_that_all_is_well(tmp_path):
     assert TOKEN not in done.stdout
 
 
+def test_check_looks_at_a_broker(tmp_path):
+    """What it has is said, nothing is left behind, and one that is not there is named with what there is."""
+    folder = config(tmp_path, GOOD | {"telegram": {"token": TOKEN}, "data_dir": str(tmp_path / "data")})
+    done = quarterdeck("check", "--broker", "paper", "--config", folder)
+    assert done.returncode == 0, done.stderr
+    assert "Balances: 1,000 USD." in done.stdout
+    assert done.stdout.splitlines()[-1] == "Nothing was ordered, changed or cancelled."
+    assert list((tmp_path / "data").iterdir()) == []
+    other = quarterdeck("check", "--broker", "papr", "--config", folder)
+    assert other.returncode == 2
+    assert "did you mean paper?" in other.stderr
+
+
 def test_a_wrong_token_is_not_repeated(tmp_path):
     """It is a secret even when it is wrong."""
     done = quarterdeck("check", "--config", config(tmp_path, GOOD), QUARTERDECK_TELEGRAM__TOKEN="hunter2secret")

@@ -38,6 +38,7 @@ _KINDS = {
     "TRAILING_STOP_MARKET": OrderType.TRAILING_STOP,
 }
 _ALGO: Mapping[str, Any] = {"trigger": True}
+_TRIGGERED = frozenset({"TRIGGERING", "TRIGGERED", "FINISHED"})
 _ALGO_OVER = frozenset({"TRIGGERING", "TRIGGERED", "FINISHED", "REJECTED", "EXPIRED"})
 _ENDINGS = frozenset({"listenKeyExpired", "serverShutdown", "eventStreamTerminated"})
 _DEFINITE = ("Service Unavailable", "unable to process your request")
@@ -198,6 +199,8 @@ class UsdmDialect(Dialect[BinanceSettings]):
     async def _become(self, inquiry: Inquiry, raw: Raw) -> Sighting:
         """An algo order with the order that it has become, if it has."""
         actual = actual_id(raw)
+        if not actual and (raw.get("info") or {}).get("algoStatus") in ("TRIGGERED", "FINISHED"):
+            raise Unavailable(f"{raw.get('clientOrderId')} was triggered; what it has become is not told yet")
         if not actual:
             return Sighting.of(raw)
         try:
@@ -305,14 +308,10 @@ class UsdmDialect(Dialect[BinanceSettings]):
         return TimeInForce.GTD, moment(info.get("goodTillDate") or info.get("gtd"))
 
     def state(self, raw: Raw) -> VenueOrderState | None:
-        """An algo order that is being triggered may still fill; what one has become is looked at itself."""
+        """An algo order whose trigger was reached may still fill; how it ended, the order says that it has become."""
         info = raw.get("info") or {}
         status = info.get("algoStatus") or (info.get("X") if "aid" in info else None)
-        if status in ("TRIGGERING", "TRIGGERED"):
-            return VenueOrderState.WORKING
-        if status == "FINISHED":
-            raise Unreadable("an algo order that has become another one")
-        return None
+        return VenueOrderState.WORKING if status in _TRIGGERED else None
 
     # --- market data -------------------------------------------------------------------------------
 
@@ -368,17 +367,11 @@ class UsdmDialect(Dialect[BinanceSettings]):
 
     def is_unknown(self, answer: Answer, code: str, message: str) -> bool | None:
         """By the code, and for 503 by the text: "Unknown error" was sent on, "Service Unavailable" was not."""
+        if answer.status == 503 and any(text in answer.body for text in _DEFINITE):
+            return False
         if code in words.UNKNOWN:
             return True
-        if code in words.LATER:
-            return False
-        if (
-            answer.status == 503
-            and any(text in answer.body for text in _DEFINITE)
-            and "Unknown error" not in answer.body
-        ):
-            return False
-        return None
+        return False if code in words.LATER else None
 
 
 def is_algo(raw: Raw) -> bool:

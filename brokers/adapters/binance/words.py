@@ -50,7 +50,7 @@ _USDM = {
     "-4400": "NO_PERMISSION",
     "-5021": "NOT_FILLABLE",
     "-5022": "POST_ONLY_WOULD_TAKE",
-    "-5027": "NOT_CHANGED",
+    "-5027": "SAME_TERMS",
 }
 # -1013 and -2010 say in words what they are; the first that fits.
 _FILTERS = (

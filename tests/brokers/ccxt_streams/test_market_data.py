@@ -126,16 +126,18 @@ async def test_a_shutdown_of_the_server_is_not_waited_for(tmp_path):
         await until(lambda: len(here.streams()) == 2)
 
 
-async def test_streams_that_cannot_be_opened_are_asked_for_meanwhile(tmp_path):
+@pytest.mark.parametrize(("market", "symbol", "site"), [("spot", BTC, "stream"), ("usdm", "BTC/USDT:USDT", "fstream")])
+async def test_streams_that_cannot_be_opened_are_asked_for_meanwhile(tmp_path, market, symbol, site):
     """Again and again, until one can be opened."""
-    async with rig(tmp_path, keys=False, pace=replace(PATIENT, opening=0.2)) as here:
-        door = here.venue.doors.pop("stream")
-        quotes = here.broker.quotes([BTC])
+    pace = replace(PATIENT, opening=0.2)
+    async with rig(tmp_path, keys=False, pace=pace, market=market, symbols=[symbol]) as here:
+        door = here.venue.doors.pop(site)
+        quotes = here.broker.quotes([symbol])
         await heard(quotes, bool)
         here.venue.move("BTCUSDT", "51000")
         await heard(quotes, _bid("51000"))
         assert not here.broker.health.streams["quotes"].is_open
-        here.venue.doors["stream"] = door
+        here.venue.doors[site] = door
         await until(lambda: here.broker.health.streams["quotes"].is_open)
         here.venue.move("BTCUSDT", "52000")
         await heard(quotes, _bid("52000"))
@@ -144,9 +146,11 @@ async def test_streams_that_cannot_be_opened_are_asked_for_meanwhile(tmp_path):
 async def test_a_subscription_while_the_socket_opens_and_the_last_reader_that_goes(tmp_path):
     """Two readers at once share a stream, a third symbol gets another; sockets close when nobody reads."""
     async with rig(tmp_path, keys=False, pace=PATIENT) as here:
-        one, two, three = (here.broker.quotes(each) for each in ([BTC], [BTC], [ETH]))
-        for reader in (one, two, three):
+        one, two = here.broker.quotes([BTC]), here.broker.quotes([BTC])
+        for reader in (one, two):
             await heard(reader, bool)
+        three = here.broker.quotes([BTC, ETH])
+        await heard(three, lambda told: told and told[-1].symbol == ETH)
         await until(
             lambda: (
                 {name for each in here.venue.sockets.of("stream") for name in each.streams}
@@ -157,10 +161,12 @@ async def test_a_subscription_while_the_socket_opens_and_the_last_reader_that_go
         here.venue.move("BTCUSDT", "51000")
         await heard(two, _bid("51000"))
         await two.aclose()
+        await three.aclose()
+        three = here.broker.quotes([ETH])
         await until(
             lambda: not any(name.startswith("btc") for each in here.venue.sockets.of("stream") for name in each.streams)
         )
-        del three, reader
+        del three
         await until(lambda: here.streams() == [])
 
 

@@ -200,6 +200,27 @@ async def test_an_event_of_a_new_kind_that_names_our_order_has_it_asked_for(tmp_
         assert (await heard(reports, _is_filled))[-1].client_order_id == "mine"
 
 
+async def test_an_error_of_ccxt_does_not_stop_the_reading_of_the_socket(tmp_path):
+    """It would end in silence; here what comes after is told, and the order that the message named is asked for."""
+    async with rig(tmp_path, pace=replace(QUICK, silence=30)) as here:
+
+        def fail(*_):
+            raise KeyError("BNB")
+
+        reports = here.broker.reports()
+        await here.place("mine", "49000")
+        await rest(reports, 0.05)
+        here.broker._client.exchange.handle_balance = fail
+        here.venue.script.plan("STREAM user spot", "miss", match=FILLS)
+        here.venue.move("BTCUSDT", "48000")
+        here.say({"e": "balanceUpdate", "for": "mine"})
+        assert (await heard(reports, _is_filled))[-1].client_order_id == "mine"
+        await here.place("next", "47000")
+        here.venue.move("BTCUSDT", "46000")
+        assert (await heard(reports, _is_filled))[-1].client_order_id == "next"
+        assert here.feeds.is_open
+
+
 async def test_a_slow_reader_of_reports_gets_all_of_them(tmp_path):
     """However long it takes over the first."""
     async with rig(tmp_path) as here:

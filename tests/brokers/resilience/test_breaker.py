@@ -58,6 +58,19 @@ def test_every_second_call_failing_is_enough() -> None:
     assert breaker.state is Breaker.OPEN
 
 
+def test_urgent_calls_always_pass_and_an_answer_to_one_closes_it() -> None:
+    """Cancels are tried whatever happens; while they fail, the others wait for longer."""
+    breaker, _ = opened()
+    for _ in range(3):
+        assert breaker.permit(urgent=True)
+        assert not breaker.permit()
+        breaker.failed()
+    assert breaker.seconds_left == 16
+    assert breaker.permit(urgent=True)
+    breaker.succeeded()
+    assert breaker.permit()
+
+
 def test_after_it_has_closed_old_failures_are_forgotten() -> None:
     """One more failure does not open it again."""
     breaker, clock = opened()
@@ -120,6 +133,12 @@ class Machine(RuleBasedStateMachine):
             assert self.breaker.state is Breaker.TRIAL
             assert self.breaker.seconds_left > 0, "no second trial at the same moment"
         self.on_their_way += permitted
+
+    @rule()
+    def outage(self) -> None:
+        for _ in range(3):
+            self.breaker.failed()
+        assert self.breaker.state is not Breaker.CLOSED
 
     @rule()
     def cancel(self) -> None:

@@ -12,12 +12,14 @@ from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from brokers.ccxt import markets
 from brokers.ccxt.broker import CcxtBroker
+from brokers.ccxt.limits import Limits
 from brokers.instrument import Instrument
 from brokers.order import ClientOrderId, OrderRequest, OrderType, Side, TimeInForce
 from brokers.registry import BrokerContext, BrokerFactory
@@ -100,6 +102,10 @@ class Account:
         return [(each.line, each.said) for each in self.venue.asked[before:]]
 
 
+async def _at_once(_limits: Limits, _cost: float | None = None) -> None:
+    """No waiting: the limits have tests of their own."""
+
+
 @asynccontextmanager
 async def account(
     venue: str,
@@ -119,9 +125,10 @@ async def account(
         own = {"mode": "live", "poll_seconds": 60, **(keys_of(facts) if keys else {}), **settings}
         broker = BrokerFactory(context).build("acc", {"adapter": venue, **own})
         assert isinstance(broker, CcxtBroker)
-        try:
-            await broker.connect()
-            yield Account(broker, recorder, facts["cases"])
-        finally:
-            await broker.disconnect()
-            markets.forget()
+        with patch.object(Limits, "throttle", _at_once):
+            try:
+                await broker.connect()
+                yield Account(broker, recorder, facts["cases"])
+            finally:
+                await broker.disconnect()
+                markets.forget()

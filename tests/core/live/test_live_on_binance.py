@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from brokers.network import Network
 from core.engine import Engine
 from core.settings import Settings
-from tests.core.live.house import BTC, fills, settings, titles
+from risk.view import TradingState
+from tests.core.live.house import BTC, LIMITS, fills, settings, titles
 from tests.venues.binance.app import BinanceServer
 from tests.venues.loopback import Loopback
 
@@ -140,3 +142,33 @@ async def _fills(given: Settings) -> list[Any]:
         return await fills()
     finally:
         await database.close()
+
+
+async def test_an_account_at_the_venue_gives_its_own_prices_and_survives_a_lost_connection(tmp_path: Path):
+    """It trades by its own venue's rules; while the venue is away nothing is halted, and then it goes on by itself."""
+    async with BinanceServer() as venue:
+        clock = VenueTime(venue)
+        key = venue.keys.of("testnet")
+        main = {"broker": {**TEST, "api_key": key.api_key, "secret": key.secret}, "limits": LIMITS}
+        given = settings(tmp_path, market={"feeds": [{"account": "main"}]}, accounts={"main": main}, strategies=[])
+        async with running(given, clock, venue.network) as engine:
+            desk = engine.floor.first
+            assert desk.reconciled
+            assert desk.state_for() is TradingState.ACTIVE
+            assert desk.portfolio.instruments[BTC].lot == Decimal("0.00001")
+            assert desk.currency == "USDT"
+
+            def priced(at: str) -> Callable[[], bool]:
+                def seen() -> bool:
+                    venue.move("BTCUSDT", at)
+                    return price(engine) == int(at)
+
+                return seen
+
+            await until(priced("50100"))
+            venue.script.plan("GET /api/v3/*", "drop_before", times=6)
+            venue.sockets.drop()
+            await until(lambda: not desk.broker.is_connected or desk.broker.health.reconnects)
+            await until(lambda: desk.broker.is_connected and desk.reconciled, 40)
+            await until(priced("50200"), 40)
+            assert desk.state_for() is TradingState.ACTIVE

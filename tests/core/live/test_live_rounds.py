@@ -9,8 +9,10 @@ from decimal import Decimal
 import pytest
 
 from brokers.instrument import Instrument
+from core.access.roles import Actor, Role
 from core.store.instruments import FEEDS, get_instruments
 from core.store.models import AlertRow
+from core.trading.by_hand.slip import Verb
 from risk.view import TradingState
 from tests.core.live.house import BTC, ETH, NOON, PAPER, breathe, fills, house, settings, titles, towns
 from tests.core.live.town import MINUTE, TOWNS, pair
@@ -450,3 +452,26 @@ def impatient(engine) -> None:
         await engine.rounds.step()
 
     engine.rounds.ready = at_once
+
+
+# --- by hand -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("typed", ["BTC/USDT", "btcusdt"])
+async def test_a_pair_is_traded_by_hand_under_its_name_or_a_short_form(tmp_path, typed):
+    """Previewed, bought, drawn, listed, protected and cancelled."""
+    north, _ = towns()
+    ada = Actor("telegram:1", "Ada", Role.ADMIN)
+    async with house(settings(tmp_path, strategies=[])) as made:
+        await made.tick(north, 100)
+        shown = await made.service.preview_order(Verb.BUY, [typed, "0.5"], ada)
+        assert shown.symbol == BTC
+        placed = await made.service.place_order(Verb.BUY, list(shown.words), shown.seen, ada)
+        assert placed.order
+        await made.at(2)
+        await made.tick(north, 101)
+        assert made.held() == Decimal("0.5")
+        assert (await made.service.candles(typed)).symbol == BTC
+        assert (await made.service.fills(symbol=typed)).total == 1
+        assert (await made.service.exits_of("", typed, ada)).symbol == BTC
+        assert not (await made.service.cancel_orders(typed, ada)).ok  # known, and nothing is open

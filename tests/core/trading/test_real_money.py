@@ -1,0 +1,191 @@
+"""Real money trades only after three words; until the last of them nothing leaves, and no resume changes that."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from core.access.audit import Audit
+from core.access.roles import CONSOLE
+from core.actions.golive import GoingLive
+from core.actions.resuming import Resuming
+from core.errors import SettingsError, UserError
+from core.store.models import AlertRow, AuditLine, LiveRow
+from core.trading.real_money import RealMoney, check
+from core.trading.scopes import HOUSE
+from core.trading.states import OrderState
+from risk.intent import Origin
+from risk.verdict import Approved, Denied
+from risk.view import TradingState, live_scope
+from tests.core.trading.stage import Stage, Strategies
+
+KEY = "binance spot live 0a1b2c"
+
+
+class Real(Stage):
+    """A desk whose broker says that its money is real."""
+
+    identity = KEY
+
+    def build(self) -> None:
+        super().build()
+        self.broker.is_live, self.broker.identity = True, self.identity  # type: ignore[attr-defined]
+
+    async def start(self) -> None:
+        self.money = RealMoney(
+            self.floor, self.switch, self.alerts, Audit(self.wall), events=self.events, clock=self.wall
+        )
+        await self.money.load({"main": "live"}, "live")
+        await super().start()
+
+    @property
+    def engine(self) -> Any:
+        return SimpleNamespace(
+            floor=self.floor, switch=self.switch, audit=Audit(self.wall), real_money=self.money, alerts=self.alerts
+        )
+
+
+@pytest.fixture
+async def real(tmp_path: Path) -> Any:
+    stage = await Real.open(tmp_path, strategies=Strategies("alpha"), simulated=False)
+    await stage.start()
+    await stage.tick(100)
+    yield stage
+    await stage.close()
+
+
+async def confirm(stage: Real) -> None:
+    service: Any = GoingLive(stage.engine)
+    view = service.live_preview(CONSOLE, "main")
+    assert view.waits
+    assert (await service.go_live(CONSOLE, "main", view.token)).ok
+
+
+# --- settings --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("mode", "environment", "is_live", "words"),
+    [
+        ("live", "live", True, []),
+        ("live", "production", True, ["environment: live"]),
+        ("", "live", True, ["mode: live"]),
+        ("testnet", "live", False, []),  # allowed; it is labelled
+        ("testnet", "production", False, []),
+    ],
+)
+def test_two_words_in_the_settings(mode: str, environment: str, is_live: bool, words: list[str]) -> None:
+    """Each that is missing is told with what to write."""
+    problems = check("main", mode, environment, is_live=is_live)
+    assert len(problems) == len(words)
+    assert all(word in problem for word, problem in zip(words, problems, strict=True))
+
+
+async def test_a_live_account_elsewhere_keeps_the_program_from_starting(real: Real) -> None:
+    """Whatever was confirmed before."""
+    await confirm(real)
+    with pytest.raises(SettingsError, match="environment: live"):
+        await real.money.load({"main": "live"}, "production")
+
+
+# --- until the yes ---------------------------------------------------------------------------------
+
+
+async def test_nothing_is_ordered_not_even_by_a_flatten(real: Real) -> None:
+    """Strategies, hands and flattens; and what was approved before does not leave either."""
+    for origin in (Origin.STRATEGY, Origin.MANUAL, Origin.FLATTEN):
+        verdict = real.desk.gate.review(real.intent(1, origin=origin), real.desk.view())
+        assert isinstance(verdict, Denied)
+        assert verdict.code == "TRADING_STATE"
+    real.strategies.want("alpha", 1.0)
+    await real.round(100)
+    assert real.broker.count("place") == 0
+    real.switch.hold(live_scope("main"), None)  # if only the last look were left
+    approved = real.approve(1)
+    assert isinstance(approved, Approved)
+    order = await real.desk.orders.submit(approved)
+    assert order.state is OrderState.NOT_SENT
+    assert real.broker.count("place") == 0
+
+
+async def test_a_cancel_passes(real: Real) -> None:
+    """What rests may be taken away."""
+    await confirm(real)
+    order = await real.submit(1, limit=50)
+    real.desk.confirmed = "another"
+    real.switch.hold(live_scope("main"), real.switch.gravest("main"))
+    await real.desk.orders.cancel(order.id, "by hand")
+    assert order.state is OrderState.CANCELLED
+
+
+async def test_it_is_told_at_the_start_and_says_what_to_do(real: Real) -> None:
+    """The state of the account has the reason; alert and audit line, too."""
+    setting = real.switch.gravest("main")
+    assert setting.state is TradingState.HALTED
+    assert setting.reason.startswith("waiting for confirmation")
+    alert = await AlertRow.get(kind="golive")
+    assert alert.severity == "CRITICAL"
+    assert "/golive main" in alert.body
+    assert await AuditLine.filter(action="golive", outcome="waiting").count() == 1
+
+
+async def test_a_resume_does_not_lift_it(real: Real) -> None:
+    """It is not among what would be lifted, and is told as what still holds back."""
+    await real.switch.set("account:main", TradingState.HALTED, "somebody", "Ada")
+    resuming: Any = Resuming(real.engine)
+    lift = resuming._lift(CONSOLE, HOUSE)
+    assert set(lift.settings) == {"account:main"}
+    assert live_scope("main") in resuming._holds_back(lift, lifted=True)
+    await real.switch.relax("account:main", lift.settings["account:main"], "Ada")
+    assert real.switch.state_for("main") is TradingState.HALTED
+
+
+# --- the yes ---------------------------------------------------------------------------------------
+
+
+async def test_after_the_yes_it_trades_and_a_restart_asks_no_more(real: Real) -> None:
+    """Once for each broker: it is stored with who said it."""
+    await confirm(real)
+    real.strategies.want("alpha", 1.0)
+    await real.round(100)
+    assert real.held("alpha") == 10
+    row = await LiveRow.get()
+    assert (row.account, row.identity) == ("main", KEY)
+    await real.crash_and_restart()
+    assert real.switch.state_for("main") is TradingState.ACTIVE
+    assert not real.desk.waits_for_confirmation
+
+
+async def test_another_key_asks_anew(real: Real) -> None:
+    """Other key, other mode, other market: all that the broker calls itself by."""
+    await confirm(real)
+    real.identity = "binance spot live 99ffee"
+    await real.crash_and_restart()
+    assert real.switch.state_for("main") is TradingState.HALTED
+    assert "another than was confirmed" in real.switch.gravest("main").reason
+    await confirm(real)
+    assert (await LiveRow.get()).identity == real.identity
+
+
+async def test_a_key_that_changes_in_between_is_not_confirmed(real: Real) -> None:
+    """The yes is bound to what was shown; and while running, too."""
+    service: Any = GoingLive(real.engine)
+    token = service.live_preview(CONSOLE, "main").token
+    real.broker.identity = "binance spot live 99ffee"  # type: ignore[attr-defined]
+    result = await service.go_live(CONSOLE, "main", token)
+    assert not result.ok
+    assert not await LiveRow.all().exists()
+    await confirm(real)
+    real.broker.identity = KEY  # type: ignore[attr-defined]
+    assert real.desk.waits_for_confirmation
+
+
+async def test_an_account_without_real_money_has_nothing_to_confirm(stage: Stage) -> None:
+    """It says so."""
+    service: Any = GoingLive(SimpleNamespace(floor=stage.floor))  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="no real money"):
+        service.live_preview(CONSOLE, "main")
+    assert service.modes(CONSOLE) == {"main": "paper"}
