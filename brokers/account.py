@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -72,6 +72,7 @@ class CashFlow:
 class AccountInfo:
     """One account as the venue sees it at `at`: the truth that reconciliation compares with.
 
+    `steps` says to what the venue rounds its balances, by currency; where nothing is said they are exact.
     `equity`, `initial_margin` and `maintenance_margin` are in the account's own currency, None where the venue
     does not tell them.
     """
@@ -85,3 +86,4 @@ class AccountInfo:
     equity: Decimal | None = None
     initial_margin: Decimal | None = None
     maintenance_margin: Decimal | None = None
+    steps: Mapping[str, Decimal] = field(default_factory=dict)

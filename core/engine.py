@@ -39,10 +39,11 @@ from core.live_rounds import LiveRounds
 from core.market.feed import Feed
 from core.progress import ORDERS, OUTBOX, RISK, Progress, usual
 from core.redaction import hide, redact, secrets_of
-from core.replay_rounds import ReplayRounds, archive_of
+from core.replay_rounds import ReplayRounds
 from core.rounds import Around, Rounds
 from core.scheduler import Scheduler
 from core.settings import FeedSettings, Settings
+from core.sources import feed_of, source_of
 from core.store.chat import ChatMemory
 from core.store.inbox import Inbox
 from core.store.private import make_private
@@ -149,7 +150,7 @@ class Engine:
     def _build_trading(self, host: Host) -> None:
         """Market, strategies, the accounts, and what drives them."""
         settings = self.settings
-        source = self._source()
+        source = source_of(settings.market)
         self._host = host
         self.market = Market()
         self.feeds: tuple[Feed, ...] = ()
@@ -170,18 +171,10 @@ class Engine:
                 self.rounds,
                 self.events,
                 is_alone=self.floor.is_single,
-                is_live=settings.market.is_live,
+                alerts=self._alerts_of(desk.account) if settings.market.is_live else None,
             )
             for desk in self.floor
         }
-
-    def _source(self) -> TickSource:
-        """The market that simulated venues live on; by which rules a live one trades is learnt from its feeds."""
-        market = self.settings.market
-        if market.is_live:
-            return TickSource((), symbols=market.symbols)
-        instruments = archive_of(market).instruments()
-        return TickSource([instruments[symbol] for symbol in market.symbols])
 
     def _build_rounds(self, source: TickSource) -> Rounds:
         market = self.settings.market
@@ -190,26 +183,16 @@ class Engine:
         )
         if not market.is_live:
             return ReplayRounds(market, around, self._replayed)
-        feeds = [self._feed(each) for each in market.sources]
-        self.feeds = tuple(feeds)
-        return LiveRounds(market, around, feeds, clock=self.clock, alerts=self.alerts)
+        self.feeds = tuple(self._feed(each) for each in market.sources)
+        return LiveRounds(market, around, self.feeds, clock=self.clock, alerts=self.alerts)
 
     def _feed(self, given: FeedSettings) -> Feed:
         """A source of live prices: a broker of its own, or an account's."""
-        market = self.settings.market
         if given.account:
             broker, adapter = self.floor.desk(given.account).broker, self.floor.adapter(given.account)
         else:
             broker, adapter = self._broker(given.name, given.broker, given.symbols), str(given.broker["adapter"])
-        return Feed(
-            given.name,
-            broker,
-            given.symbols,
-            period=market.period.length,
-            silence=market.failover_seconds / 3,
-            is_own=not given.account,
-            adapter=adapter,
-        )
+        return feed_of(given, self.settings.market, broker, adapter)
 
     def _broker(
         self, name: str, raw: Mapping[str, Any], symbols: tuple[str, ...], source: TickSource | None = None

@@ -11,7 +11,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
 
-from brokers.errors import BrokerError, ConfigurationError, Unavailable
+from brokers.errors import BrokerError, Unavailable, Uncertain
+from core.alerts.channel import Severity
+from core.alerts.outbox import Alert, Alerts
 from core.events import Events, FillRecorded
 from core.rounds import Rounds
 from core.trading.desk import Desk
@@ -26,12 +28,15 @@ _PATIENCE_SECONDS = 10.0
 _LIVE_PATIENCE_SECONDS = 30.0
 # A real venue that has just come back, or is far away, may refuse now and then.
 _TRIES = 3
+_TOLD_AFTER = 5
+_LONGEST_PAUSE_SECONDS = 15.0
 
 
 class Tending:
     """The life of one account. `is_alone`: there is no other account that would have to wait for this one.
 
-    `is_live`: no account waits for another, and a connection that is lost for a while halts nothing.
+    `alerts` are given in a live market: no account waits for another there, and a real venue that cannot be asked for a
+    while halts nothing, but people hear of it.
     """
 
     def __init__(
@@ -42,35 +47,65 @@ class Tending:
         events: Events,
         *,
         is_alone: bool,
-        is_live: bool = False,
+        alerts: Alerts | None = None,
     ) -> None:
         self.desk = desk
         self._pipeline = pipeline
         self._rounds = rounds
         self._events = events
         self._patience = None if is_alone else _PATIENCE_SECONDS
-        if is_live:
+        if alerts is not None:
             self._patience = _LIVE_PATIENCE_SECONDS
-        self._tries = _TRIES if is_live and not desk.broker.capabilities.simulated else 1
+        self._alerts = alerts
+        self._is_real = alerts is not None and not desk.broker.capabilities.simulated
         self._was_there = False
         self._is_slow = False  # its venue has kept the others waiting
 
     async def recover(self) -> None:
         """Ask the venue; if it cannot be asked, nothing trades in this account.
 
-        That is a halt, but for a connection to a real venue that is lost while we run: without it nothing can trade,
-        and nothing does before books and venue have been compared.
+        That is a halt, but for a real venue that is away for a while after it was there: strategies wait until books
+        and venue have been compared, and what rests there stays.
         """
         async with self._rounds.without(self.desk.account):
-            problem = await self._asked()
-            for _ in range(1, self._tries):
-                if problem and not isinstance(problem, ConfigurationError):
-                    await asyncio.sleep(_RECONNECT_SECONDS)
-                    problem = await self._asked()
-            if problem and not self._will_come_back(problem):
+            failures = 0
+            while problem := await self._asked():
+                failures += 1
+                if not self._is_worth_trying(problem, failures):
+                    break
+                if failures == _TOLD_AFTER:
+                    await self._tell(problem)
+                await asyncio.sleep(min(_RECONNECT_SECONDS * failures, _LONGEST_PAUSE_SECONDS))
+            if problem:
                 await self.desk.halt_for("RECONCILIATION FAILED", str(problem) or "the venue does not answer")
-            self._was_there = self._was_there or not problem
+            else:
+                self._was_there = True
+                await self._tell_of_end(failures)
             await self.desk.roll_day()
+
+    def _is_worth_trying(self, problem: Exception, failures: int) -> bool:
+        """What is refused stays refused; a real venue that does not answer may do so soon."""
+        is_passing = isinstance(problem, (Unavailable, Uncertain, TimeoutError))
+        return self._is_real and is_passing and (self._was_there or failures < _TRIES)
+
+    @property
+    def _key(self) -> str:
+        return f"compare:{self.desk.account}"
+
+    async def _tell(self, problem: Exception) -> None:
+        if self._alerts is None:
+            return
+        account = self.desk.account
+        body = (
+            f"{str(problem) or 'The venue does not answer'}.\n"
+            "Its strategies wait until books and venue have been compared; what rests at the venue stays there. It is tried again every few seconds."
+        )
+        title = f"{account}: the venue cannot be asked"
+        await self._alerts.add(Alert("connection", Severity.CRITICAL, title, body, account=account, key=self._key))
+
+    async def _tell_of_end(self, failures: int) -> None:
+        if self._alerts is not None and failures >= _TOLD_AFTER:
+            await self._alerts.close(self._key, f"books and venue of {self.desk.account} have been compared")
 
     async def _asked(self) -> Exception | None:
         """Connect, learn by which rules is traded, and compare; what has kept us from it."""
@@ -82,11 +117,6 @@ class Tending:
         except (BrokerError, TimeoutError) as error:
             return error
         return None
-
-    def _will_come_back(self, problem: Exception) -> bool:
-        """Whether it is a connection that was there before, and is gone."""
-        is_gone = not self.desk.broker.is_connected and not isinstance(problem, ConfigurationError)
-        return self._tries > 1 and self._was_there and is_gone
 
     async def reconcile(self) -> list[Drift]:
         """Compare books and venue between two moments of the market, when nothing is on its way.

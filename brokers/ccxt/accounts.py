@@ -13,6 +13,8 @@ from brokers.ccxt.parsing import Unreadable, decimal, needed
 from brokers.instrument import Instrument
 from brokers.money import ZERO
 
+# Wallets of futures are kept to so many places, and each profit and fee is rounded to them.
+_WALLET_STEP = Decimal("1e-8")
 # Keys of ccxt's balances that are no currencies.
 _NOT_MONEY = frozenset({"info", "timestamp", "datetime", "free", "used", "total", "debt"})
 
@@ -86,6 +88,7 @@ def margined_account(
         equity=equity,
         initial_margin=initial_margin,
         maintenance_margin=maintenance_margin,
+        steps=dict.fromkeys(money, _WALLET_STEP),
     )
 
 

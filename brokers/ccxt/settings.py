@@ -23,11 +23,10 @@ class Mode(StrEnum):
 class CcxtSettings(AdapterSettings):
     """What an account at a venue needs. Without keys it serves market data only.
 
-    `mode` has no default: it must be written. `currency`: what the account is kept in. `silence_seconds`: a
-    stream that says nothing for so long is opened
-    anew; `poll_seconds`: how often is asked where nothing is streamed; `dead_man_seconds`: the venue cancels our orders
-    when it has not heard from us for so long (0: off; only where offered); `reserve_percent`: the part of the rate limit
-    that is kept for cancels.
+    `mode` has no default: it must be written. `currency`: what the account is kept in. `silence_seconds`: a stream that
+    says nothing for so long is opened anew; `poll_seconds`: how often is asked where nothing is streamed;
+    `dead_man_seconds`: the venue cancels our orders when it has not heard from us for so long (0: off; only where
+    offered); `reserve_percent`: the part of the rate limit that is kept for cancels.
     """
 
     mode: Mode

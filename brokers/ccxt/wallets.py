@@ -24,7 +24,7 @@ async def spot_wallet(
     instruments: Mapping[str, Instrument],
     wallet: Raw | None = None,
 ) -> AccountInfo:
-    """All currencies; what is held of an instrument is valued at its last price. `wallet`: where ccxt's is not right."""
+    """All currencies; what is held of an instrument is valued at its last price. `wallet`: if ccxt's is wrong."""
     raw = wallet or await inquiry.ask(Call("fetch_balance", ({},)))
     marks: dict[str, Decimal] = {}
     for symbol in held_symbols(raw, instruments):
@@ -69,7 +69,7 @@ def check_size(position: Raw, instruments: Mapping[str, Instrument]) -> None:
 
 
 def cash_of(rows: Any, *, currency: str, cash: str, free: str) -> Raw:
-    """Balances as ccxt tells them, out of a venue's own rows by the names of its fields: cash, not what it would fetch."""
+    """Balances as ccxt tells them, out of a venue's own rows by the names of its fields: cash alone."""
     if not isinstance(rows, list):
         raise Unreadable("balances that are no list")
     total, left = {}, {}

@@ -21,11 +21,13 @@ from core.alerts.channel import Severity
 from core.alerts.outbox import Alert, Alerts
 from core.clock import Clock
 from core.events import Events, FillRecorded
+from core.store import allocations
 from core.store import orders as order_store
 from core.store.control import get_cursor, put_cursor
 from core.store.models import FillRow
 from core.store.orders import Stamp
 from core.trading.books import Books, Page
+from core.trading.coins import in_money
 from core.trading.fees import with_known_fee
 from core.trading.fill_books import FillBooks
 from core.trading.fill_news import BOOKED, FillNews, KnownFill, Trust, known_fills, news_of
@@ -218,11 +220,15 @@ class ExternalTrades:
     # --- cash --------------------------------------------------------------------------------------
 
     async def _take_flows(self, flows: Sequence[CashFlow]) -> None:
-        for flow in flows:
+        for each in flows:
             async with self._books.lock:
+                flow, trade = in_money(each, self._books.portfolio)
                 async with self._books.page() as page:
                     is_new = await page.post_flow(flow, flow.at)
                     moved = await self._watch.store_paid_in(flow) if is_new else None
+                    if is_new and trade is not None:
+                        await allocations.put(trade, flow.at)
+                        await page.post_trade(trade, flow.at)
                 self._watch.believe(moved)
 
 

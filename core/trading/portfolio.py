@@ -175,13 +175,27 @@ class Portfolio:
     def equity(self) -> Decimal | None:
         """What all is worth in the account's currency; None while a mark or a rate of exchange is unknown."""
         worth = self.worth()
-        return None if worth is None else self.rates.convert(worth)
+        left_out = self.uncounted
+        counted = {} if worth is None else {each: amount for each, amount in worth.items() if each not in left_out}
+        return None if worth is None else self.rates.convert(counted)
 
     @property
     def deposits(self) -> Decimal | None:
         """What was paid in, less what was paid out, at today's rates; None while one of them is unknown."""
-        path = f"deposits/{self.account}"
-        return self.rates.convert({unit: -amount for (each, unit), amount in self.balances.items() if each == path})
+        path, left_out = f"deposits/{self.account}", self.uncounted
+        paid = {unit: -amount for (each, unit), amount in self.balances.items() if each == path}
+        return self.rates.convert({unit: amount for unit, amount in paid.items() if unit not in left_out})
+
+    @property
+    def uncounted(self) -> dict[str, Decimal]:
+        """Money that nobody here trades, and that has no rate: a coin that somebody has sent us. It counts as nothing.
+
+        A debt without a rate does count: then equity is unknown.
+        """
+        cash = self.cash_by_currency
+        own = {self.currency, *(each.currency for each in self.instruments.values())}
+        foreign = {unit: amount for unit, amount in cash.items() if amount > 0 and unit not in own}
+        return {unit: amount for unit, amount in foreign.items() if self.rates.rate(unit) is None}
 
     @property
     def fx_rates(self) -> dict[str, Decimal]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from brokers.account import AccountInfo
+from brokers.errors import Unavailable
 from brokers.order import OrderReport
 from brokers.port import AbstractBroker
 from core.alerts.channel import Severity
@@ -12,6 +13,7 @@ from core.alerts.outbox import Alert
 from core.clock import Clock
 from core.store import orders as order_store
 from core.trading.books import Books
+from core.trading.coins import newly_traded, worth_of
 from core.trading.external import ExternalTrades
 from core.trading.ledger import Posting, adoption, deposit
 from core.trading.live_order import MANUAL, LiveOrder
@@ -29,6 +31,7 @@ from core.trading.reconcile import (
     find_drift,
     reconcile_orders,
 )
+from core.trading.rounding import Rounding
 from core.trading.telling import Telling
 
 # How many orders that are over are asked for again when books and venue differ.
@@ -56,6 +59,7 @@ class Recovery:
         self._external = external
         self._telling = telling
         self._clock = trading_clock
+        self._rounding = Rounding(books, trading_clock)
 
     # --- orders ------------------------------------------------------------------------------------
 
@@ -156,7 +160,20 @@ class Recovery:
         for position in info.positions.values():
             if position.mark_price is not None:
                 self._books.portfolio.marks.setdefault(position.symbol, position.mark_price)
-        return find_drift(self._ours(fees_pending=fees_pending), info)
+        await self._post(list(newly_traded(self._books.portfolio, info)))
+        drifts = find_drift(self._ours(fees_pending=fees_pending), info)
+        await self._tell_uncounted()
+        return await self._rounding.settle(drifts, info)
+
+    async def _tell_uncounted(self) -> None:
+        """Coins that nobody trades here and that have no rate: once each."""
+        for currency, amount in self._books.portfolio.uncounted.items():
+            title = f"Not counted: {amount.normalize():,f} {currency}"
+            body = (
+                f"Nothing says what {currency} is worth, so it is not part of equity. If it shall be, give its rate in "
+                f"the account's `fx`, or trade it."
+            )
+            await self._telling.once(f"uncounted:{currency}", Alert("uncounted", Severity.WARNING, title, body))
 
     async def _open_books(self, info: AccountInfo) -> None:
         """The first time, what the venue holds is our opening deposit; positions become MANUAL's."""
@@ -168,11 +185,16 @@ class Recovery:
         ]
         for symbol, held in info.positions.items():
             if held.quantity and symbol in instruments:  # any other is drift, and is told
-                postings.append(adoption(account, MANUAL, instruments[symbol], held.quantity, held.average_price))
+                price = worth_of(held, self._books.portfolio)
+                if price is None:
+                    raise Unavailable(f"there is no price of {symbol} yet, and {held.quantity.normalize():f} are there")
+                postings.append(adoption(account, MANUAL, instruments[symbol], held.quantity, price))
         await self._external.begin(info.at)
         await self._post(postings)
 
     async def _post(self, postings: list[Posting]) -> None:
+        if not postings:
+            return
         async with self._books.lock, self._books.page() as page:
             for posting in postings:
                 await page.post(posting, self._clock.now())

@@ -15,10 +15,12 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).parents[2])  # not this folder: its names must not hide others
 
+import bot.sandbox.choosing as choosing  # noqa: E402
 import bot.sandbox.run as run  # noqa: E402
 from bot.__main__ import main  # noqa: E402
 from bot.program import Program  # noqa: E402
 from bot.sandbox.server import Limits, SandboxServer  # noqa: E402
+from core.settings import merge, read_yaml  # noqa: E402
 
 
 def prepare(relaxed: bool = False, over: dict | None = None, kinds: bool = False, die_at: int = 0) -> None:
@@ -27,8 +29,8 @@ def prepare(relaxed: bool = False, over: dict | None = None, kinds: bool = False
         run.Program = functools.partial(Program, budget=run.UNPACED)
     if over:
         path = Path(sys.argv[sys.argv.index("--data-dir") + 1]).with_suffix(".yaml")
-        path.write_text(json.dumps(run.merge(json.loads(json.dumps(run.read_yaml(run._CONFIG), default=str)), over)))
-        run._CONFIG = path
+        path.write_text(json.dumps(merge(json.loads(json.dumps(read_yaml(choosing._CONFIG), default=str)), over)))
+        choosing._CONFIG = path
     if kinds:
         import tests.journeys.bad_strategies  # noqa: F401
     if die_at:

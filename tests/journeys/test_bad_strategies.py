@@ -13,7 +13,7 @@ BAD = ("raises", "loops", "sleeps")
 
 
 def settings() -> dict:
-    from bot.sandbox.run import _CONFIG
+    from bot.sandbox.choosing import _CONFIG
     from core.settings import read_yaml
 
     good = read_yaml(_CONFIG)["strategies"]

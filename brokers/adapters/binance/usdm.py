@@ -367,6 +367,7 @@ class UsdmDialect(Dialect[BinanceSettings]):
 
     def is_unknown(self, answer: Answer, code: str, message: str) -> bool | None:
         """By the code, and for 503 by the text: "Unknown error" was sent on, "Service Unavailable" was not."""
+        del message
         if answer.status == 503 and any(text in answer.body for text in _DEFINITE):
             return False
         if code in words.UNKNOWN:

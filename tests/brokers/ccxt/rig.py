@@ -31,6 +31,9 @@ class Rig:
     broker: BinanceBroker = field(init=False)
     count: int = 0
 
+    def __post_init__(self) -> None:
+        self.network = self.venue.network  # one way out for all processes, as in production
+
     @property
     def symbol(self) -> str:
         return SYMBOLS[self.market]
@@ -48,7 +51,7 @@ class Rig:
     async def connect(self, **settings: Any) -> None:
         key = self.venue.keys.of(settings.get("mode", "live"))
         symbols = settings.pop("symbols", (self.symbol,))
-        context = BrokerContext(self.folder, lambda: datetime.now(UTC), symbols=symbols, network=self.venue.network)
+        context = BrokerContext(self.folder, lambda: datetime.now(UTC), symbols=symbols, network=self.network)
         raw = {
             "adapter": "binance",
             "mode": "live",

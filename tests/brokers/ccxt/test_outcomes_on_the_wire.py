@@ -25,9 +25,6 @@ DEFINITE = {
     "code_1022": KEY,
     "code_2015": KEY,
 }
-# aiohttp sends what can be sent twice (DELETE, PUT) again when a connection breaks that it has used before: the second
-# answer is as true, for to cancel or change twice is to do it once.
-SENT_AGAIN = frozenset({("drop_before", "done"), ("drop_after", "done"), ("drop_after", "Rejected ORDER_CLOSED")})
 # Of a 503 the spot market says that the fate is unknown; the futures say by its text that nothing happened.
 TEXTS = {
     "spot": {"http_503_unavailable": "Uncertain", "http_503_internal": "Uncertain"},
@@ -44,14 +41,11 @@ async def told(work: Awaitable[object]) -> str:
     try:
         await work
     except Rejected as error:
-        assert error.reason
-        found = f"Rejected {error.code}"
+        found = f"Rejected {error.code}" if error.reason else "Rejected without a reason"
     except Unavailable as error:
-        found, text = "Unavailable", str(error)
-        assert "signature" not in text
+        found = "Unavailable" if "signature" not in str(error) else "a signature"
     except Uncertain as error:
-        found, text = "Uncertain", str(error)
-        assert "signature" not in text
+        found = "Uncertain" if "signature" not in str(error) else "a signature"
     else:
         return "done"
     return found
@@ -86,14 +80,14 @@ async def test_placing(tmp_path: Path, market: str) -> None:
 
 @pytest.mark.parametrize("market", ["spot", "usdm"])
 async def test_cancelling(tmp_path: Path, market: str) -> None:
-    """As for placing; where the library has sent a cancel again by itself, the second answer is as true."""
+    """As for placing; and a cancel that did not happen can be asked for again."""
     async with account(tmp_path, market) as rig:
         patient(rig)
         for fault, outcome in expected(market).items():
             order = (await rig.place()).client_order_id
             rig.venue.script.plan(f"DELETE {rig.path}", fault)
             ended = await told(rig.broker.cancel_order(order))
-            assert (fault, ended) in {(fault, outcome), *SENT_AGAIN}
+            assert (fault, ended) == (fault, outcome)
             rig.venue.script.clear()
             found = await rig.find(order)
             assert found is not None
@@ -117,8 +111,7 @@ async def test_changing(tmp_path: Path, market: str) -> None:
             order = (await rig.place()).client_order_id
             rig.venue.script.plan(route, fault)
             ended = await told(rig.broker.modify_order(order, limit_price=new))
-            again = SENT_AGAIN if route.startswith("PUT") else frozenset()
-            assert (fault, ended) in {(fault, outcome), *again}
+            assert (fault, ended) == (fault, outcome)
             rig.venue.script.clear()
             found = await rig.find(order)
             assert found is not None
@@ -130,7 +123,15 @@ async def test_changing(tmp_path: Path, market: str) -> None:
             assert (await rig.broker.cancel_order(order)).state is VenueOrderState.CANCELLED
 
 
-OF_QUERIES = ("cut_after", "truncated_after", "empty_after", "hang_after", "html_502_after", "http_403_waf", "code_2015")
+OF_QUERIES = (
+    "cut_after",
+    "truncated_after",
+    "empty_after",
+    "hang_after",
+    "html_502_after",
+    "http_403_waf",
+    "code_2015",
+)
 Query = Callable[[Rig, datetime], Awaitable[object]]
 QUERIES: dict[str, Query] = {
     "find": lambda rig, _: rig.find("qd-test-1"),

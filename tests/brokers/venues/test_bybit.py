@@ -86,13 +86,17 @@ async def test_orders_of_perpetuals_in_the_venues_words(tmp_path: Path) -> None:
 async def test_what_is_not_offered_is_not_sent(tmp_path: Path) -> None:
     async with account("bybit", tmp_path) as bybit:
         before = len(bybit.venue.asked)
-        for more in ({**STOP, "kind": OrderType.STOP}, {"reduce_only": True}, {"kind": OrderType.MARKET, "tif": TimeInForce.FOK}):
+        for more in (
+            {**STOP, "kind": OrderType.STOP},
+            {"reduce_only": True},
+            {"kind": OrderType.MARKET, "tif": TimeInForce.FOK},
+        ):
             with pytest.raises(NotSupported):
                 await bybit.broker.place_order(bybit.order(**more))
         assert len(bybit.venue.asked) == before
     async with linear(tmp_path) as bybit:
+        trailing = bybit.order(Side.SELL, OrderType.TRAILING_STOP, trail=Decimal(100))
         with pytest.raises(NotSupported):
-            trailing = bybit.order(Side.SELL, OrderType.TRAILING_STOP, trail=Decimal(100))
             await bybit.broker.place_order(trailing)
 
 
@@ -195,7 +199,9 @@ async def test_cancelling_and_changing(tmp_path: Path) -> None:
         assert asked[0] == ("POST /v5/order/cancel", {**words, "orderFilter": "Order"})
         client, dialect = bybit.broker._connected().client, bybit.dialect
         said = {"symbol": "BTCUSDT", "category": "spot"}
-        assert await bybit.asked(client.ask(dialect.cancel_all_call("BTC/USDT"))) == [("POST /v5/order/cancel-all", said)]
+        assert await bybit.asked(client.ask(dialect.cancel_all_call("BTC/USDT"))) == [
+            ("POST /v5/order/cancel-all", said)
+        ]
 
 
 async def test_the_trigger_of_a_sleeping_order_is_changed_in_place(tmp_path: Path) -> None:

@@ -36,7 +36,12 @@ PLACED: list[tuple[dict[str, Any], dict[str, Any]]] = [
         {"stop_limit_stop_limit_gtc": STOP_TERMS},
     ),
     (
-        {"side": Side.SELL, "kind": OrderType.TAKE_PROFIT_LIMIT, "stop_price": Decimal(60000), "limit_price": Decimal(59900)},
+        {
+            "side": Side.SELL,
+            "kind": OrderType.TAKE_PROFIT_LIMIT,
+            "stop_price": Decimal(60000),
+            "limit_price": Decimal(59900),
+        },
         {"stop_limit_stop_limit_gtc": TARGET_TERMS},
     ),
 ]

@@ -97,7 +97,9 @@ STATES = [
 
 
 @pytest.mark.parametrize(("name", "state", "kind"), STATES, ids=[case[0] for case in STATES])
-async def test_an_order_in_each_state_is_read(name: str, state: VenueOrderState, kind: OrderType, tmp_path: Path) -> None:
+async def test_an_order_in_each_state_is_read(
+    name: str, state: VenueOrderState, kind: OrderType, tmp_path: Path
+) -> None:
     async with account("kucoin", tmp_path) as kucoin:
         kucoin.answer(FIND, ok(kucoin.cases[name]))
         kucoin.answer("GET /api/v1/hf/fills", ok({"lastId": 1, "items": [kucoin.cases["fill"]]}))
@@ -139,7 +141,11 @@ async def test_a_stop_that_is_gone_was_cancelled_but_not_in_its_first_seconds(tm
         asleep(kucoin, "")
         found = await kucoin.broker.find_order(OURS)
         assert found is not None
-        assert (found.state, found.type, found.stop_price) == (VenueOrderState.CANCELLED, OrderType.STOP, Decimal(45000))
+        assert (found.state, found.type, found.stop_price) == (
+            VenueOrderState.CANCELLED,
+            OrderType.STOP,
+            Decimal(45000),
+        )
 
 
 async def test_a_stop_that_woke_is_found_in_the_book(tmp_path: Path) -> None:

@@ -39,7 +39,12 @@ ALGOS: list[tuple[dict[str, Any], dict[str, Any]]] = [
         {**SLEEPS, "tpTriggerPx": "60000", "tpOrdPx": "-1", "tpTriggerPxType": "last"},
     ),
     (
-        {"side": Side.SELL, "kind": OrderType.TAKE_PROFIT_LIMIT, "stop_price": Decimal(60000), "limit_price": Decimal(59900)},
+        {
+            "side": Side.SELL,
+            "kind": OrderType.TAKE_PROFIT_LIMIT,
+            "stop_price": Decimal(60000),
+            "limit_price": Decimal(59900),
+        },
         {**SLEEPS, "tpTriggerPx": "60000", "tpOrdPx": "59900", "tpTriggerPxType": "last"},
     ),
 ]
@@ -140,7 +145,9 @@ STATES = [
 
 
 @pytest.mark.parametrize(("name", "state", "kind"), STATES, ids=[case[0] for case in STATES])
-async def test_an_order_in_each_state_is_read(name: str, state: VenueOrderState, kind: OrderType, tmp_path: Path) -> None:
+async def test_an_order_in_each_state_is_read(
+    name: str, state: VenueOrderState, kind: OrderType, tmp_path: Path
+) -> None:
     async with account("okx", tmp_path) as okx:
         book(okx, name)
         okx.answer("GET /api/v5/trade/fills-history", ok(okx.cases["fill"]))

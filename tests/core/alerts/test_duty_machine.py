@@ -163,7 +163,7 @@ class DutyMachine(RuleBasedStateMachine):
         """In the end, with every chat well again, every copy shows how its alert stands."""
         self.state.clear()
         self.clock.advance(700)
-        for _ in range(4):
+        for _ in range(12):  # an edit waits for its turn behind what a chat that was away still gets
             self.clock.advance(61)
             self.do(self.house.look())
         rows = {row.id: row for row in self.do(_all())}

@@ -48,7 +48,8 @@ BASE: dict[str, Any] = {
 def settings(folder: Path, **over: Any) -> Settings:
     url = database_url(folder / "quarterdeck.sqlite3")
     stored = {} if kind() == "sqlite" else {"database_url": url}
-    return parse_settings(merge({**BASE, "data_dir": folder, **stored}, over))
+    base = {**BASE, **({"accounts": {}} if "accounts" in over else {})}
+    return parse_settings(merge({**base, "data_dir": folder, **stored}, over))
 
 
 def towns(*symbols: str, bars: int = 6) -> tuple[Town, Town]:

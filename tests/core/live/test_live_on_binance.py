@@ -168,7 +168,7 @@ async def test_an_account_at_the_venue_gives_its_own_prices_and_survives_a_lost_
             await until(priced("50100"))
             venue.script.plan("GET /api/v3/*", "drop_before", times=6)
             venue.sockets.drop()
-            await until(lambda: not desk.broker.is_connected or desk.broker.health.reconnects)
-            await until(lambda: desk.broker.is_connected and desk.reconciled, 40)
+            await until(lambda: not desk.reconciled)
+            await until(lambda: desk.reconciled, 40)
             await until(priced("50200"), 40)
             assert desk.state_for() is TradingState.ACTIVE

@@ -1,0 +1,33 @@
+"""What the settings say of where prices come from, built."""
+
+from __future__ import annotations
+
+from brokers.port import AbstractBroker
+from brokers.simulation.source import TickSource
+from core.market.feed import Feed
+from core.replay_rounds import archive_of
+from core.settings import FeedSettings, MarketSettings
+
+# A symbol is asked for before its feed, or its price, would be too old.
+_ASKED_IN_TIME = 3
+
+
+def source_of(market: MarketSettings) -> TickSource:
+    """The market that simulated venues live on; by which rules a live one trades is learnt from its feeds."""
+    if market.is_live:
+        return TickSource((), symbols=market.symbols)
+    instruments = archive_of(market).instruments()
+    return TickSource([instruments[symbol] for symbol in market.symbols])
+
+
+def feed_of(given: FeedSettings, market: MarketSettings, broker: AbstractBroker, adapter: str) -> Feed:
+    """A source of live prices that listens to `broker`."""
+    return Feed(
+        given.name,
+        broker,
+        given.symbols,
+        period=market.period.length,
+        silence=market.failover_seconds / _ASKED_IN_TIME,
+        is_own=not given.account,
+        adapter=adapter,
+    )
