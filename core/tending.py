@@ -98,7 +98,8 @@ class Tending:
         account = self.desk.account
         body = (
             f"{str(problem) or 'The venue does not answer'}.\n"
-            "Its strategies wait until books and venue have been compared; what rests at the venue stays there. It is tried again every few seconds."
+            "Its strategies wait until books and venue have been compared; what rests at the venue stays there. "
+            "It is tried again every few seconds."
         )
         title = f"{account}: the venue cannot be asked"
         await self._alerts.add(Alert("connection", Severity.CRITICAL, title, body, account=account, key=self._key))

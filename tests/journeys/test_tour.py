@@ -20,6 +20,8 @@ ARGUMENTS = {
     "role": "Nobody viewer", "sell": "AAPL 10", "snooze": "999 15m", "timezone": "UTC", "unlock": "Nobody", "unmute": "99",
 }  # fmt: skip
 EXPECTED = {
+    "brokers": r"paper",
+    "golive": r"(?i)real money|simulated|no account|paper",
     "alerts": "fill|Bought|Sold", "audit": "start", "balance": r"Ledger +Venue", "cancel": "no open order",
     "decide": "There is no order", "look": "There is no order", "order": "There is no order",
     "fills": r"\d+ fills", "flatten": "Flatten all positions", "halt": "HALTED", "health": "connected",

@@ -166,7 +166,7 @@ async def test_an_account_at_the_venue_gives_its_own_prices_and_survives_a_lost_
                 return seen
 
             await until(priced("50100"))
-            venue.script.plan("GET /api/v3/*", "drop_before", times=6)
+            venue.script.plan("GET /api/v3/openOrders", "http_503_unavailable", times=4)
             venue.sockets.drop()
             await until(lambda: not desk.reconciled)
             await until(lambda: desk.reconciled, 40)

@@ -239,3 +239,19 @@ def test_positions_of_a_row_keep_their_words() -> None:
     assert of_row(closed.row()).told(named=False) == (
         "Sell 1 BTC/USD: closed (0.0001 BTC stays: less than can be sold)"
     )
+
+
+async def test_whole_lots_that_are_worth_too_little_are_dust_for_a_strategy(coins: Coins) -> None:
+    """Its exit is neither sent nor denied with every bar; once they are worth more, they are sold."""
+    coins.strategies.want("alpha", 1.0, "BTC/USD")
+    coins.strategies.instances["alpha"].units = dec("0.002")
+    await coins.round(10_000, "BTC/USD")
+    await coins.tick(1_000, "BTC/USD", spread=0)
+    coins.strategies.want("alpha", 0.0, "BTC/USD")
+    for _ in range(3):
+        await coins.round(1_000, "BTC/USD")
+    assert await OrderRow.filter(side="sell").count() == 0
+    assert await coins.told("denied") == []
+    assert coins.pipeline.denials == 0
+    await coins.round(20_000, "BTC/USD")
+    assert await OrderRow.filter(side="sell").count() == 1

@@ -111,6 +111,20 @@ async def test_nothing_is_ordered_not_even_by_a_flatten(real: Real) -> None:
     assert real.broker.count("place") == 0
 
 
+async def test_a_flatten_of_what_is_held_waits_too(real: Real) -> None:
+    """What an account holds when its key changes may be somebody else's."""
+    await confirm(real)
+    await real.submit(10)
+    await real.tick(100)
+    assert real.held("alpha") == 10
+    real.identity = "binance spot live 99ffee"
+    await real.crash_and_restart()
+    verdict = await real.pipeline.flatten("ACME", real.desk.closing()["ACME"], "flatten")
+    assert isinstance(verdict, Denied)
+    assert verdict.reason == "Real money waits for a person's confirmation"
+    assert real.held("alpha") == 10
+
+
 async def test_a_cancel_passes(real: Real) -> None:
     """What rests may be taken away."""
     await confirm(real)
@@ -177,6 +191,7 @@ async def test_a_key_that_changes_in_between_is_not_confirmed(real: Real) -> Non
     real.broker.identity = "binance spot live 99ffee"  # type: ignore[attr-defined]
     result = await service.go_live(CONSOLE, "main", token)
     assert not result.ok
+    assert not await real.money.confirm(CONSOLE, real.desk, KEY)
     assert not await LiveRow.all().exists()
     await confirm(real)
     real.broker.identity = KEY  # type: ignore[attr-defined]
