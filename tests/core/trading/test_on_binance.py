@@ -7,49 +7,49 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from brokers.order import Side
 from brokers.registry import BrokerContext, BrokerFactory
 from core.alerts.outbox import Alerts
 from core.clock import Ids, ManualClock
 from core.events import Events
+from core.store.database import Database
 from core.trading.desk import Desk, Surroundings
 from core.trading.inspection import verify
+from core.trading.lifetimes import for_now
 from core.trading.live_order import MANUAL
 from core.trading.market import Market
-from core.trading.real_money import RealMoney
 from core.trading.switch import TradingSwitch
 from risk.gate import RiskGate
-from tests.core.trading.stage import WIDE, Stage, Strategies
+from risk.intent import OrderIntent
+from risk.verdict import Approved
+from tests.core.trading.stage import WIDE
+from tests.databases import database_url
 from tests.venues.binance.app import BinanceServer
 
 SYMBOLS = ("BTC/USDT", "BNB/USDT")
 
 
-class Wired(Stage):
-    """A stage whose broker is the real adapter; `tick` and `paper` have no meaning here."""
-
-    venue: BinanceServer
+class Wired:
+    """One account on the real adapter."""
 
     def __init__(self, folder: Path, venue: BinanceServer) -> None:
-        super().__init__(folder, strategies=Strategies("alpha", "beta"))
+        self.folder = folder
         self.venue = venue
+        self.database = Database(database_url(folder / "q.sqlite3"), require_durable=False)
 
     async def begin(self, symbols: Sequence[str] = SYMBOLS) -> None:
         await self.database.open()
-        now = datetime.now(UTC)
-        self.wall, self.market_clock = ManualClock(now), ManualClock(now)
+        wall = ManualClock(datetime.now(UTC))
+        self.market_clock = ManualClock(wall.now())
         key = self.venue.keys.of("testnet")
         context = BrokerContext(self.folder, lambda: datetime.now(UTC), symbols=symbols, network=self.venue.network)
         raw = {"adapter": "binance", "mode": "testnet", "market": "spot", "api_key": key.api_key, "secret": key.secret}
-        self.broker: Any = BrokerFactory(context).build("main", raw)
-        self.alerts = Alerts(["telegram:1"], self.wall, self.market_clock)
-        self.switch, self.market, self.events = TradingSwitch(self.wall), Market(), Events()
-        around = Surroundings(
-            self.wall, self.market_clock, Ids(self.wall), self.alerts, self.events, self.switch, self.market
-        )
+        self.broker = BrokerFactory(context).build("main", raw)
+        alerts, switch, self.market = Alerts(["telegram:1"], wall, self.market_clock), TradingSwitch(wall), Market()
+        around = Surroundings(wall, self.market_clock, Ids(wall), alerts, Events(), switch, self.market)
         await self.broker.connect()
         self.rules = {each.symbol: each for each in await self.broker.get_instruments()}
         self.desk = Desk("main", "USDT", self.broker, RiskGate(WIDE), self.rules, around)
@@ -57,7 +57,7 @@ class Wired(Stage):
         await self.desk.reconcile()
         await self.prices()
         await self.desk.roll_day()
-        self.listen()
+        self.listener = asyncio.create_task(self.desk.listen())
         await asyncio.sleep(0.05)
 
     async def prices(self) -> None:
@@ -69,27 +69,33 @@ class Wired(Stage):
     async def trade(self, quantity: str, symbol: str = "BTC/USDT", **parts: str) -> None:
         await self.prices()
         shares = {name: Decimal(part) for name, part in (parts or {"alpha": quantity}).items()}
-        intent = self.intent(quantity, symbol=symbol, parts=shares)
+        units = Decimal(quantity)
+        intent = OrderIntent(
+            "main",
+            self.rules[symbol],
+            Side.of(units),
+            abs(units),
+            self.market_clock.now(),
+            shares,
+            time_in_force=for_now(self.broker.capabilities),
+        )
         verdict = self.desk.gate.review(intent, self.desk.view())
-        order = await self.desk.orders.submit(verdict)  # type: ignore[arg-type]
+        assert isinstance(verdict, Approved), verdict
+        order = await self.desk.orders.submit(verdict)
         async with asyncio.timeout(5):
             while order.state.is_open or order.filled < order.request.quantity:
                 await asyncio.sleep(0.01)
 
-    def intent(self, quantity: object, *, symbol: str = "BTC/USDT", **more: Any) -> Any:
-        self.source = self  # type: ignore[assignment]
-        return super().intent(quantity, symbol=symbol, **more)
-
-    @property
-    def instruments_by_symbol(self) -> Any:
-        return self.rules
+    def held(self, strategy: str, symbol: str) -> Decimal:
+        return self.desk.portfolio.lot(strategy, symbol).quantity
 
     async def agrees(self) -> None:
         assert await self.desk.reconcile() == []
         assert (await verify("main", "USDT", self.rules)).is_true
 
     async def end(self) -> None:
-        await self.deafen()
+        self.listener.cancel()
+        await asyncio.gather(self.listener, return_exceptions=True)
         await self.broker.disconnect()
         await self.database.close()
 
@@ -138,4 +144,3 @@ async def test_fees_in_a_coin_that_is_another_position(wired: Wired) -> None:
 async def test_test_money_waits_for_nobody(wired: Wired) -> None:
     """The adapter says what it is: a testnet needs no confirmation."""
     assert not wired.desk.waits_for_confirmation
-    assert RealMoney
