@@ -71,6 +71,7 @@ class Tending:
             failures = 0
             while problem := await self._asked():
                 failures += 1
+                self.desk.reconciled = False
                 if not self._is_worth_trying(problem, failures):
                     break
                 if failures == _TOLD_AFTER:

@@ -13,6 +13,7 @@ from typing import Any
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from brokers.network import Network
+from core import tending
 from core.engine import Engine
 from core.settings import Settings
 from risk.view import TradingState
@@ -144,8 +145,9 @@ async def _fills(given: Settings) -> list[Any]:
         await database.close()
 
 
-async def test_an_account_at_the_venue_gives_its_own_prices_and_survives_a_lost_connection(tmp_path: Path):
+async def test_an_account_at_the_venue_gives_its_own_prices_and_survives_a_lost_connection(tmp_path: Path, monkeypatch):
     """It trades by its own venue's rules; while the venue is away nothing is halted, and then it goes on by itself."""
+    monkeypatch.setattr(tending, "_RECONNECT_SECONDS", 0.1)
     async with BinanceServer() as venue:
         clock = VenueTime(venue)
         key = venue.keys.of("testnet")
@@ -166,7 +168,7 @@ async def test_an_account_at_the_venue_gives_its_own_prices_and_survives_a_lost_
                 return seen
 
             await until(priced("50100"))
-            venue.script.plan("GET /api/v3/openOrders", "http_503_unavailable", times=4)
+            venue.script.plan("GET /api/v3/openOrders", "http_503_unavailable", times=6)
             venue.sockets.drop()
             await until(lambda: not desk.reconciled)
             await until(lambda: desk.reconciled, 40)
