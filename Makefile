@@ -10,6 +10,7 @@ ON_POSTGRES := $(addprefix tests/core/,access alerts $(addprefix trading/test_,d
 .PHONY: help sandbox test test-postgres witness soak check format bench lock clean
 help:
 	@echo "make sandbox   the bot in a browser page: no account, keys or network"
+	@echo "make sandbox LIVE=binance   the same on that venue's prices of now: no account or keys"
 	@echo "make test      all checks and tests"
 	@echo "make test-postgres   all tests of the core, on PostgreSQL"
 	@echo "make soak      the fault tests in full: hours (ARGS=--help for less)"
@@ -36,7 +37,7 @@ $(VENV)/dev.ok: requirements-dev.txt $(VENV)/runtime.ok
 	@touch $@
 
 sandbox: $(VENV)/runtime.ok
-	$(BIN)/quarterdeck sandbox $(ARGS)
+	$(BIN)/quarterdeck sandbox $(if $(LIVE),--live $(LIVE)) $(ARGS)
 
 check: $(VENV)/dev.ok
 	$(BIN)/ruff format --check .

@@ -33,11 +33,15 @@ class CallHealth:
 
 @dataclass(frozen=True, slots=True)
 class StreamHealth:
-    """One stream: since when it is silent, and how often it had to be opened anew."""
+    """One stream: since when it is silent, and how often it had to be opened anew.
+
+    `polled`: the venue pushes nothing here, or its stream cannot be opened now: it is asked every few seconds.
+    """
 
     is_open: bool
     last_at: datetime | None
     restarts: int = 0
+    polled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -25,7 +25,8 @@ from core.clock import Clock
 from core.events import BarsProcessed
 from core.market.bar_ends import BarEnd
 from core.market.feed import Feed
-from core.market.live import Lane, LiveMarket, News
+from core.market.history import utc
+from core.market.live import Lack, Lane, LiveMarket, News
 from core.moments import Moments
 from core.rounds import Around, Rounds, Start
 from core.settings import MarketSettings
@@ -41,6 +42,8 @@ log = structlog.get_logger(__name__)
 _BEAT_SECONDS, _IDLE_SECONDS = 0.05, 1.0
 # How long a start waits for the first word of the feeds.
 _START_SECONDS = 30.0
+# And if none of them can even be connected.
+_VAIN_SECONDS = 5.0
 # What losses are measured from is kept so often.
 _ROLL = timedelta(seconds=10)
 
@@ -86,10 +89,13 @@ class LiveRounds(Rounds):
             start(f"feed {feed.name}", partial(feed.run, self.live))
         for number, lane in enumerate(self.live.lanes, 1):
             start(f"bars {number}" if len(self.live.lanes) > 1 else "bars", partial(self.live.serve, lane))
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_START_SECONDS):
-                while self.live.is_waiting:
-                    await self.live.news(_IDLE_SECONDS / 10)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while self.live.is_waiting and loop.time() - began < (
+            _VAIN_SECONDS if self.live.is_in_vain else _START_SECONDS
+        ):
+            await self.live.news(_IDLE_SECONDS / 10)
+            await self.step()
         await self.step()
 
     def parts(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
@@ -98,10 +104,11 @@ class LiveRounds(Rounds):
         return {"market": self.run, **{name.format(each): moments.run for each, moments in self._moments.items()}}
 
     async def close(self) -> None:
-        """Leave the feeds that are nobody else's."""
-        for feed in self.live.feeds:
-            if feed.is_own:
-                await feed.broker.disconnect()
+        """Leave the feeds that are nobody else's, each even if another does not let go."""
+        async with AsyncExitStack() as every:
+            for feed in self.live.feeds:
+                if feed.is_own:
+                    every.push_async_callback(feed.broker.disconnect)
 
     async def _learnt(self, instruments: Sequence[Instrument]) -> None:
         """A feed has said by which rules its venue trades: accounts that live on its prices trade by them, too."""
@@ -141,7 +148,8 @@ class LiveRounds(Rounds):
     def _see(self, quotes: Sequence[Quote]) -> None:
         """New prices. Marks first: a fill at the new price beside an old mark would look like a loss for a moment."""
         self._market.on_quotes(quotes)
-        self._mark({quote.symbol: quote.last for quote in quotes})
+        newest = self._market.quotes
+        self._mark({quote.symbol: quote.last for quote in quotes if newest[quote.symbol] is quote})
         try:
             self._source.push([quote for quote in quotes if quote.symbol in self._source.instruments])
         except BrokerError as error:  # it is away from now on, which its own account finds out
@@ -155,7 +163,7 @@ class LiveRounds(Rounds):
     @property
     def is_well(self) -> bool:
         """Whether there are prices of everything."""
-        return not any(lane.is_silent for lane in self.live.lanes)
+        return not any(lane.is_silent or lane.unpriced for lane in self.live.lanes)
 
     # --- one account -------------------------------------------------------------------------------
 
@@ -188,8 +196,14 @@ class LiveRounds(Rounds):
         if desk.state_for() is TradingState.HALTED:
             return
         async with self._thinking:
-            await self._strategies.decide(bars, self._awake(desk))
+            newest = {symbol: bar for symbol, bar in bars.items() if self._is_last(bar)}
+            await self._strategies.decide(newest, self._awake(desk))
         await pipeline.order(bars)
+
+    def _is_last(self, bar: Bar) -> bool:
+        """Whether history ends with it. If not, a strategy would look ahead of the bar that it decides on."""
+        history = self._strategies.history(bar.symbol)
+        return history is not None and len(history) > 0 and bool(history.at[-1] == utc(bar.at))
 
     def _is_now(self, bar: Bar) -> bool:
         """Whether it may be traded on: it is not older than a period."""
@@ -229,16 +243,30 @@ class LiveRounds(Rounds):
     # --- telling -----------------------------------------------------------------------------------
 
     async def _tell(self, news: News) -> None:
-        lane, key = news.lane, f"prices:{news.lane.name}"
+        lane = news.lane
         if news.before is not None:
             await self._tell_of_change(lane, news.before)
-        elif news.silent:
-            why = "\n".join(f"{feed.name}: {feed.problem or 'silent'}" for feed in lane.feeds)
-            body = f"{why}\nNothing new trades on prices that nobody knows; stops and targets here see no price either."
-            title = f"There are no prices of {lane.name}"
-            await self._alerts.add(Alert("prices", Severity.CRITICAL, title, body, key=key))
+            return
+        name = news.symbol or lane.name
+        key = f"{news.lack}:{name}"
+        if news.is_over and news.lack is Lack.HISTORY:
+            await self._alerts.add(
+                Alert("prices", Severity.INFO, f"The history of {name} is there", "Strategies go on.")
+            )
+        elif news.is_over:
+            await self._alerts.close(key, f"{lane.feed.name} gives {news.lack} again")
+        elif news.lack is Lack.HISTORY:
+            body = (
+                "The venue does not tell it. Strategies wait; prices, stops and targets go on. It is asked for again."
+            )
+            title = f"There is no history of {', '.join(lane.unserved)}"
+            await self._alerts.add(Alert("prices", Severity.WARNING, title, body))
         else:
-            await self._alerts.close(key, f"{lane.feed.name} gives prices again")
+            feeds = [lane.feed] if news.symbol else lane.feeds
+            why = "\n".join(f"{feed.name}: {feed.why}" for feed in feeds)
+            body = f"{why}\nNothing new trades on prices that nobody knows; stops and targets here see no price either."
+            title = f"There are no prices of {name}"
+            await self._alerts.add(Alert("prices", Severity.CRITICAL, title, body, key=key))
 
     async def _tell_of_change(self, lane: Lane, before: Feed) -> None:
         """Another feed counts."""
@@ -248,7 +276,7 @@ class LiveRounds(Rounds):
             body = f"{lane.name}: it has been well for a while."
         else:
             title, severity = f"Prices come from {lane.feed.name} now", Severity.WARNING
-            body = f"{lane.name}: {before.name} {before.problem or 'is silent'}."
+            body = f"{lane.name}: {before.name}: {before.why}."
         await self._alerts.add(Alert("prices", severity, title, body))
 
     async def _tell_of_late(self, ends: Sequence[BarEnd]) -> None:

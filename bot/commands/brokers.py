@@ -106,9 +106,10 @@ def _streams(health: Health, now: datetime) -> list[Html]:
 
 def _stream(name: str, stream: StreamHealth, now: datetime) -> str:
     last = f"heard {age(stream.last_at, now)}" if stream.last_at else "nothing heard yet"
-    heard = last if stream.is_open else "closed, being opened again"
+    heard = f"{'asked for, ' * stream.polled}{last}" if stream.is_open else "closed, being opened again"
     restarts = f", opened anew {stream.restarts}x" if stream.restarts else ""
-    return f"{'📡' if stream.is_open else '🔇'} {name[:30]}: {heard}{restarts}"
+    sign = "🔇" if not stream.is_open else "🔁" if stream.polled else "📡"
+    return f"{sign} {name[:30]}: {heard}{restarts}"
 
 
 def _span(seconds: float | None) -> str:

@@ -14,6 +14,7 @@ from bot.pacing import Budget
 from bot.program import Program
 from bot.sandbox.choosing import chosen, raw_settings, remember, remembered
 from bot.sandbox.server import PortInUse, SandboxServer
+from brokers.network import OPEN, Network
 from core.checking import check_deeply
 from core.errors import SettingsError
 from core.settings import Settings, merge, parse_settings
@@ -42,11 +43,18 @@ def stored_settings(data_dir: Path) -> Settings:
 
 
 async def run_sandbox(
-    *, port: int, data_dir: Path, speed: float | None, browser: bool, say: Callable[[str], None], live: str = ""
+    *,
+    port: int,
+    data_dir: Path,
+    speed: float | None,
+    browser: bool,
+    say: Callable[[str], None],
+    live: str = "",
+    network: Network = OPEN,
 ) -> None:
     """Run until told to stop. Raises `SettingsError` for a taken port or a used data directory.
 
-    `live` names the venue whose prices it trades on, in place of history.
+    `live` names the venue whose prices it trades on, in place of history; `network` is the way there.
     """
     venue = chosen(data_dir, live)
     if venue and speed is not None:
@@ -62,7 +70,7 @@ async def run_sandbox(
         if venue:
             check_deeply(settings)
             remember(data_dir, venue)
-        program = Program(settings)
+        program = Program(settings, network=network)
         await program.start()
         try:
             _announce(server, data_dir, venue, say)

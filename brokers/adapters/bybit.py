@@ -1,11 +1,12 @@
 """Bybit, unified trading account: spot, and USDT perpetuals in one-way mode.
 
-Facts (bybit-exchange.github.io/docs/v5, ccxt 4.5.90): `orderLinkId` has up to 36 characters of A-Z a-z 0-9 _ - and is
-never taken twice. An acknowledged order may be refused a moment later. Open orders (with the newest closed ones) and
-history are two questions, and both take our id. On perpetuals a conditional order tells in which direction its
-trigger lies and keeps its id when it wakes; on spot the venue infers the direction from the market of that moment,
-so a stop that comes too late would sleep on the wrong side: conditional orders are not offered there. A trailing stop
-belongs to the position and has no id of ours: not offered. The timer that cancels orders is for institutions only.
+Facts (bybit-exchange.github.io/docs/v5, ccxt 4.5.90): `orderLinkId` has up to 36 characters of A-Z a-z 0-9 _ -; one
+that the venue remembers is not taken again (it may be after 360 days). An acknowledged order may be refused a moment
+later. Open orders (with the newest closed ones) and history are two questions, and both take our id. On perpetuals a
+conditional order tells in which direction its trigger lies and keeps its id when it wakes; on spot the venue infers
+the direction from the market of that moment, so a stop that comes too late would sleep on the wrong side: conditional
+orders are not offered there. A trailing stop belongs to the position and has no id of ours: not offered. The timer
+that cancels orders is for institutions only.
 """
 
 from __future__ import annotations
@@ -230,8 +231,8 @@ class BybitDialect(Dialect[BybitSettings]):
         return ClientOrderId("")
 
     def fee(self, raw: Raw) -> Raw:
-        """The documentation calls the currency `feeCurrency`, recorded executions `feeCoin`; ccxt guesses
-        without the latter.
+        """The documentation calls the currency `feeCurrency`, ccxt's examples `feeCoin`; ccxt guesses without the
+        latter.
         """
         told, info = super().fee(raw), raw.get("info", {})
         currency = info.get("feeCurrency") or info.get("feeCoin")

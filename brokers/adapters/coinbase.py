@@ -3,9 +3,11 @@
 Facts (docs.cdp.coinbase.com, ccxt 4.5.90): an order may carry any `client_order_id`, and a second one of the same id
 gives the first back; but the venue looks up, cancels and changes by its own id only, so an order in doubt is looked
 for in lists. ccxt throws a `clientOrderId` away, it must be named as the venue names it; and it would tell a market
-order to buy in the quote currency, so the venue's own words go with those. There are no stops that become market
-orders, and no trailing ones. Changing an order wants price and size together: not offered. The list of OPEN orders
-leaves out PENDING and QUEUED ones. The sandbox answers with fixed texts and trades nothing: not offered.
+order to buy in the quote currency, so the venue's own words go with those. A stop or a take-profit has a limit price
+here, and tells in which direction its trigger lies: those two are offered, until cancelled; stops that become market
+orders and trailing ones are not there. Not offered though the venue has words for them: FOK, conditional orders with
+an end date, and changing an order (it wants price and size together). The list of OPEN orders leaves out PENDING and
+QUEUED ones. The sandbox answers with fixed texts and trades nothing: not offered.
 """
 
 from __future__ import annotations
@@ -237,7 +239,8 @@ class CoinbaseDialect(Dialect[CoinbaseSettings]):
     def time_in_force(self, raw: Raw) -> tuple[TimeInForce, datetime | None] | None:
         """When an order with an end date ends."""
         terms = raw.get("info", {}).get("order_configuration") or {}
-        ends = iso_of((terms.get("limit_limit_gtd") or {}).get("end_time"))
+        dated = terms.get("limit_limit_gtd") or terms.get("stop_limit_stop_limit_gtd") or {}
+        ends = iso_of(dated.get("end_time"))
         return None if ends is None else (TimeInForce.GTD, ends)
 
     async def account(self, inquiry: Inquiry, name: str, instruments: Mapping[str, Instrument]) -> AccountInfo:

@@ -28,7 +28,7 @@ from brokers.ccxt.lookup import Lookup
 from brokers.ccxt.marketdata import MarketData
 from brokers.ccxt.ordering import Ordering
 from brokers.ccxt.outcomes import KeyRefused
-from brokers.ccxt.parsing import Reader, Unreadable, decimal, milliseconds, moment
+from brokers.ccxt.parsing import Reader, decimal, milliseconds, moment, readable
 from brokers.ccxt.pulse import Pulse
 from brokers.ccxt.replaced import Replaced
 from brokers.ccxt.settings import CcxtSettings, Mode
@@ -339,7 +339,5 @@ class CcxtBroker(AbstractBroker):
 
 async def _sensible(work: Awaitable[T]) -> T:
     """What a dialect has read; what makes no sense is a query that failed."""
-    try:
+    with readable():
         return await work
-    except Unreadable as error:
-        raise Unavailable(f"an answer that makes no sense: {error}") from None

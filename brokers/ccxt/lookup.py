@@ -9,7 +9,7 @@ from typing import Any
 
 from brokers.ccxt.calls import Call, Inquiry, Raw, Sighting, pages
 from brokers.ccxt.client import Client
-from brokers.ccxt.parsing import Reader, Unreadable, decimal, milliseconds
+from brokers.ccxt.parsing import Reader, decimal, milliseconds, readable
 from brokers.errors import Unavailable
 from brokers.money import ZERO
 from brokers.order import ClientOrderId, Fill, OrderReport
@@ -39,21 +39,23 @@ class Lookup:
 
     async def find(self, order: ClientOrderId) -> OrderReport | None:
         """The order with all its fills; None only if the venue definitely has none of this id."""
+        with readable():
+            return await self._find(order)
+
+    async def _find(self, order: ClientOrderId) -> OrderReport | None:
         if self._known.get(order) is None and not self._has_listed:
             await self.open_orders()  # after a restart: one question that tells where most of our orders are
         known = self._known.get(order)
         for symbol in (known.symbol,) if known is not None else self._inquiry.symbols:
             seen = await self._dialect.find(self._inquiry, order, symbol)
             if seen is not None:
-                return await self.whole(seen, order)
+                return await self._whole(seen, order)
         return None
 
-    async def whole(self, seen: Sighting, order: ClientOrderId) -> OrderReport:
-        """A report of `seen` with all its fills."""
-        with _readable():
-            for raw in seen.parts:
-                self._known.own(str(raw.get("symbol") or ""), str(raw.get("id") or ""), order)
-            report = self._reader.sighting(seen, order=order)
+    async def _whole(self, seen: Sighting, order: ClientOrderId) -> OrderReport:
+        for raw in seen.parts:
+            self._known.own(str(raw.get("symbol") or ""), str(raw.get("id") or ""), order)
+        report = self._reader.sighting(seen, order=order)
         report = replace(report, fills=await self._fills_of(seen.parts))
         self._note(report, seen)
         return report
@@ -76,8 +78,7 @@ class Lookup:
 
     async def _asked_fills(self, raw: Raw) -> Sequence[Fill]:
         trades = await self._inquiry.ask(self._dialect.fills_of_order_call(raw))
-        with _readable():
-            return [self._reader.fill(trade) for trade in trades if str(trade.get("order")) == str(raw.get("id"))]
+        return [self._reader.fill(trade) for trade in trades if str(trade.get("order")) == str(raw.get("id"))]
 
     # --- lists -------------------------------------------------------------------------------------
 
@@ -86,15 +87,15 @@ class Lookup:
         raws: list[Raw] = []
         for call in self._dialect.open_calls_for(self._inquiry.symbols):
             raws += await self._list(call)
-        reports = [await self._listed(seen) for seen in await self._dialect.join(self._inquiry, raws)]
+        with readable():
+            reports = [await self._listed(seen) for seen in await self._dialect.join(self._inquiry, raws)]
         self._has_listed = True
         return tuple(sorted((each for each in reports if each.state.is_open), key=_when))
 
     async def _listed(self, seen: Sighting) -> OrderReport:
-        with _readable():
-            report = self._reader.sighting(seen)
-            for raw in seen.parts:
-                self._known.own(report.symbol, str(raw.get("id") or ""), report.client_order_id)
+        report = self._reader.sighting(seen)
+        for raw in seen.parts:
+            self._known.own(report.symbol, str(raw.get("id") or ""), report.client_order_id)
         if report.filled:
             report = replace(report, fills=self._remembered(report) or await self._fills_of(seen.parts))
         self._note(report, seen)
@@ -108,17 +109,19 @@ class Lookup:
 
     async def closed_orders(self, since: datetime) -> tuple[OrderReport, ...]:
         """Every order of our instruments that ended at or after `since`, with its fills, oldest first."""
-        found: list[OrderReport] = []
-        for symbol in self._inquiry.symbols:
-            seen = await self._sightings(symbol, since)
-            fills = await self._by_order(symbol, seen)
-            for each in seen:
-                with _readable():
-                    report = self._reader.sighting(each)
-                if report.state.is_open or report.at < since:
-                    continue
-                found.append(await self._with_fills(report, each, fills))
+        with readable():
+            found = [each for symbol in self._inquiry.symbols for each in await self._closed(symbol, since)]
         return tuple(sorted(found, key=_when))
+
+    async def _closed(self, symbol: str, since: datetime) -> list[OrderReport]:
+        found: list[OrderReport] = []
+        seen = await self._sightings(symbol, since)
+        fills = await self._by_order(symbol, seen)
+        for each in seen:
+            report = self._reader.sighting(each)
+            if not report.state.is_open and report.at >= since:
+                found.append(await self._with_fills(report, each, fills))
+        return found
 
     async def _sightings(self, symbol: str, since: datetime) -> Sequence[Sighting]:
         """The orders of a symbol since then, each put together, and whose they are remembered."""
@@ -142,8 +145,7 @@ class Lookup:
         began = [raw["timestamp"] for raw in parts if raw.get("timestamp")]
         found: dict[str, list[Fill]] = {}
         for raw in await self._trades(symbol, min(began)) if began else ():
-            with _readable():
-                fill = self._reader.fill(raw)
+            fill = self._reader.fill(raw)
             found.setdefault(fill.venue_order_id, []).append(fill)
         return found
 
@@ -160,8 +162,8 @@ class Lookup:
         found: list[Fill] = []
         for symbol in self._inquiry.symbols:
             raws = await self._trades(symbol, milliseconds(since))
-            await self._name_orders(symbol, raws, since)
-            with _readable():
+            with readable():
+                await self._name_orders(symbol, raws, since)
                 found += [self._reader.fill(raw) for raw in raws]
         return _in_order(fill for fill in found if fill.at >= since)
 
@@ -205,17 +207,6 @@ class Lookup:
         if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
             raise Unavailable(f"{self._dialect.venue} answers {call.method} with something else than a list")
         return found
-
-
-class _readable:  # noqa: N801 (reads as a phrase)
-    """What cannot be read is a query that failed."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, Unreadable):
-            raise Unavailable(f"an answer that makes no sense: {error}") from None
 
 
 def _key(raw: Raw) -> Any:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from brokers.ccxt.calls import Call, Inquiry
 from brokers.ccxt.client import MARKET, Client
-from brokers.ccxt.parsing import Unreadable, bar_of, book_of, milliseconds, quote_of
+from brokers.ccxt.parsing import Unreadable, bar_of, book_of, making_sense, milliseconds, quote_of
 from brokers.errors import NotSupported, Unavailable
 from brokers.market import Bar, OrderBook, Quote
 
@@ -24,10 +24,11 @@ class MarketData:
 
     async def quote(self, symbol: str) -> Quote:
         """The latest quote."""
-        raw = await self._dialect.quote(self._inquiry, symbol)
         try:
+            with making_sense():
+                raw = await self._dialect.quote(self._inquiry, symbol)
             return quote_of(raw, self._inquiry.now)
-        except (Unreadable, KeyError, AttributeError) as error:
+        except Unreadable as error:
             raise Unavailable(f"there is no quote of {symbol} ({error})") from None
 
     async def book(self, symbol: str, depth: int) -> OrderBook:
@@ -36,7 +37,7 @@ class MarketData:
         raw = await self._client.query(MARKET, Call("fetch_order_book", (symbol, limit)))
         try:
             return book_of(raw, symbol, depth, self._inquiry.now)
-        except (Unreadable, KeyError, TypeError) as error:
+        except Unreadable as error:
             raise Unavailable(f"there is no order book of {symbol} ({error})") from None
 
     async def bars(self, symbol: str, until: datetime, count: int, period: timedelta) -> Sequence[Bar]:
@@ -56,8 +57,9 @@ class MarketData:
         call = Call("fetch_ohlcv", (symbol, name, since, limit))
         rows = await self._client.query(MARKET, call)
         try:
-            return sorted((bar_of(symbol, row, period) for row in rows), key=lambda bar: bar.at)
-        except (Unreadable, TypeError, IndexError) as error:
+            with making_sense():
+                return sorted((bar_of(symbol, row, period) for row in rows), key=lambda bar: bar.at)
+        except Unreadable as error:
             raise Unavailable(f"there are no bars of {symbol} ({error})") from None
 
     def _timeframe(self, period: timedelta) -> str:

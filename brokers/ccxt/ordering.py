@@ -140,7 +140,7 @@ class Ordering:
         """The order in an answer; None where it is not whole."""
         try:
             return replace(self._reader.report(answer), client_order_id=order)
-        except (Unreadable, AttributeError):
+        except Unreadable:
             return None
 
     # --- changing ----------------------------------------------------------------------------------
@@ -199,7 +199,7 @@ class Ordering:
         """The order on its new terms, from the answer if that is whole, else by asking."""
         try:
             report = replace(self._reader.report(raw), client_order_id=known.order)
-        except (Unreadable, AttributeError):
+        except Unreadable:
             report = None
         if report is not None:
             revision = self._dialect.revision(self._dialect.wire_of(raw))

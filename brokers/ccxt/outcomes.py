@@ -5,7 +5,8 @@
     never left us, or the connection never stood                 Unavailable  (or Rejected: ccxt refused it itself)
     left us, and nothing came back                               Uncertain
     5xx, 408, an answer that cannot be read                      Uncertain     unless the dialect knows better
-    429, 418, 403 without a code                                 Unavailable
+    429, 418, and 403 or 451 without a code                      Unavailable
+    200 without a code of the venue                              Uncertain     whatever our library calls it
     4xx or 200 with a code that is named (by venue or class)     Rejected, or Unavailable for "later", "clock", "load"
     anything that nobody has named                               Uncertain
 
@@ -15,11 +16,11 @@ such order" and "no such symbol" are answers. Classes are told by their names, s
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
 from brokers.ccxt.dialect import Answer, Dialect
+from brokers.ccxt.words import object_in
 from brokers.errors import BrokerError, NotSupported, OrderNotFound, Rejected, Unavailable, Uncertain
 
 # What each class of ccxt says of an order, where the venue's dialect has no word of its own; the first that fits.
@@ -68,11 +69,13 @@ def outcome(  # noqa: PLR0911 - a table of cases, in order
         return _never_sent(error)
     code, message = dialect.code_of(answer)
     text = f"{dialect.venue}: {said(error, answer, code, message)}"
-    if answer.status in (418, 429) or (answer.status == 403 and not code):
+    if answer.status in (418, 429) or (answer.status in (403, 451) and not code):
         return Unavailable(text)
     if changing and dialect.half_done(answer):
         return HalfDone(text)
-    word = _word(error, code, message, dialect)
+    # Who refuses with a 200 says why: what our library makes of such an answer alone is no word of the venue.
+    is_told = not changing or bool(code or message) or answer.status >= 300
+    word = _word(error, code, message, dialect) if is_told else None
     if _is_open(answer, code, message, dialect) or (word is None and not _is_later(error, answer, code, dialect)):
         return Uncertain(text) if changing else Unavailable(text)
     if not changing and word in _KEY_WORDS:
@@ -109,14 +112,9 @@ def clean(text: str) -> str:
 
 def code_in_json(body: str) -> tuple[str, str]:
     """`code` and `msg` of a JSON object, as most venues write them; empty where there are none."""
-    try:
-        found = json.loads(body)
-    except ValueError:
-        return "", ""
-    if not isinstance(found, dict):
-        return "", ""
+    found = object_in(body)
     message = found.get("msg") or found.get("message") or ""
-    return str(found.get("code", "")), clean(str(message))
+    return str(found.get("code") or ""), clean(str(message))
 
 
 def names_of(error: BaseException) -> list[str]:

@@ -4,7 +4,8 @@ here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -12,6 +13,7 @@ from typing import Any
 
 from brokers.ccxt.calls import KnownOrders, Raw, Sighting
 from brokers.ccxt.dialect import Dialect
+from brokers.errors import Unavailable
 from brokers.market import Bar, BookLevel, OrderBook, Quote
 from brokers.money import ZERO, exact
 from brokers.order import (
@@ -34,8 +36,32 @@ _STATES = {
 _TIMES = {"GTC": TimeInForce.GTC, "PO": TimeInForce.GTC, "IOC": TimeInForce.IOC, "FOK": TimeInForce.FOK}
 
 
+_NONSENSE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, OSError)
+
+
 class Unreadable(ValueError):
     """An answer that makes no sense to us: a query has failed, and the fate of a request is open."""
+
+
+@contextmanager
+def making_sense() -> Iterator[None]:
+    """Whatever reading an answer stumbles over (a list for an object, a word for a number) is `Unreadable`."""
+    try:
+        yield
+    except Unreadable:
+        raise
+    except _NONSENSE as error:
+        raise Unreadable(repr(error)) from error
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """What cannot be read is a query that failed: `Unavailable`."""
+    try:
+        with making_sense():
+            yield
+    except Unreadable as error:
+        raise Unavailable(f"an answer that makes no sense: {error}") from None
 
 
 def decimal(value: Any, what: str = "number") -> Decimal | None:
@@ -52,6 +78,14 @@ def needed(value: Any, what: str) -> Decimal:
     """As `decimal`, for what must be there."""
     found = decimal(value, what)
     if found is None:
+        raise Unreadable(f"there is no {what}")
+    return found
+
+
+def positive(value: Any, what: str) -> Decimal:
+    """As `needed`, for a price: zero is how venues write that there is none."""
+    found = needed(value, what)
+    if found <= 0:
         raise Unreadable(f"there is no {what}")
     return found
 
@@ -74,12 +108,14 @@ class Reader:
         self._known = known
         self._now = now
 
+    @making_sense()
     def order_of(self, raw: Raw) -> ClientOrderId:
         """Our id of an order of ccxt's, empty if it has none: by what it says, else by what we know of the venue's."""
         wire = self._dialect.wire_of(raw)
         known = self._known.owner(str(raw.get("symbol") or ""), str(raw.get("id") or ""))
         return known or (self._dialect.our_id(wire) if wire else ClientOrderId(""))
 
+    @making_sense()
     def report(self, raw: Raw, fills: Iterable[Fill] = ()) -> OrderReport:
         """One order of ccxt's as it is at the venue. Raises `Unreadable`."""
         side = self._side(raw)
@@ -88,7 +124,7 @@ class Reader:
         sent = known.request if known is not None else None
         kind = self._dialect.kind(raw) or (sent.type if sent is not None else kind_of(raw))
         quantity = needed(raw.get("amount"), "quantity")
-        filled = decimal(raw.get("filled")) or ZERO
+        filled = filled_of(raw)
         time_in_force, expires_at = self._time_in_force(raw)
         trail, trail_percent = self._dialect.trail(raw) if kind.is_trailing else (None, None)
         report = OrderReport(
@@ -124,6 +160,7 @@ class Reader:
             trail_percent=sent.trail_percent,
         )
 
+    @making_sense()
     def acceptance(self, order: OrderRequest, answer: Any) -> OrderReport:
         """The venue's answer to `order`: its report, or what we asked for if it tells only an id. May be
         `Unreadable`.
@@ -156,6 +193,7 @@ class Reader:
             expires_at=order.expires_at,
         )
 
+    @making_sense()
     def sighting(self, seen: Sighting, fills: Iterable[Fill] = (), order: ClientOrderId | None = None) -> OrderReport:
         """One order of ours, whatever it has become at the venue."""
         terms = self.report(seen.terms, fills)
@@ -163,9 +201,9 @@ class Reader:
             terms = replace(terms, client_order_id=order)
         if seen.now is seen.terms and not seen.earlier:
             return terms
-        before = sum((decimal(raw.get("filled")) or ZERO for raw in seen.earlier), ZERO)
+        before = sum((filled_of(raw) for raw in seen.earlier), ZERO)
         quantity = terms.quantity + before
-        filled = before + (decimal(seen.now.get("filled")) or ZERO)
+        filled = before + filled_of(seen.now)
         return replace(
             terms,
             venue_order_id=venue_id(seen.now),
@@ -175,6 +213,7 @@ class Reader:
             at=self._at(seen.now),
         )
 
+    @making_sense()
     def fill(self, raw: Raw) -> Fill:
         """One execution of ccxt's; whose it is, is known from the order that it names. Raises `Unreadable`."""
         symbol, venue_order_id = str(raw.get("symbol") or ""), str(raw.get("order") or "")
@@ -184,26 +223,24 @@ class Reader:
         owner = self._known.owner(symbol, venue_order_id)
         if owner is None and (wire := self._dialect.wire_of(raw)):
             owner = self._dialect.our_id(wire)
-        try:
-            return Fill(
-                str(raw["id"]),
-                owner or ClientOrderId(""),
-                symbol,
-                self._side(raw),
-                needed(raw.get("amount"), "quantity"),
-                needed(raw.get("price"), "price"),
-                decimal(fee.get("cost"), "fee"),
-                str(fee.get("currency") or ""),
-                Liquidity.MAKER if raw.get("takerOrMaker") == "maker" else Liquidity.TAKER,
-                moment(raw.get("timestamp")) or self._now(),
-                venue_order_id=venue_order_id,
-            )
-        except ValueError as error:
-            raise Unreadable(str(error)) from error
+        return Fill(
+            str(raw["id"]),
+            owner or ClientOrderId(""),
+            symbol,
+            self._side(raw),
+            needed(raw.get("amount"), "quantity"),
+            needed(raw.get("price"), "price"),
+            decimal(fee.get("cost"), "fee"),
+            str(fee.get("currency") or ""),
+            Liquidity.MAKER if raw.get("takerOrMaker") == "maker" else Liquidity.TAKER,
+            moment(raw.get("timestamp")) or self._now(),
+            venue_order_id=venue_order_id,
+        )
 
+    @making_sense()
     def own_fills(self, raw: Raw) -> tuple[Fill, ...] | None:
         """The executions that an order of ccxt's brings along; None unless they are all there."""
-        filled = decimal(raw.get("filled")) or ZERO
+        filled = filled_of(raw)
         trades = raw.get("trades") or ()
         if not all(trade.get("id") and trade.get("amount") for trade in trades):  # some tell ids only
             return None
@@ -214,10 +251,10 @@ class Reader:
         return fills if sum((fill.quantity for fill in fills), ZERO) == filled else None
 
     def _side(self, raw: Raw) -> Side:
-        try:
-            return Side(raw.get("side") or "")
-        except ValueError as error:
-            raise Unreadable(f"a side of {raw.get('side')!r}") from error
+        side = raw.get("side")
+        if side not in tuple(Side):
+            raise Unreadable(f"a side of {side!r}")
+        return Side(side)
 
     def _at(self, raw: Raw) -> datetime:
         times = ("lastUpdateTimestamp", "lastTradeTimestamp", "timestamp")
@@ -234,6 +271,14 @@ def venue_id(raw: Raw) -> str:
     if not found:
         raise Unreadable("an order without an id")
     return str(found)
+
+
+def filled_of(raw: Raw) -> Decimal:
+    """How much of an order was filled. One that is over must tell: "nothing" would be a guess."""
+    filled = decimal(raw.get("filled"), "filled quantity")
+    if filled is None and raw.get("status") in ("closed", "canceled", "expired"):
+        raise Unreadable(f"an order that is {raw.get('status')}, and not how much of it was filled")
+    return filled or ZERO
 
 
 def price_of(raw: Raw, name: str) -> Decimal | None:
@@ -271,13 +316,15 @@ def state_of(raw: Raw, filled: Decimal, quantity: Decimal) -> VenueOrderState:
     return _STATES[status]
 
 
+@making_sense()
 def quote_of(raw: Raw, now: Callable[[], datetime]) -> Quote:
-    """A ticker of ccxt's. Raises `Unreadable` if a side is missing."""
+    """A ticker of ccxt's. Raises `Unreadable` if a side is missing or empty."""
     last = decimal(raw.get("last")) or decimal(raw.get("close"))
-    bid, ask = needed(raw.get("bid"), "bid"), needed(raw.get("ask"), "ask")
+    bid, ask = positive(raw.get("bid"), "bid"), positive(raw.get("ask"), "ask")
     return Quote(str(raw["symbol"]), bid, ask, last or (bid + ask) / 2, moment(raw.get("timestamp")) or now())
 
 
+@making_sense()
 def book_of(raw: Raw, symbol: str, depth: int, now: Callable[[], datetime]) -> OrderBook:
     """An order book of ccxt's, no deeper than asked."""
 
@@ -287,6 +334,7 @@ def book_of(raw: Raw, symbol: str, depth: int, now: Callable[[], datetime]) -> O
     return OrderBook(symbol, levels(raw["bids"]), levels(raw["asks"]), moment(raw.get("timestamp")) or now())
 
 
+@making_sense()
 def bar_of(symbol: str, row: Sequence[Any], period: timedelta) -> Bar:
     """A candle of ccxt's: it tells when the period began, a bar when it ended."""
     began = moment(row[0])

@@ -42,18 +42,30 @@ class StreamPulse:
         self._tell = tell
         self._is_open = False
         self._was_open = False
+        self._polled = False
         self._last_at: datetime | None = None
         self._restarts = 0
+        self.is_wanted = False
 
     @property
     def health(self) -> StreamHealth:
         """How it stands."""
-        return StreamHealth(self._is_open, self._last_at, self._restarts)
+        return StreamHealth(self._is_open, self._last_at, self._restarts, self._polled)
+
+    def wanted(self) -> None:
+        """Somebody reads it: it is to be open."""
+        self.is_wanted = True
 
     def opened(self) -> None:
         """It is subscribed; every time but the first is a restart."""
         self._restarts += self._was_open
-        self._is_open = self._was_open = True
+        self._is_open = self._was_open = self.is_wanted = True
+        self._polled = False
+        self._last_at = self._now()
+
+    def answered(self) -> None:
+        """There is no stream: the venue was asked, and has answered."""
+        self._is_open = self._polled = self.is_wanted = True
         self._last_at = self._now()
 
     def heard(self) -> None:
@@ -61,8 +73,9 @@ class StreamPulse:
         self._last_at = self._now()
 
     def lost(self, error: str = "") -> None:
-        """It has ended; without an error because nobody wanted it any more."""
+        """It has ended; without an error because nobody wants it any more: then it is no part of the health."""
         self._is_open = False
+        self.is_wanted = bool(error)
         if error:
             self._tell(error)
         else:
@@ -116,7 +129,7 @@ class Pulse:
         return Health(
             breaker=self._breaker.state,
             calls={kind: calls.health for kind, calls in self._calls.items()},
-            streams={name: stream.health for name, stream in self._streams.items()},
+            streams={name: stream.health for name, stream in self._streams.items() if stream.is_wanted},
             used=limits.used if limits else None,
             banned_until=limits.banned_until if limits else None,
             clock_offset=clock.offset if clock else None,

@@ -13,7 +13,7 @@ def object_in(body: str) -> Mapping[str, Any]:
     """The JSON object in a body; empty if it holds none."""
     try:
         found = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, Protocol
 
 import structlog
@@ -25,6 +26,8 @@ _AGAIN_SECONDS = 2.0
 _MISCONFIGURED_SECONDS = 60.0
 _CONNECT_SECONDS = 60.0
 _ANSWER_SECONDS = 10.0
+# Questions that are on their way at once.
+_AT_ONCE = 4
 
 
 class Listener(Protocol):
@@ -63,16 +66,24 @@ class Feed:
         self.symbols = tuple(symbols)
         self.is_own = is_own
         self.problem = ""
+        self.doubt = ""  # why what it tells does not count, although it is connected
         self._period = period
         self._silence = silence
         self._heard: dict[str, float] = {}
+        self._nonsense: set[str] = set()  # symbols of which it says what cannot be; that is logged once
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+
+    @property
+    def why(self) -> str:
+        """Why nothing is heard of it, in a few words."""
+        return self.problem or self.doubt or "silent"
 
     async def run(self, listener: Listener) -> None:
         """Listen for ever; a connection that ends is made again."""
         while True:
             try:
                 await self._connect()
-                self.problem = ""
+                self.problem = self.doubt = ""
                 await listener.on_instruments(self, await self.instruments())
                 await _together(self._quotes(listener), self._bars(listener), self._ask(listener))
             except ConfigurationError as error:
@@ -81,9 +92,11 @@ class Feed:
                 await self._pause(str(error) or "the venue does not answer", _AGAIN_SECONDS)
 
     async def bars(self, symbol: str, *, until: datetime, count: int, period: timedelta) -> Sequence[Bar]:
-        """The last bars of a symbol. Raises `BrokerError`."""
-        async with _bounded(_ANSWER_SECONDS):
-            return await self.broker.get_bars(symbol, until=until, count=count, period=period)
+        """The last bars of a symbol, in order, each once. Raises `BrokerError`."""
+        async with self._turns, _bounded(_ANSWER_SECONDS):
+            found = await self.broker.get_bars(symbol, until=until, count=count, period=period)
+        sound = {bar.at: bar for bar in found if self._makes_sense(bar.symbol, flaw_of_bar(bar))}
+        return [sound[at] for at in sorted(sound)]
 
     async def instruments(self) -> Sequence[Instrument]:
         """What it trades of our symbols. Raises `BrokerError`."""
@@ -120,7 +133,8 @@ class Feed:
             return
         async with _read(stream) as bars:
             async for bar in bars:
-                listener.on_bars(self, [bar])
+                if self._makes_sense(bar.symbol, flaw_of_bar(bar)):
+                    listener.on_bars(self, [bar])
         raise Unavailable("the stream of bars has ended")
 
     async def _ask(self, listener: Listener) -> None:
@@ -136,13 +150,47 @@ class Feed:
                         self._tell(listener, await self.broker.get_quote(symbol))
                 except BrokerError as error:
                     log.info("no price", feed=self.name, symbol=symbol, reason=str(error))
+                    self.doubt = str(error)
 
     def _tell(self, listener: Listener, quote: Quote) -> None:
-        if not quote.last.is_finite() or quote.last <= 0 or not (quote.bid.is_finite() and quote.ask.is_finite()):
-            log.warning("a price that is none", feed=self.name, symbol=quote.symbol)
+        if not self._makes_sense(quote.symbol, flaw_of_quote(quote)):
             return
         self._heard[quote.symbol] = asyncio.get_running_loop().time()
+        self.doubt = ""
         listener.on_quote(self, quote)
+
+    def _makes_sense(self, symbol: str, flaw: str) -> bool:
+        """Whether what the venue says of a symbol can be; what cannot is as if it had said nothing."""
+        if symbol not in self.symbols:
+            return False
+        if not flaw:
+            self._nonsense.discard(symbol)
+        elif symbol not in self._nonsense:
+            log.warning("a venue says what cannot be", feed=self.name, symbol=symbol, what=flaw)
+            self._nonsense.add(symbol)
+        if flaw:
+            self.doubt = f"{symbol}: {flaw}"
+        return not flaw
+
+
+def flaw_of_quote(quote: Quote) -> str:
+    """Why a quote cannot be true; nothing if it can. Without a buyer or a seller there is no market price."""
+    if not _are_prices(quote.bid, quote.ask, quote.last):
+        return f"a price that is none (bid {quote.bid}, ask {quote.ask}, last {quote.last})"
+    return f"its bid {quote.bid} is above its ask {quote.ask}" if quote.bid > quote.ask else ""
+
+
+def flaw_of_bar(bar: Bar) -> str:
+    """Why a bar cannot be true; nothing if it can."""
+    prices = (bar.open, bar.high, bar.low, bar.close)
+    if not _are_prices(*prices) or not bar.volume.is_finite() or bar.volume < 0:
+        return f"a bar of numbers that cannot be (until {bar.at:%Y-%m-%d %H:%M})"
+    is_within = bar.low <= bar.close <= bar.high  # some venues open a bar where the one before has closed
+    return "" if is_within else f"a bar that closes beyond its high or low (until {bar.at:%Y-%m-%d %H:%M})"
+
+
+def _are_prices(*numbers: Decimal) -> bool:
+    return all(number.is_finite() and number > 0 for number in numbers)
 
 
 @asynccontextmanager

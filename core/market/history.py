@@ -94,7 +94,7 @@ class History(Window):
 
     def append(self, bar: Bar) -> None:
         """Add the next bar; one of another symbol, or not later than the last, is a `ValueError`."""
-        moment = _utc(bar.at)
+        moment = utc(bar.at)
         self._check(bar, moment)
         if self._end == self._times.shape[0]:
             self._move_to_new_buffers()
@@ -133,7 +133,8 @@ class History(Window):
         self._at.flags.writeable = False
 
 
-def _utc(at: datetime) -> np.datetime64:
+def utc(at: datetime) -> np.datetime64:
+    """A moment as a window's `at` has it. Raises `ValueError` without a zone."""
     offset = at.utcoffset()
     if offset is None:
         raise ValueError(f"a bar's time must be aware (UTC), not {at}")

@@ -8,10 +8,11 @@ for, from the feed that counts and no other, so that a bar and the history befor
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
 
 import structlog
 
@@ -32,17 +33,30 @@ _TRUST = 4
 _ASK_AFTER = timedelta(seconds=1)
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=1), timedelta(seconds=30)
 _LOOK_SECONDS = 0.25
+# That history cannot be loaded is told when it has lasted so long.
+_WITHOUT_PAST_SECONDS = 60.0
 _FEW = 3
+
+
+class Lack(StrEnum):
+    """What there may be none of, in a word for people."""
+
+    PRICES = "prices"
+    HISTORY = "history"
 
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """Something that people should know of a lane: another feed counts (`before`), or whether there are prices."""
+    """Something that people should know of a lane: another feed counts (`before`), or there is a `lack` of something.
+
+    `symbol` is the only one of the lane that is lacking it; `is_over`: it is there again.
+    """
 
     lane: Lane
     before: Feed | None = None
-    silent: bool = False
-    heard_again: bool = False
+    lack: Lack | None = None
+    symbol: str = ""
+    is_over: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -54,17 +68,28 @@ class Lane:
     choice: Choice
     ends: BarEnds
     quotes: dict[str, Quote] = field(default_factory=dict)
-    served_by: Feed | None = None  # whose past the strategies have been shown
-    volumes_of: date | None = None
+    served: dict[str, Feed] = field(default_factory=dict)  # whose past the strategies have been shown, by symbol
+    volumes_of: dict[str, date] = field(default_factory=dict)
+    heard: dict[str, float] = field(default_factory=dict)  # when each symbol was last priced, by the feed that counts
+    since: float = 0.0  # the feed counts
     is_silent: bool = False
+    lacks_history: bool = False
+    unpriced: set[str] = field(default_factory=set)  # symbols of which there are no prices, but of others there are
+    told: dict[str, bool] = field(default_factory=dict)  # what was told last: whether a symbol ("": all) lacks prices
     ask_at: datetime | None = None
     pause: timedelta = _FIRST_PAUSE
     asked_end: datetime | None = None
+    asked: Feed | None = None  # whoever has been asked for history last, with or without success
 
     @property
     def feed(self) -> Feed:
         """The feed that counts."""
         return self.feeds[self.choice.current]
+
+    @property
+    def unserved(self) -> tuple[str, ...]:
+        """The symbols whose history is not that of the feed that counts."""
+        return tuple(symbol for symbol in self.symbols if self.served.get(symbol) is not self.feed)
 
     @property
     def name(self) -> str:
@@ -117,8 +142,9 @@ class LiveMarket:
         self._lane_of = {symbol: lane for lane in self.lanes for symbol in lane.symbols}
 
     def _lane(self, symbols: tuple[str, ...], feeds: tuple[Feed, ...]) -> Lane:
-        choice = Choice(len(feeds), patience=self.patience, trust=_TRUST * self.patience, now=self._seconds())
-        return Lane(symbols, feeds, choice, BarEnds(self.period, symbols))
+        now = self._seconds()
+        choice = Choice(len(feeds), patience=self.patience, trust=_TRUST * self.patience, now=now)
+        return Lane(symbols, feeds, choice, BarEnds(self.period, symbols), since=now)
 
     # --- what feeds tell ---------------------------------------------------------------------------
 
@@ -140,10 +166,15 @@ class LiveMarket:
         lane, now = self._lane_of.get(quote.symbol), self._clock.now()
         if lane is None or feed not in lane.feeds:
             return
-        place = lane.feeds.index(feed)
-        if (now - quote.at).total_seconds() <= self.patience:  # a venue that repeats an old price is silent
+        place, age = lane.feeds.index(feed), (now - quote.at).total_seconds()
+        counts = place == lane.choice.current
+        if age <= self.patience:
             lane.choice.heard(place, self._seconds())
-        if place != lane.choice.current:
+            if counts:
+                lane.heard[quote.symbol] = self._seconds()
+        else:  # a venue that repeats an old price is silent
+            feed.doubt = f"its prices are {age:.0f} s old (is the clock of this machine right?)"
+        if not counts:
             return
         known = lane.quotes.get(quote.symbol)
         if known is None or quote.at >= known.at:
@@ -177,14 +208,36 @@ class LiveMarket:
             before = lane.feed
             if lane.choice.look(now):
                 lane.quotes.clear()
+                lane.heard.clear()
                 lane.ends.forget()
-                lane.ask_at = None
+                lane.ask_at, lane.since = None, now
                 found.append(News(lane, before=before))
-            silent = lane.choice.is_silent(now)
-            if silent != lane.is_silent:
-                lane.is_silent = silent
-                found.append(News(lane, silent=silent, heard_again=not silent))
+            found += self._lacks(lane, now)
         return found
+
+    def _lacks(self, lane: Lane, now: float) -> Iterator[News]:
+        """What has begun to be lacking, or is there again. Where nothing is priced, that is all there is to say."""
+        lane.is_silent = lane.choice.is_silent(now)
+        if lane.is_silent or lane.heard:
+            yield from self._told(lane, "", lane.is_silent)
+        unpriced = {each for each in lane.symbols if now - lane.heard.get(each, lane.since) > self.patience}
+        if lane.is_silent or len(unpriced) == len(lane.symbols):
+            return
+        lane.unpriced = unpriced
+        for symbol in lane.symbols if len(lane.symbols) > 1 else ():
+            if symbol in unpriced or symbol in lane.heard:
+                yield from self._told(lane, symbol, symbol in unpriced)
+        lacks_history = bool(lane.unserved) and now - lane.since > _WITHOUT_PAST_SECONDS
+        if lacks_history != lane.lacks_history:
+            lane.lacks_history = lacks_history
+            yield News(lane, lack=Lack.HISTORY, is_over=not lacks_history)
+
+    @staticmethod
+    def _told(lane: Lane, symbol: str, lacks: bool) -> Iterator[News]:
+        """Prices are lacking or are there: told when it changes, and once after a start, for it may be open since."""
+        if lane.told.get(symbol) != lacks:
+            lane.told[symbol] = lacks
+            yield News(lane, lack=Lack.PRICES, symbol=symbol, is_over=not lacks)
 
     def take_quotes(self) -> list[Quote]:
         """The newest prices since the last time, one of each symbol at most."""
@@ -212,7 +265,12 @@ class LiveMarket:
     def is_waiting(self) -> bool:
         """Whether something has yet to come that need not wait for an account to be connected."""
         own = (lane for lane in self.lanes if any(feed.is_own for feed in lane.feeds))
-        return any(lane.served_by is None or not self._described.issuperset(lane.symbols) for lane in own)
+        return any(lane.asked is not lane.feed or not self._described.issuperset(lane.symbols) for lane in own)
+
+    @property
+    def is_in_vain(self) -> bool:
+        """Whether no feed can be connected at all."""
+        return all(feed.problem for feed in self.feeds)
 
     # --- what is asked for -------------------------------------------------------------------------
 
@@ -227,7 +285,7 @@ class LiveMarket:
         now = self._clock.now()
         if lane.asked_end != (end := newest_end(now, self.period)):
             lane.asked_end, lane.pause = end, _FIRST_PAUSE
-            lane.ask_at = end + _ASK_AFTER if lane.served_by is lane.feed else lane.ask_at
+            lane.ask_at = lane.ask_at if lane.unserved else end + _ASK_AFTER
         feed = lane.feed
         if (lane.ask_at is not None and now < lane.ask_at) or feed.problem or not feed.broker.is_connected:
             return
@@ -235,53 +293,51 @@ class LiveMarket:
             await self._ask(lane, feed)
         except BrokerError as error:
             log.warning("bars could not be asked for", feed=feed.name, reason=str(error))
+        lane.asked = feed
         lane.ask_at, lane.pause = self._clock.now() + lane.pause, min(2 * lane.pause, _LONGEST_PAUSE)
 
     async def _ask(self, lane: Lane, feed: Feed) -> None:
-        if lane.served_by is not feed:
-            await self._load_past(lane, feed)
-        elif missing := lane.ends.missing(self._clock.now()):
-            await self._fill(lane, feed, missing)
-        if lane.served_by is feed and lane.volumes_of != (today := self._clock.now().date()):
-            await self._load_volumes(lane, feed)
-            lane.volumes_of = today
+        """Each symbol by itself: one that the venue cannot tell of keeps no other waiting. Raises `BrokerError`."""
+        missing = lane.ends.missing(self._clock.now())
+        works = [self._load_past(lane, feed, symbol) for symbol in lane.unserved]
+        works += [self._fill(lane, feed, symbol, count) for symbol, count in missing.items()]
+        found = await asyncio.gather(*works, return_exceptions=True)
+        today = self._clock.now().date()
+        due = [each for each in lane.symbols if each not in lane.unserved and lane.volumes_of.get(each) != today]
+        found += await asyncio.gather(*(self._load_volume(lane, feed, each) for each in due), return_exceptions=True)
+        for failure in found:
+            if failure is not None:
+                raise failure
 
-    async def _fill(self, lane: Lane, feed: Feed, missing: Mapping[str, int]) -> None:
+    async def _fill(self, lane: Lane, feed: Feed, symbol: str, count: int) -> None:
         """What has ended and has not come."""
         end = newest_end(self._clock.now(), self.period)
-        found: list[Bar] = []
-        for symbol, count in missing.items():
-            most = min(count, self._history_bars)
-            found += await feed.bars(symbol, until=end, count=most, period=self.period)
-        if feed is lane.feed and end == newest_end(self._clock.now(), self.period):
-            lane.ends.take(found, self._clock.now())
-            lane.ends.asked(missing, self._clock.now())
+        found = await feed.bars(symbol, until=end, count=min(count, self._history_bars), period=self.period)
+        now = self._clock.now()
+        if feed is lane.feed and end == newest_end(now, self.period):
+            lane.ends.take(found, now)
+            lane.ends.asked([symbol], now)
             self._news.set()
 
-    async def _load_past(self, lane: Lane, feed: Feed) -> None:
+    async def _load_past(self, lane: Lane, feed: Feed, symbol: str) -> None:
         """All history anew, of the feed that counts now. What ended last is left to be traded on if it was not yet."""
-        found = {}
-        for symbol in lane.symbols:
-            until = newest_end(self._clock.now(), self.period)
-            found[symbol] = await feed.bars(symbol, until=until, count=self._history_bars, period=self.period)
+        until = newest_end(self._clock.now(), self.period)
+        bars = await feed.bars(symbol, until=until, count=self._history_bars, period=self.period)
         if feed is not lane.feed:
             return
-        newest = newest_end(self._clock.now(), self.period)
-        for symbol, bars in found.items():
-            known = lane.ends.known_until(symbol)
-            past = tuple(bar for bar in bars if bar.at < newest or (known is not None and bar.at <= known))
-            self._past[symbol] = past
-            if past:
-                lane.ends.known(symbol, past[-1].at)
-            lane.ends.take(bars, self._clock.now())
-        lane.served_by = feed
+        newest, known = newest_end(self._clock.now(), self.period), lane.ends.known_until(symbol)
+        past = tuple(bar for bar in bars if bar.at < newest or (known is not None and bar.at <= known))
+        self._past[symbol] = past
+        lane.ends.begin(symbol, past[-1].at if past else newest - self.period)
+        lane.ends.take(bars, self._clock.now())
+        lane.served[symbol] = feed
         self._news.set()
 
-    async def _load_volumes(self, lane: Lane, feed: Feed) -> None:
-        for symbol in lane.symbols:
-            until = newest_end(self._clock.now(), DAY)
-            days = await feed.bars(symbol, until=until, count=1, period=DAY)
-            self._volumes.update({bar.symbol: bar.volume for bar in days[-1:]})
+    async def _load_volume(self, lane: Lane, feed: Feed, symbol: str) -> None:
+        today = self._clock.now().date()
+        days = await feed.bars(symbol, until=newest_end(self._clock.now(), DAY), count=1, period=DAY)
+        self._volumes.update({bar.symbol: bar.volume for bar in days[-1:]})
+        lane.volumes_of[symbol] = today
 
     # --- words -------------------------------------------------------------------------------------
 
@@ -297,9 +353,11 @@ class LiveMarket:
         feeds = dict.fromkeys(lane.feed for lane in self.lanes)
         if not any(lane.choice.is_well(lane.choice.current, now) for lane in self.lanes):
             return f"waiting for prices of {', '.join(feed.name for feed in feeds)}"
-        spare = any(lane.choice.current for lane in self.lanes)
-        return f"live from {', '.join(feed.name for feed in feeds)}{' in place of a preferred feed' if spare else ''}"
+        spare = " in place of a preferred feed" if any(lane.choice.current for lane in self.lanes) else ""
+        unpriced = sorted(symbol for lane in self.lanes for symbol in lane.unpriced)
+        but = f"; NO PRICES of {', '.join(unpriced)}" if unpriced else ""
+        return f"live from {', '.join(feed.name for feed in feeds)}{spare}{but}"
 
     @staticmethod
     def _of(feed: Feed) -> str:
-        return f"{feed.name}: {feed.problem or 'silent'}"
+        return f"{feed.name}: {feed.why}"

@@ -140,6 +140,8 @@ class Goals:
     def _goal(self, instance: Instance, symbol: str, exposure: float) -> Goal:
         if exposure == 0:
             return Goal(ZERO, 0.0, instance.last_signal)
+        if False and not self._desk.broker.capabilities.shorting:
+            return Goal(ZERO, exposure, f"flat: nothing can be sold short here ({instance.last_signal})")
         sized = self._sized(instance, symbol, exposure)
         if sized.quantity or not sized.reason:
             return Goal(sized.quantity, exposure, instance.last_signal)

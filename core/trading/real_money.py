@@ -6,7 +6,8 @@ Until then the account is held: nothing is ordered in it, not even by a flatten;
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 
 from core.access.audit import Audit, who
 from core.access.roles import SYSTEM, Actor
@@ -44,6 +45,20 @@ def check(account: str, mode: str, environment: str, *, is_live: bool) -> list[s
     return problems
 
 
+def shared(desks: Iterable[Desk]) -> list[str]:
+    """What is wrong if two accounts are one at the venue: each would book, and trade away, what the other has."""
+    by_identity = defaultdict(list)
+    for desk in desks:
+        if not desk.broker.capabilities.simulated:
+            by_identity[desk.broker.identity].append(desk.account)
+    return [
+        f"accounts.{', '.join(names)}: they have the same key for the same market, so they are one account at the venue; "
+        "write one of them, or give each a key of its own (a sub-account's)"
+        for names in by_identity.values()
+        if len(names) > 1
+    ]
+
+
 class RealMoney:
     """Holds the accounts with real money that nobody has confirmed, and takes the confirmation."""
 
@@ -62,7 +77,7 @@ class RealMoney:
 
         `modes` is what the settings of each account's broker say.
         """
-        problems = []
+        problems = shared(self._floor)
         for desk in self._floor:
             mode = modes.get(desk.account, "")
             desk.test_mode = mode
@@ -74,6 +89,8 @@ class RealMoney:
             desk.confirmed = known.get(desk.account, "")
             if desk.waits_for_confirmation:
                 await self._hold(desk, is_known=desk.account in known)
+            else:  # an account that waited may have lost its real money since
+                await self._alerts.close(self._key(desk.account), f"{desk.account} does not wait any more")
 
     async def _hold(self, desk: Desk, *, is_known: bool) -> None:
         why = "its broker or key is another than was confirmed" if is_known else "nobody has confirmed it yet"
@@ -83,7 +100,7 @@ class RealMoney:
         )
         body = (
             f"It trades REAL MONEY on {desk.broker.identity}, and {why}. Nothing is ordered in it; cancels work. "
-            f"An admin lets it trade by /golive {desk.account}."
+            f"An admin lets it trade by /golive {desk.account}.{_unprotected(desk)}"
         )
         title = f"{desk.account} waits for confirmation"
         async with transaction():
@@ -112,3 +129,14 @@ class RealMoney:
 
     def _key(self, account: str) -> str:
         return f"golive:{account}"
+
+
+def _unprotected(desk: Desk) -> str:
+    """What must be known of what is held: the program sees to no stop meanwhile."""
+    held = [symbol for symbol, units in desk.portfolio.held().items() if not desk.is_dust(symbol, units)]
+    if not held:
+        return ""
+    return (
+        f"\nBy our books it holds {', '.join(sorted(held))}: stops and targets that rest at the venue work on, but nothing "
+        "that this program would have to send."
+    )

@@ -16,6 +16,7 @@ from bot.console import render_plain
 from bot.families import FAMILIES
 from bot.figures import WIDTH, width
 from bot.screen import CAPTION_LIMIT, TEXT_LIMIT, Nav, Screen
+from brokers.health import StreamHealth
 from core.access.roles import Role
 from core.alerts.channel import Standing, Status
 from core.service import Quarterdeck
@@ -115,10 +116,11 @@ def alarming() -> World:
     ]
     world.mutes = [Muting(3, False, "kind fill", "quiet " + EVIL, "Ada", NOW, NOW + timedelta(hours=2), {"fill": 3})]
     world.restricted = ("IBM", EVIL)
+    asked = {"quotes": StreamHealth(True, NOW - timedelta(seconds=2), polled=True)}
     world.brokers = [
         connection("main", "binance", "live", health=ill()),
         connection("fund", "kraken", "live", connected=False, health=well(last_error=EVIL), problem=EVIL),
-        connection("kucoin", "kucoin", "live", is_feed=True, is_live=False, health=well()),
+        connection("kucoin", "kucoin", "live", is_feed=True, is_live=False, health=well(streams=asked)),
     ]
     return world
 

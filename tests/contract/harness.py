@@ -146,12 +146,12 @@ class Listener:
         await asyncio.gather(self.task, return_exceptions=True)
 
 
-RECORDED_ONLY = {
-    "bybit": "recorded and documented payloads in tests/brokers/venues; no server speaks its protocol here",
-    "coinbase": "recorded and documented payloads in tests/brokers/venues; no server speaks its protocol here",
-    "kraken": "recorded and documented payloads in tests/brokers/venues; no server speaks its protocol here",
-    "kucoin": "recorded and documented payloads in tests/brokers/venues; no server speaks its protocol here",
-    "okx": "recorded and documented payloads in tests/brokers/venues; no server speaks its protocol here",
+EXAMPLES_ONLY = {
+    "bybit": "documented and reconstructed examples in tests/brokers/venues; no server speaks its protocol here",
+    "coinbase": "documented and reconstructed examples in tests/brokers/venues; no server speaks its protocol here",
+    "kraken": "documented and reconstructed examples in tests/brokers/venues; no server speaks its protocol here",
+    "kucoin": "documented and reconstructed examples in tests/brokers/venues; no server speaks its protocol here",
+    "okx": "documented and reconstructed examples in tests/brokers/venues; no server speaks its protocol here",
 }
 """Adapters that the suite cannot run on, and what they are tested with instead. docs/brokers.md says so to users."""
 

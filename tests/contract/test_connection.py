@@ -13,7 +13,7 @@ from brokers.errors import Unavailable
 from brokers.order import ClientOrderId
 from brokers.port import AbstractBroker
 from brokers.registry import adapter_names
-from tests.contract.harness import RECORDED_ONLY, Account, Harness, Listener, harnesses
+from tests.contract.harness import EXAMPLES_ONLY, Account, Harness, Listener, harnesses
 
 OID = ClientOrderId("nobody")
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
@@ -45,8 +45,8 @@ async def _first(subscribe: Callable[[], object]) -> object:
 
 def test_every_adapter_has_a_harness() -> None:
     tested = {harness.adapter for harness in harnesses()}
-    assert tested | set(RECORDED_ONLY) == set(adapter_names())
-    assert not tested & set(RECORDED_ONLY)
+    assert tested | set(EXAMPLES_ONLY) == set(adapter_names())
+    assert not tested & set(EXAMPLES_ONLY)
 
 
 def test_the_list_of_methods_is_the_ports() -> None:

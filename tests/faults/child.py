@@ -23,15 +23,18 @@ if __name__ == "__main__":
 
 from tortoise import connections
 
+from brokers.network import OPEN
 from brokers.order import ClientOrderId, OrderType, Side, TimeInForce
 from core.access.roles import CONSOLE
 from core.engine import Engine
+from core.events import BarsProcessed
 from core.service import Quarterdeck
 from core.settings import parse_settings
 from core.store.instance_lock import InstanceLock
 from risk.intent import OrderIntent, Origin
 from risk.verdict import Approved
 from tests.faults import wire_broker, wishes  # noqa: F401 - they register an adapter and strategies
+from tests.faults.binance_child import at_binance, import_ccxt
 from tests.faults.crash_points import arm, watch_sqlite
 from tests.faults.file_channel import FileChannel
 from tests.faults.forking import template, write_to
@@ -40,7 +43,7 @@ from tests.faults.forking import template, write_to
 @dataclass
 class Life:
     """One run of the program. `offset` moves its wall clock (seconds); `point` is where it dies, of `signal`:
-    from the start (`armed`), or from the moment when it is told to `arm`."""
+    from the start (`armed`), or from the moment when it is told to `arm`. `venue` is the folder of a Binance server."""
 
     settings: dict[str, Any]
     control: str
@@ -51,6 +54,7 @@ class Life:
     point: str = ""
     armed: bool = True
     signal: int = int(signal.SIGKILL)
+    venue: str = ""
 
     def json(self) -> str:
         return json.dumps(asdict(self), default=str)
@@ -65,6 +69,11 @@ class HandClock:
     def now(self) -> datetime:
         return datetime.now(UTC) + self._offset
 
+    @property
+    def moved(self) -> float:
+        """By how many seconds."""
+        return self._offset.total_seconds()
+
     def advance(self, seconds: float) -> None:
         self._offset += timedelta(seconds=seconds)
 
@@ -75,11 +84,17 @@ class Running:
     def __init__(self, life: Life) -> None:
         self.life = life
         self.clock = HandClock(life.offset)
-        self.engine = Engine(parse_settings(life.settings), clock=self.clock)
+        network = at_binance(Path(life.venue), self.clock) if life.venue else OPEN
+        self.engine = Engine(parse_settings(life.settings), clock=self.clock, network=network)
         self.service = Quarterdeck(self.engine)
         self._lock = InstanceLock(self.engine.settings.data_dir)
         self._tasks: set[asyncio.Task[None]] = set()
         self._told = asyncio.Event()
+        self._bars = 0
+        self.engine.events.subscribe(BarsProcessed, self._worked)
+
+    async def _worked(self, _: BarsProcessed) -> None:
+        self._bars += 1
 
     async def run(self) -> None:
         """Start, obey until SIGTERM, stop."""
@@ -181,6 +196,7 @@ class Running:
             "held": {symbol: str(quantity) for symbol, quantity in desk.portfolio.held().items()},
             "trading": self.engine.switch.state_for(desk.account).name,
             "market": self.engine.rounds.status,
+            "bars": self._bars,
             "parts": dict(self.engine.supervisor.failures),
         }
 
@@ -199,4 +215,5 @@ if __name__ == "__main__":
     if given := os.environ.get("QUARTERDECK_FAULTS_LIFE"):
         live(Life(**json.loads(given)))
     else:
+        import_ccxt()
         template(lambda line: live(Life(**line)))

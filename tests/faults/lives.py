@@ -10,6 +10,7 @@ import select
 import signal
 import subprocess
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -21,7 +22,7 @@ from tests.faults.child import Life
 from tests.faults.exchange import Exchange, Journal
 from tests.faults.faulty_venue import FaultyVenue
 from tests.faults.limits import WIDE
-from tests.faults.oracle import Oracle
+from tests.faults.oracle import Oracle, Truth
 from tests.faults.venue_server import VenueServer
 
 ROOT = Path(__file__).parents[2]
@@ -84,25 +85,16 @@ def _die_with_us() -> None:
         _LIBC.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
-class World:
-    """A data directory, the venue beside it, and whichever life is running."""
+class Lives(ABC):
+    """A data directory, and whichever life of the program is running on it. Where the venue is, subclasses say."""
 
-    def __init__(self, folder: Path, template: Template, *, speed: float = 100, strategies: Any = TOLD) -> None:
+    def __init__(self, folder: Path, template: Template) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.offset = 0.0
-        self.exchange = Exchange(self.now, journal=Journal(folder / "truth.jsonl"))
-        self.exchange.prices["ACME"] = Decimal(100)
-        for each in strategies:
-            for symbol in each["symbols"]:
-                self.exchange.most[symbol] = self.exchange.most.get(symbol, Decimal(0)) + each["sizing"]["units"]
-        self.venue = FaultyVenue(self.exchange)
-        self.server = VenueServer(self.venue, folder / "venue.sock")
         self.life: Life | None = None
         self.pid = 0
         self._template = template
-        self._speed = speed
-        self._strategies = strategies
         self._control: asyncio.Server | None = None
         self._ready: asyncio.Future[None] | None = None
         self._gone = asyncio.Event()
@@ -118,9 +110,19 @@ class World:
     def data(self) -> Path:
         return self.folder / "data"
 
+    @abstractmethod
+    async def settle(self, rounds: int = 8) -> None:
+        """The venue is well, the market trades, and wall time passes with a comparison every ten seconds."""
+
+    @abstractmethod
+    def oracle(self) -> Oracle:
+        """Judges the books against the venue."""
+
+    @abstractmethod
+    def _settings(self) -> dict[str, Any]:
+        """The settings of the program."""
+
     async def open(self) -> Self:
-        _write_bars(self.folder / "bars")
-        await self.server.start()
         path = self.folder / "control.sock"
         path.unlink(missing_ok=True)
         self._control = await asyncio.start_unix_server(self._meet, path)
@@ -131,8 +133,6 @@ class World:
             await self.kill()
         assert self._control is not None
         self._control.close()
-        await self.server.stop()
-        self.exchange.journal.close()
 
     # --- lives -------------------------------------------------------------------------------------
 
@@ -150,6 +150,7 @@ class World:
             point=point,
             armed=armed,
             signal=int(number),
+            venue=self._venue_folder(),
         )
         self.pid = self._template.fork(self.life)
 
@@ -216,6 +217,11 @@ class World:
         part.write_text(str(exposure))
         part.rename(self.folder / "wish")
 
+    def _wishing(self, strategies: Any) -> list[dict[str, Any]]:
+        """The strategies; those that do as they are told are told where to look."""
+        wish = {"parameters": {"wish": str(self.folder / "wish")}}
+        return [{**each, **(wish if each["kind"] == "told" else {})} for each in strategies]
+
     async def until(self, true: Callable[[], bool], seconds: float = 10.0) -> bool:
         """Wait for something, or for the end of the process; whether it came."""
         for _ in range(int(seconds / 0.005)):
@@ -226,19 +232,12 @@ class World:
             await asyncio.sleep(0.005)
         return False
 
-    async def settle(self, rounds: int = 8) -> None:
-        """The venue is well, the market trades, and seventy seconds of wall time pass with a comparison every ten."""
-        self.venue.script.heal()
-        for _ in range(rounds):
-            for symbol, price in list(self.exchange.prices.items()):
-                self.venue.trade(symbol, price)
-            await self.ask("advance", seconds=10)
-            with suppress(RuntimeError):  # a refusal is told by the oracle, if it lasts
-                await self.ask("reconcile")
-            await asyncio.sleep(0.02)
+    def _venue_folder(self) -> str:
+        """Where a venue of its own kind tells how to reach it."""
+        return ""
 
-    def oracle(self) -> Oracle:
-        return Oracle(self.data / "quarterdeck.sqlite3", self.exchange, self.folder / "alerts.jsonl")
+    def _oracle(self, truth: Truth) -> Oracle:
+        return Oracle(self.data / "quarterdeck.sqlite3", truth, self.folder / "alerts.jsonl")
 
     async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writer, gone = writer, self._gone
@@ -262,6 +261,46 @@ class World:
         else:
             answer.set_result(said["answer"])
 
+
+class World(Lives):
+    """The venue of truth beside it, behind a unix socket."""
+
+    def __init__(self, folder: Path, template: Template, *, speed: float = 100, strategies: Any = TOLD) -> None:
+        super().__init__(folder, template)
+        self.exchange = Exchange(self.now, journal=Journal(folder / "truth.jsonl"))
+        self.exchange.prices["ACME"] = Decimal(100)
+        for each in strategies:
+            for symbol in each["symbols"]:
+                self.exchange.most[symbol] = self.exchange.most.get(symbol, Decimal(0)) + each["sizing"]["units"]
+        self.venue = FaultyVenue(self.exchange)
+        self.server = VenueServer(self.venue, folder / "venue.sock")
+        self._speed = speed
+        self._strategies = strategies
+
+    async def open(self) -> Self:
+        _write_bars(self.folder / "bars")
+        await self.server.start()
+        return await super().open()
+
+    async def close(self) -> None:
+        await super().close()
+        await self.server.stop()
+        self.exchange.journal.close()
+
+    async def settle(self, rounds: int = 8) -> None:
+        """The venue is well, the market trades, and seventy seconds of wall time pass with a comparison every ten."""
+        self.venue.script.heal()
+        for _ in range(rounds):
+            for symbol, price in list(self.exchange.prices.items()):
+                self.venue.trade(symbol, price)
+            await self.ask("advance", seconds=10)
+            with suppress(RuntimeError):  # a refusal is told by the oracle, if it lasts
+                await self.ask("reconcile")
+            await asyncio.sleep(0.02)
+
+    def oracle(self) -> Oracle:
+        return self._oracle(self.exchange)
+
     def _settings(self) -> dict[str, Any]:
         return {
             "data_dir": str(self.data),
@@ -275,12 +314,9 @@ class World:
                 "broker": {"adapter": "wire", "socket": str(self.server.socket), "seconds": 0.4},
                 "limits": WIDE,
             }},
-            "strategies": [{**each, **self._parameters(each)} for each in self._strategies],
+            "strategies": self._wishing(self._strategies),
             "reconcile_seconds": 5,
         }  # fmt: skip
-
-    def _parameters(self, each: dict[str, Any]) -> dict[str, Any]:
-        return {"parameters": {"wish": str(self.folder / "wish")}} if each["kind"] == "told" else {}
 
 
 @asynccontextmanager

@@ -10,13 +10,14 @@ import hashlib
 import json
 import sqlite3
 from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from tests.faults.exchange import Exchange, Execution
+from tests.faults.exchange import Execution, Order
 from tests.faults.file_channel import delivered
 
 Rows = list[tuple[Any, ...]]
@@ -29,10 +30,42 @@ OPEN = {"intended", "submitting", "uncertain", "working", "partially_filled", "c
 UNPLACED = {"rejected", "not_sent", "not_placed"}
 
 
+class Journal(Protocol):
+    """What a venue has received, in order."""
+
+    def of(self, *what: str) -> Sequence[Mapping[str, Any]]:
+        """The lines of a kind; "received" have `method`, our `id`, and `at` in the program's wall time."""
+        ...
+
+
+class Truth(Protocol):
+    """What really happened at a venue. `excesses` are sentences on more than was ever wanted."""
+
+    @property
+    def journal(self) -> Journal: ...  # noqa: D102
+
+    @property
+    def orders(self) -> Mapping[str, Order]: ...  # noqa: D102
+
+    @property
+    def executions(self) -> Sequence[Execution]: ...  # noqa: D102
+
+    @property
+    def excesses(self) -> Sequence[str]: ...  # noqa: D102
+
+    def money(self) -> dict[str, Decimal]:
+        """Cash by currency."""
+        ...
+
+    def positions(self) -> dict[str, Decimal]:
+        """Units by symbol, without those that are flat."""
+        ...
+
+
 class Oracle:
     """The books and the truth, side by side."""
 
-    def __init__(self, database: Path, exchange: Exchange, alerts: Path | None = None, account: str = "main") -> None:
+    def __init__(self, database: Path, exchange: Truth, alerts: Path | None = None, account: str = "main") -> None:
         self._exchange = exchange
         self._alerts = alerts
         self._account = account

@@ -305,10 +305,10 @@ class SpotDialect(Dialect[BinanceSettings]):
     def half_done(self, answer: Answer) -> bool:
         """-2021: cancelled, and then the new order was refused."""
         code, _ = code_in_json(answer.body)
-        data = words.data_in(answer.body)
-        inner = str((data.get("newOrderResponse") or {}).get("code", ""))
-        done = (data.get("cancelResult"), data.get("newOrderResult")) == ("SUCCESS", "FAILURE")
-        return code == "-2021" and done and inner not in words.UNKNOWN
+        cancel, _, _ = words.half_of(answer.body, "cancel")
+        new, inner, _ = words.half_of(answer.body, "newOrder")
+        done = (cancel, new) == ("SUCCESS", "FAILURE")
+        return code == "-2021" and done and bool(inner) and inner not in words.UNKNOWN
 
     # --- reading answers ---------------------------------------------------------------------------
 
@@ -360,8 +360,8 @@ class SpotDialect(Dialect[BinanceSettings]):
         code, message = code_in_json(answer.body)
         if code != "-2022":
             return code, message
-        inner = words.data_in(answer.body).get("cancelResponse") or {}
-        return str(inner.get("code", code)), str(inner.get("msg", message))
+        _, inner, told = words.half_of(answer.body, "cancel")
+        return (inner, told) if inner else (code, message)
 
     def refusal(self, code: str, message: str) -> str | None:
         """See `brokers.adapters.binance.words`."""
@@ -370,7 +370,7 @@ class SpotDialect(Dialect[BinanceSettings]):
     def is_unknown(self, answer: Answer, code: str, message: str) -> bool | None:
         """By the code where there is one, else by the general rule."""
         del message
-        if code in words.UNKNOWN or (code == "-2021" and words.data_in(answer.body)):
+        if code in words.UNKNOWN or (code == "-2021" and any(words.half_of(answer.body, "cancel"))):
             return True
         return False if code in words.LATER else None
 

@@ -368,7 +368,8 @@ class UsdmDialect(Dialect[BinanceSettings]):
     def is_unknown(self, answer: Answer, code: str, message: str) -> bool | None:
         """By the code, and for 503 by the text: "Unknown error" was sent on, "Service Unavailable" was not."""
         del message
-        if answer.status == 503 and any(text in answer.body for text in _DEFINITE):
+        is_page = answer.body.lstrip().startswith("<")  # of something between us and Binance
+        if answer.status == 503 and not is_page and any(text in answer.body for text in _DEFINITE):
             return False
         if code in words.UNKNOWN:
             return True

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
-from typing import Any
+
+from brokers.ccxt.words import object_in
 
 # The fate of the request is not known: ask. (errors.md: "execution status unknown", internal errors.)
 UNKNOWN = frozenset({"-1000", "-1001", "-1006", "-1007"})
@@ -20,7 +20,7 @@ _BOTH = {
     "-2018": "INSUFFICIENT_FUNDS",
     "-2019": "INSUFFICIENT_FUNDS",
 }
-_SPOT = {**_BOTH, "-2026": "ORDER_NOT_FOUND"}
+_SPOT = {**_BOTH, "-1014": "INVALID_ORDER", "-1020": "NOT_SUPPORTED", "-2026": "ORDER_NOT_FOUND"}
 _MARGIN = {**_SPOT, "-3006": "INSUFFICIENT_FUNDS", "-3067": "INSUFFICIENT_FUNDS", "-3027": "NO_PERMISSION"}
 _USDM = {
     **_BOTH,
@@ -50,6 +50,8 @@ _USDM = {
     "-4400": "NO_PERMISSION",
     "-5021": "NOT_FILLABLE",
     "-5022": "POST_ONLY_WOULD_TAKE",
+    "-5024": "MARKET_CLOSED",
+    "-5026": "NOT_CHANGED",
     "-5027": "SAME_TERMS",
 }
 # -1013 and -2010 say in words what they are; the first that fits.
@@ -74,14 +76,17 @@ _REJECTIONS = (
     ("not permissioned", "NO_PERMISSION"),
 )
 _CANCELS = (("restrictions", "NOT_CHANGED"),)
+# Whatever the matching engine has said, with one code for all of it.
+_ENGINE = (*_REJECTIONS, ("Unknown order", "ORDER_NOT_FOUND"))
 _IN_WORDS = {
+    "-1010": (_ENGINE, "REFUSED"),
     "-1013": (_FILTERS, "INVALID_ORDER"),
     "-2010": (_REJECTIONS, "REFUSED"),
     "-2011": (_CANCELS, "ORDER_NOT_FOUND"),
 }
 # "Issues with the request", and for futures "filters and other issues": all of it is found before an order is made.
 _BEFORE_ANY_ORDER = re.compile(r"-11\d\d\Z")
-_BEFORE_ANY_FUTURE = re.compile(r"-(11\d\d|4[0-4]\d\d)\Z")
+_BEFORE_ANY_FUTURE = re.compile(r"-(11\d\d|4[0-4]\d\d|50\d\d)\Z")
 
 
 def of_spot(code: str, message: str) -> str | None:
@@ -106,11 +111,10 @@ def _word(code: str, message: str, table: Mapping[str, str]) -> str | None:
     return table.get(code)
 
 
-def data_in(body: str) -> Mapping[str, Any]:
-    """What a cancel-replace that failed says of its two halves."""
-    try:
-        found = json.loads(body)
-    except ValueError:
-        return {}
-    data = found.get("data") if isinstance(found, dict) else None
-    return data if isinstance(data, dict) else {}
+def half_of(body: str, name: str) -> tuple[str, str, str]:
+    """Of a cancel-replace that failed: how its half `name` (cancel, newOrder) ended, and its own code and message."""
+    found = object_in(body).get("data")
+    data = found if isinstance(found, Mapping) else {}
+    answer = data.get(f"{name}Response")
+    told = answer if isinstance(answer, Mapping) else {}
+    return str(data.get(f"{name}Result") or ""), str(told.get("code") or ""), str(told.get("msg") or "")

@@ -85,7 +85,7 @@ class BarFeed(MarketFeed[Bar]):
         """A candle of the stream, told anew with each change."""
         try:
             candle = bar_of(symbol, row, self._period)
-        except (Unreadable, TypeError, IndexError) as error:
+        except Unreadable as error:
             log.warning("a candle of the venue makes no sense", symbol=symbol, error=str(error))
             return
         self.heard(symbol)

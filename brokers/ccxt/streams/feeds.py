@@ -170,10 +170,19 @@ class Feeds:
         pulse = self._pulse.stream(f"bars {name}")
         is_final = self._dialect.wire.final_bars
         ask = self._market.bars
-        return BarFeed(self._exchange, ask, period, name, self._now, self._pace, pulse, is_final=is_final)
+        feed = BarFeed(self._exchange, ask, period, name, self._now, self._pace, pulse, is_final=is_final)
+        feed.is_pushed = self._has("watchOHLCV")
+        return feed
 
     def _book_feed(self, depth: int) -> BookFeed:
-        return BookFeed(self._exchange, self._market.book, depth, self._now, self._pace, self._pulse.stream("books"))
+        pulse = self._pulse.stream("books")
+        feed = BookFeed(self._exchange, self._market.book, depth, self._now, self._pace, pulse)
+        feed.is_pushed = self._has("watchOrderBook")
+        return feed
+
+    def _has(self, method: str) -> bool:
+        """Whether ccxt has a stream of the venue; where it has none, the venue is asked instead."""
+        return bool(self._client.exchange.has.get(method))
 
     def _exchange(self) -> Any:
         return self._client.exchange

@@ -72,6 +72,7 @@ class MarketFeed(ABC, Generic[T]):
 
     def subscribe(self, topics: Iterable[str]) -> Reader[T]:
         """A reader of these topics, from now on."""
+        self.pulse.wanted()
         return self.fan.subscribe(frozenset(topics))
 
     def publish(self, item: T) -> None:
@@ -122,6 +123,8 @@ class MarketFeed(ABC, Generic[T]):
             task.add_done_callback(self._ending.discard)
         if missing := wanted.difference(*(group.topics for group in self._groups)):
             self._groups.append(Group(self, self.sockets, missing))
+        if not self._groups:
+            self.pulse.lost()
 
 
 class Group:
@@ -237,4 +240,4 @@ class Group:
         except BrokerError as error:
             self._feed.pulse.lost(str(error))
         else:
-            self._feed.pulse.heard()
+            (self._feed.pulse.heard if self._feed.is_pushed else self._feed.pulse.answered)()

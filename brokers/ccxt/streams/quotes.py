@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from brokers.ccxt.calls import Raw
-from brokers.ccxt.parsing import Unreadable, decimal, moment
+from brokers.ccxt.parsing import Unreadable, decimal, making_sense, moment
 from brokers.ccxt.pulse import StreamPulse
 from brokers.ccxt.streams.channel import Call
 from brokers.ccxt.streams.market_feed import MarketFeed
@@ -75,7 +75,8 @@ class QuoteFeed(MarketFeed[Quote]):
     def hear(self, symbol: str, raw: Raw) -> None:
         """A ticker of ccxt: with a bid and an ask, or a last price, or all of them."""
         try:
-            quote = self._read(symbol, raw)
+            with making_sense():
+                quote = self._read(symbol, raw)
         except Unreadable as error:
             log.warning("a price of the venue makes no sense", symbol=symbol, error=str(error))
             return

@@ -94,7 +94,7 @@ class ReportFeed:
             self._channel = await self._opened(exchange, sockets, tap)
         await self._take_stock()
         self._fan = _fan()
-        self._pulse.opened()
+        (self._pulse.answered if self.is_polled else self._pulse.opened)()
         live = self._poll(partial(self._opened, exchange, sockets, tap)) if self.is_polled else self._listen()
         self._life = asyncio.create_task(live)
         self._life.add_done_callback(self._life_ended)
@@ -256,7 +256,7 @@ class ReportFeed:
                     self._lose(str(error))
                 continue
             heard_at = ticks()
-            self._pulse.heard()
+            self._pulse.answered()
             if self._dialect.capabilities.report_stream and ticks() - tried_at > self._pace.longest_pause:
                 tried_at = ticks()
                 if await self._has_gone_over(opened):

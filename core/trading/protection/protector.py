@@ -176,6 +176,9 @@ class Protector:
     async def _keep(self, symbol: str) -> None:
         await self._meet_positions(symbol)
         guards = [each for each in self.guards if each.symbol == symbol]
+        if self._desk.waits_for_confirmation:
+            await self._leave_alone(symbol, guards)
+            return
         halted = [each for each in guards if self._state(each) is TradingState.HALTED]
         await self._tell_halted(halted)
         for guard in guards:
@@ -186,6 +189,16 @@ class Protector:
             if self._state(guard) is not TradingState.HALTED:
                 await self._leave(guard)
         await self._note_holders(symbol)
+
+    async def _leave_alone(self, symbol: str, guards: Sequence[Guard]) -> None:
+        """Nobody has let this account trade yet: what rests at the venue stays, and nothing is added to it."""
+        await self._venue.release(symbol)
+        rests = self._venue.resting(symbol)
+        for guard in guards:
+            self._away.add(guard.key)
+            holder = _holder(guard, rests)
+            self._believe(replace(guard, holder=Holder.NOBODY if holder is Holder.ENGINE else holder))
+        await self._save()
 
     async def _tell_halted(self, halted: list[Guard]) -> None:
         """A halt cancels exits, too: say once what is unprotected."""

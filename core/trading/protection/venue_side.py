@@ -19,6 +19,7 @@ from core.trading.lifetimes import to_rest
 from core.trading.protection import words
 from core.trading.protection.attempts import Attempts
 from core.trading.protection.fitting import (
+    Cancel,
     Change,
     Resting,
     Step,
@@ -56,6 +57,13 @@ class VenueSide:
         for leg in Leg:
             self._creates.forget((*guard.key, leg))
             self._told.discard((guard.episode, leg))
+
+    async def release(self, symbol: str) -> None:
+        """Take away what rests without a position; nothing else is touched, however it fits."""
+        net = self._desk.portfolio.quantity(symbol)
+        for order in self.resting(symbol):
+            if net * order.side.sign >= 0:
+                await self._take(Cancel(order, "nothing is left to close"))
 
     async def fit(
         self, symbol: str, guards: Sequence[Guard], last: Decimal | None, coming: OrderIntent | None = None

@@ -97,6 +97,23 @@ def test_streams() -> None:
     assert rig.pulse.health().streams["reports"].restarts == 1
 
 
+def test_streams_that_nobody_reads_and_those_that_are_none() -> None:
+    """The first are no part of the health, or they would look lost for ever; the second say that they are polled."""
+    rig = Rig()
+    quotes, reports = rig.pulse.stream("quotes"), rig.pulse.stream("reports")
+    assert rig.pulse.health().streams == {}
+    quotes.wanted()
+    reports.answered()
+    polled = StreamHealth(True, NOON, 0, polled=True)
+    assert rig.pulse.health().streams == {"quotes": StreamHealth(False, None), "reports": polled}
+    quotes.opened()
+    reports.lost("no answer")
+    assert rig.pulse.health().streams["reports"] == StreamHealth(False, NOON, 0, polled=True)
+    quotes.lost()
+    reports.opened()
+    assert rig.pulse.health().streams == {"reports": StreamHealth(True, NOON, 0)}
+
+
 def test_reconnects_limits_and_bans_are_told() -> None:
     """In one view."""
     rig = Rig()

@@ -137,6 +137,7 @@ async def test_streams_that_cannot_be_opened_are_asked_for_meanwhile(tmp_path, m
         here.venue.move("BTCUSDT", "51000")
         await heard(quotes, _bid("51000"))
         assert not here.broker.health.streams["quotes"].is_open
+        assert not here.broker.health.streams["quotes"].polled  # the stream is what is wanted, and it is not there
         here.venue.doors[site] = door
         await until(lambda: here.broker.health.streams["quotes"].is_open)
         here.venue.move("BTCUSDT", "52000")

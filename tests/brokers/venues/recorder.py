@@ -73,7 +73,7 @@ class Recorder:
         asked = Asked(request.method, request.host, request.path, _said(request, body), dict(request.headers))
         self.asked.append(asked)
         if asked.line not in self.answers:
-            return web.json_response({"no answer was recorded for": asked.line}, status=501)
+            return web.json_response({"there is no example for": asked.line}, status=501)
         answer = self.answers[asked.line]
         if isinstance(answer, list):
             answer = answer.pop(0) if len(answer) > 1 else answer[0]

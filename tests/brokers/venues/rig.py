@@ -1,4 +1,7 @@
-"""An account at a recorded venue: the real adapter, unmodified ccxt, real HTTPS, and answers that were written down."""
+"""An account at a venue that answers with examples: the real adapter, unmodified ccxt, real HTTPS.
+
+The examples are those of the venues' documentation, or were put together from its fields. Nothing was recorded.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ KEYS = {"api_key": "key", "secret": "c2VjcmV0LXNlY3JldC1zZWNyZXQ="}
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
-def recorded(venue: str) -> dict[str, Any]:
+def documented(venue: str) -> dict[str, Any]:
     """The file of a venue: `provenance`, `hosts`, `answers` by `METHOD /path`, and `cases`."""
     return json.loads((DATA / f"{venue}.json").read_text(encoding="utf-8"))
 
@@ -46,7 +49,7 @@ def private_key() -> str:
 
 
 def keys_of(facts: Mapping[str, Any]) -> dict[str, str]:
-    """The keys of a recorded venue."""
+    """The keys of an account there."""
     keys = dict(facts.get("keys", KEYS))
     return {**keys, "secret": private_key()} if keys["secret"] == "EC" else keys
 
@@ -115,9 +118,9 @@ async def account(
     answers: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> AsyncIterator[Account]:
-    """An account at a recorded venue, connected."""
+    """An account at a venue that answers with examples, connected."""
     markets.forget()
-    facts = recorded(venue)
+    facts = documented(venue)
     async with Recorder(tuple(facts["hosts"]), deepcopy({**facts["answers"], **(answers or {})})) as recorder:
         context = BrokerContext(
             data_dir=folder, now=lambda: NOW, symbols=symbols or ("BTC/USDT",), network=recorder.network

@@ -10,7 +10,7 @@ import pytest
 
 from brokers.errors import ConfigurationError, NotSupported, Rejected, Unavailable, Uncertain
 from brokers.order import OrderType, Side, TimeInForce, VenueOrderState
-from tests.brokers.venues.rig import NOW, OURS, Account, account, recorded
+from tests.brokers.venues.rig import NOW, OURS, Account, account, documented
 
 CREATE = "POST /v5/order/create"
 SPOT = {"symbol": "BTCUSDT", "category": "spot", "orderLinkId": OURS, "qty": "0.02"}
@@ -52,7 +52,7 @@ CONDITIONAL: list[tuple[dict[str, Any], dict[str, Any]]] = [
 
 def perpetual() -> dict[str, Any]:
     """The venue's answer about its linear instruments."""
-    market = recorded("bybit")["cases"]["linear_market"]
+    market = documented("bybit")["cases"]["linear_market"]
     return {"retCode": 0, "retMsg": "OK", "result": {"category": "linear", "list": [market], "nextPageCursor": ""}}
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from brokers.errors import ConfigurationError, NotSupported, Rejected, Unavailable, Uncertain
 from brokers.order import ClientOrderId, OrderType, Side, TimeInForce, VenueOrderState
-from tests.brokers.venues.rig import NOW, OURS, Account, account, recorded
+from tests.brokers.venues.rig import NOW, OURS, Account, account, documented
 
 ORDER, ALGO = "POST /api/v5/trade/order", "POST /api/v5/trade/order-algo"
 MISSING = {"code": "51603", "msg": "Order does not exist", "data": []}
@@ -61,7 +61,7 @@ def ok(*data: Any) -> dict[str, Any]:
 
 def swap(folder: Path, **settings: Any) -> Any:
     """An account that trades perpetual swaps."""
-    cases = recorded("okx")["cases"]
+    cases = documented("okx")["cases"]
     answers = {
         "GET /api/v5/public/instruments": ok(settings.pop("market_data", cases["swap"])),
         "GET /api/v5/market/ticker": ok(cases["swap_ticker"]),
@@ -113,13 +113,13 @@ async def test_swaps_are_counted_in_contracts_of_the_right_size(tmp_path: Path) 
             Decimal("0.01"),
         )
         assert instrument.notional(Decimal(50), Decimal(50000)) == 25000  # as the venue values this position
-    market = {**recorded("okx")["cases"]["swap"], "ctMult": "10"}
+    market = {**documented("okx")["cases"]["swap"], "ctMult": "10"}
     async with swap(tmp_path, market_data=market) as okx:
         assert okx.instrument.multiplier == Decimal("0.1")
 
 
 async def test_a_contract_size_that_the_venue_does_not_share_stops_us(tmp_path: Path) -> None:
-    market = {**recorded("okx")["cases"]["swap"], "ctVal": "0.1"}
+    market = {**documented("okx")["cases"]["swap"], "ctVal": "0.1"}
     async with swap(tmp_path, market_data=market) as okx:
         with pytest.raises(Unavailable, match="contract size"):
             await okx.broker.get_account_info()
@@ -310,7 +310,7 @@ async def test_the_demo_is_a_header(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("word", "value"), [("posMode", "long_short_mode"), ("acctLv", "1")])
 async def test_an_account_that_swaps_do_not_fit_is_refused(word: str, value: str, tmp_path: Path) -> None:
-    told = recorded("okx")["answers"]["GET /api/v5/account/config"]["data"][0]
+    told = documented("okx")["answers"]["GET /api/v5/account/config"]["data"][0]
     with pytest.raises(ConfigurationError, match="this account at OKX"):
         async with swap(tmp_path, answers={"GET /api/v5/account/config": ok({**told, word: value})}):
             pass

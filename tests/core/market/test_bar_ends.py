@@ -27,7 +27,7 @@ def ends(*symbols: str, known: int | None = 0) -> BarEnds:
     made = BarEnds(MINUTE, symbols or ("A", "B"))
     for symbol in symbols or ("A", "B"):
         if known is not None:
-            made.known(symbol, NOON + known * MINUTE)
+            made.begin(symbol, NOON + known * MINUTE)
     return made
 
 
@@ -102,45 +102,85 @@ def test_the_venues_clock_may_be_ahead_of_ours_a_little():
 
 
 def test_another_source_begins_with_nothing_of_the_one_before():
-    """No moment has bars of two venues."""
+    """No moment has bars of two venues, and none comes before the history of its own venue is there."""
     made, now = ends(), NOON + MINUTE
     made.take([bar("A", 1, 1)], now)
     made.forget()
     made.take([bar("A", 1, 7), bar("B", 1, 7)], now)
+    assert not made.ready(now + GRACE)
+    assert not made.missing(now)
+    for symbol in "AB":
+        made.begin(symbol, NOON)
     (end,) = made.ready(now)
     assert {each.close for each in end.bars.values()} == {7}
+
+
+def test_one_without_history_holds_up_no_other():
+    """Those who have theirs do not wait for longer than for any straggler."""
+    made, now = ends("A", known=0), NOON + MINUTE + GRACE
+    both = BarEnds(MINUTE, "AB")
+    both.begin("A", NOON)
+    for each in (made, both):
+        each.take([bar("A", 1), bar("B", 1)], now)
+        assert shown(each.ready(now)) == [(1, "A", False)]
+    both.begin("B", NOON)
+    assert shown(both.ready(now)) == [(1, "B", False)]
+
+
+def test_what_waits_for_history_is_bounded():
+    """The venue's answer has what came before."""
+    made = ends("A", known=None)
+    for minute in range(1, 1000):
+        made.take([bar("A", minute)], NOON + minute * MINUTE)
+    assert len(made._waiting) == 3
+    made.begin("A", NOON + 998 * MINUTE)
+    assert shown(made.ready(NOON + 999 * MINUTE)) == [(999, "A", False)]
+    assert not made._waiting
 
 
 def test_before_history_is_there_nothing_is_asked_for_bit_by_bit():
     made = ends("A", known=None)
     assert not made.missing(NOON)
     assert made.known_until("A") is None
-    made.known("A", NOON - MINUTE)
+    made.begin("A", NOON - MINUTE)
     assert made.missing(NOON) == {"A": 1}
 
 
 @settings(max_examples=60)
 @given(st.data())
 def test_every_bar_comes_once_and_in_order(data):
-    """In whatever order, how often and how late they come: nothing twice, nothing backwards, old is what is old."""
+    """However they come, whichever venue counts: nothing twice or backwards, old is old, and no foreign bar."""
     made, last, seen = ends(), {}, []
-    now = NOON
+    now, venue, begun = NOON, 1, {"A", "B"}
     for _ in range(data.draw(st.integers(1, 40))):
         now += timedelta(seconds=data.draw(st.integers(0, 50)))
         newest = int((now - NOON) // MINUTE)
+        match data.draw(st.sampled_from(["", "", "", "another venue", "history"])):
+            case "another venue":
+                made.forget()
+                venue, begun = venue + 1, set()
+            case "history":
+                symbol = data.draw(st.sampled_from("AB"))
+                made.begin(symbol, NOON + (newest - 1) * MINUTE)
+                begun.add(symbol)
         coming = data.draw(st.lists(st.tuples(st.sampled_from("AB"), st.integers(0, newest)), max_size=4))
-        made.take([bar(*each) for each in coming], now)
+        made.take([bar(*each, venue) for each in coming], now)
         if data.draw(st.booleans()):
             made.asked(made.missing(now), now)
         for end in made.ready(now):
             assert end.is_old == (now - end.at >= MINUTE)
             for symbol, one in end.bars.items():
+                assert symbol in begun
+                assert one.close == venue
                 assert one.at == end.at > last.get(symbol, NOON)
                 last[symbol] = one.at
                 seen.append((symbol, one.at))
     assert len(seen) == len(set(seen))
+    for symbol in "AB":
+        made.begin(symbol, NOON)
     made.take([bar("A", newest), bar("B", newest)], now)
     for later in range(4):
         made.ready(now + later * GRACE)
     for symbol in "AB":
         assert made.known_until(symbol) == NOON + newest * MINUTE
+    assert not made._waiting

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import tempfile
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from brokers.account import AccountInfo, Balance, CashFlow, FlowKind, Position
 from brokers.errors import Unavailable
@@ -16,6 +20,7 @@ from core.store.models import AlertRow, LedgerTransaction
 from core.trading.inspection import verify
 from core.trading.ledger import EXTERNAL
 from core.trading.live_order import MANUAL
+from risk.intent import Origin
 from tests.core.trading.stage import Stage, Strategies, dec
 
 BTC = Instrument("BTC/USD", "USD", AssetClass.CRYPTO, lot=Decimal("0.00001"), tick=Decimal("0.01"), base="BTC")
@@ -214,3 +219,59 @@ async def test_rounding_that_only_goes_one_way_is_drift_in_the_end(
             break
     assert [each.ours - each.theirs for each in drifts] == [STEP]
     assert stage.desk.portfolio.cash == 500 - 10 * STEP
+
+
+# --- a market where nothing can be sold short ------------------------------------------------------
+
+
+async def _wish(stage: Stage, wishes: list[tuple[str, float]]) -> None:
+    """Every wish is acted on; nobody ever goes below nothing, and the person's coins stay where they are."""
+    for name, exposure in wishes:
+        stage.strategies.want(name, exposure)
+        await stage.round(100)
+        await stage.tick(100)
+        assert stage.held(MANUAL) == 5
+        for each in ("alpha", "beta"):
+            assert stage.held(each) == (3 if stage.strategies.get(each).exposures.get("ACME", 0.0) > 0 else 0)
+    await stage.check()
+
+
+def test_no_strategy_sells_what_it_has_not() -> None:
+    """On a spot market a wish to be short is a wish to be flat: it sells nobody else's coins."""
+    with tempfile.TemporaryDirectory() as folder, asyncio.Runner() as runner:
+
+        async def begin() -> Stage:
+            stage = await Stage.open(Path(folder), strategies=Strategies("alpha", "beta"), shorting=False, leverage=1)
+            for each in stage.strategies.instances.values():
+                each.units = 3
+            await stage.start()
+            await stage.tick(100)
+            await stage.submit(5, parts={MANUAL: dec(5)}, origin=Origin.MANUAL)
+            await stage.tick(100)
+            return stage
+
+        stage = runner.run(begin())
+        wish = st.tuples(st.sampled_from(["alpha", "beta"]), st.sampled_from([1.0, 0.0, -1.0]))
+
+        @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+        @given(st.lists(wish, min_size=1, max_size=5))
+        def play(wishes: list[tuple[str, float]]) -> None:
+            runner.run(_wish(stage, wishes))
+
+        try:
+            play()
+        finally:
+            runner.run(stage.close())
+
+
+async def test_why_a_wish_to_be_short_is_not_met_is_said(tmp_path: Path) -> None:
+    """The goal has the reason; nothing is sent, and nothing is refused with every bar."""
+    stage = await Stage.open(tmp_path, strategies=Strategies("alpha"), shorting=False)
+    await stage.start()
+    stage.strategies.want("alpha", -1.0)
+    for _ in range(3):
+        await stage.round(100)
+    goal = stage.pipeline._goals["alpha", "ACME"]
+    assert (goal.quantity, goal.reason) == (0, "flat: nothing can be sold short here (a reason)")
+    assert stage.broker.count("place") == 0
+    await stage.close()

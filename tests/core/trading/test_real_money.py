@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from brokers.order import OrderRequest
 from core.access.audit import Audit
 from core.access.roles import CONSOLE
 from core.actions.golive import GoingLive
 from core.actions.resuming import Resuming
 from core.errors import SettingsError, UserError
+from core.store.ledger import load_balances
 from core.store.models import AlertRow, AuditLine, LiveRow
-from core.trading.real_money import RealMoney, check
+from core.trading.protection.guard import Holder
+from core.trading.real_money import RealMoney, check, shared
 from core.trading.scopes import HOUSE
 from core.trading.states import OrderState
 from risk.intent import Origin
 from risk.verdict import Approved, Denied
 from risk.view import TradingState, live_scope
-from tests.core.trading.stage import Stage, Strategies
+from tests.core.trading.exits_stage import STOP, at_venue, enter, exits_of, look, shape, spec, without
+from tests.core.trading.stage import Stage, Strategies, dec
 
 KEY = "binance spot live 0a1b2c"
 
@@ -38,6 +43,7 @@ class Real(Stage):
         self.money = RealMoney(
             self.floor, self.switch, self.alerts, Audit(self.wall), events=self.events, clock=self.wall
         )
+        self.desk.portfolio.load(await load_balances("main"))  # the engine has loaded its desks by then
         await self.money.load({"main": "live"}, "live")
         await super().start()
 
@@ -123,6 +129,96 @@ async def test_a_flatten_of_what_is_held_waits_too(real: Real) -> None:
     assert isinstance(verdict, Denied)
     assert verdict.reason == "Real money waits for a person's confirmation"
     assert real.held("alpha") == 10
+
+
+@pytest.fixture
+async def stopped(tmp_path: Path) -> Any:
+    """A confirmed account with a stop at the venue (ACME), and one that only our engine knows (BTC/USD)."""
+    stage = await Real.open(
+        tmp_path,
+        strategies=Strategies("alpha", "beta"),
+        simulated=False,
+        slippage={"model": "fixed", "value": 0},
+    )
+    stage.strategies.instances["alpha"].exits = spec(STOP)
+    without(stage, "reduce_only")  # as on a spot market
+    await stage.start()
+    await confirm(stage)
+    await look(stage, 100)
+    await enter(stage)
+    stage.identity = "binance spot live 99ffee"
+    yield stage
+    await stage.close()
+
+
+async def test_a_stop_that_rests_at_the_venue_stays_when_the_key_changes(stopped: Real) -> None:
+    """The venue still protects the position: what it does is booked, and the way back is the yes."""
+    before = await shape(stopped)
+    assert before == [("stop", 10, 98)]
+    await stopped.crash_and_restart()
+    stopped.strategies.instances["alpha"].exits = spec({"stop_loss": {"percent": 1}})
+    await stopped.pipeline.load()
+    for price in (100, 101):
+        await look(stopped, price)
+    assert await shape(stopped) == before
+    (guard,) = stopped.pipeline.protection.guards
+    assert guard.holder is Holder.VENUE
+    alert = await AlertRow.filter(kind="golive").order_by("-id").first()
+    assert alert is not None
+    assert "it holds ACME" in alert.body
+    await look(stopped, 97)
+    await look(stopped, 97)
+    assert stopped.held("alpha") == 0
+    assert stopped.broker.count("place") == 0
+
+
+async def test_what_our_engine_would_send_is_not_sent_and_is_sent_after_the_yes(stopped: Real) -> None:
+    """A stop that nobody rests for waits for the yes, and is told as a gap then."""
+    await stopped.crash_and_restart()
+    await stopped.pipeline.load()
+    for order in exits_of(stopped):
+        await stopped.desk.orders.cancel(order.id, "somebody takes it away")
+    for price in (97, 96):
+        await look(stopped, price)
+    assert stopped.held("alpha") == 10
+    assert stopped.broker.count("place") == 0
+    assert stopped.pipeline.protection.guards[0].holder is Holder.NOBODY
+    await confirm(stopped)
+    for price in (96, 96):
+        await look(stopped, price)
+    assert stopped.held("alpha") == 0
+
+
+async def test_what_rests_without_a_position_is_taken_away_all_the_same(stopped: Real) -> None:
+    """It could open one."""
+    await stopped.crash_and_restart()
+    await stopped.pipeline.load()
+    await look(stopped, 100)
+    assert len(await at_venue(stopped)) == 1
+    intent = stopped.intent(-10, parts={"alpha": dec(-10)})
+    await stopped.paper.place_order(OrderRequest("by-hand", intent.instrument, intent.side, intent.quantity))
+    await look(stopped, 100)
+    await stopped.desk.reconcile()
+    assert stopped.desk.portfolio.quantity("ACME") == 0
+    await look(stopped, 100)
+    assert await at_venue(stopped) == []
+
+
+async def test_two_accounts_with_one_key_are_one_account(real: Real) -> None:
+    """Each would book, and sell, what the other has."""
+    twin: Any = SimpleNamespace(account="twin", broker=real.broker)
+    (problem,) = shared([real.desk, twin])
+    assert "accounts.main, twin: they have the same key" in problem
+    real.broker.capabilities = replace(real.broker.capabilities, simulated=True)
+    assert shared([real.desk, twin]) == []
+
+
+async def test_an_account_that_is_not_live_any_more_waits_for_nothing(real: Real) -> None:
+    """Its alert is over, too."""
+    assert (await AlertRow.get(kind="golive")).status == "open"
+    real.broker.is_live = False  # type: ignore[attr-defined]
+    await real.money.load({"main": "testnet"}, "production")
+    assert (await AlertRow.get(kind="golive")).status == "closed"
 
 
 async def test_a_cancel_passes(real: Real) -> None:

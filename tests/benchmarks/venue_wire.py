@@ -1,0 +1,204 @@
+"""How long it takes from a strategy's signal to the request's bytes at Binance, beside the same call through bare ccxt.
+
+The venue is a process of its own, which notes when each request has come. Here the whole engine runs on a spot account:
+strategy thread, conflicts, sizing, risk gate, the one durable commit, limits, ccxt, TLS. Between two of its orders one
+goes the bare way: `create_order` of ccxt.pro, without a rate limiter, in the same loop, to a venue of its own in that
+same process. What is ours beyond the commit is told in three ways: as what passes before ccxt is called (measured), as
+the difference of percentiles, and as the percentile of differences between neighbours.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from brokers.market import Bar
+from core.engine import Engine
+from core.settings import parse_settings
+from core.strategy.registry import strategy
+from core.strategy.sdk import Strategy
+from tests.benchmarks.orders import NoParameters
+from tests.benchmarks.support.disk import fdatasync_ms, sqlite_ms
+from tests.benchmarks.support.figure import Figure, figure, many, percentile, told
+from tests.benchmarks.support.rig import NEVER_HALTED, NEVER_IN_THE_WAY, scratch
+from tests.benchmarks.support.venue import BARE, OURS, SYMBOL, Side, never_limited, venues
+
+GOAL_MS = 1.0
+ROUTE = "POST /api/v3/order"
+QUANTITY = "0.01"
+WARM = 30  # orders of each kind that are not counted
+PAUSE_SECONDS = 0.01
+KIND = "bench_in_and_out"
+OUR_VOLUME = Decimal("123.45")
+SIGNALS: list[float] = []
+SETTINGS: dict[str, Any] = {
+    "telegram": {"token": "123456789:" + "A" * 35},
+    "users": [{"id": 1, "name": "Ada", "role": "admin"}],
+    "market": {"source": "live", "symbols": [SYMBOL], "period": "1d", "feeds": [{"account": "main"}]},
+    "strategies": [
+        {"name": "turn", "kind": KIND, "symbols": [SYMBOL], "sizing": {"method": "fixed", "units": QUANTITY}}
+    ],
+}
+
+
+@strategy(KIND)
+class InAndOut(Strategy[NoParameters]):
+    """Long, then flat, then long: a signal with every bar of ours, and none with what the feed itself tells."""
+
+    title = "In and out with every bar"
+    Parameters = NoParameters
+
+    @property
+    def warm_up(self):
+        return 1
+
+    def on_bar(self, bar, history, exposure):
+        if bar.volume != OUR_VOLUME:
+            return ()
+        signal = self.signal(bar, 0.0 if exposure > 0 else 1.0, "turn")
+        SIGNALS.append(time.monotonic())
+        return (signal,)
+
+
+async def run() -> list[Figure]:
+    never_limited()
+    with scratch() as folder, venues(folder) as sides:
+        sync = fdatasync_ms(folder, many(500, 50))
+        async with trading(folder, sides[OURS]) as engine, sides[BARE].bare() as ccxt:
+            watch = Watch(engine, sides)
+            for number in range(WARM + many(600, 40)):
+                await watch.one(number, ccxt)
+            spans = watch.spans()
+        sync += fdatasync_ms(folder, many(500, 50))
+        raw = sqlite_ms(folder, many(1000, 50))
+    return figures(spans, f"fdatasync {told(sync)}; bare SQLite commit {told(raw)}")
+
+
+def figures(spans: dict[str, list[float]], disk: str) -> list[Figure]:
+    """What the samples come to."""
+    whole, commit, before, bare = (spans[name] for name in ("whole", "commit", "before", "bare"))
+    rest = [each - durable for each, durable in zip(whole, commit, strict=True)]
+    pairs = [ours - theirs for ours, theirs in zip(rest, bare, strict=True)]
+    median, tail = (percentile(rest, each) - percentile(bare, each) for each in (50, 99))
+    beside = f"bare ccxt {told(bare)}"
+    return [
+        figure("Signal → request bytes at Binance", "ms", whole, reference=beside),
+        figure("– of it: the one write-ahead commit", "ms", commit, reference=disk),
+        figure("– of it: everything but the commit", "ms", rest, reference=beside),
+        figure("Bare ccxt: `create_order` → request bytes at Binance", "ms", bare, reference="the same loop and run"),
+        figure(
+            "Ours beyond the commit, measured: signal → ccxt is called", "ms", before, goal=GOAL_MS, reference=beside
+        ),
+        Figure(
+            "Ours beyond commit and bare ccxt: difference of percentiles", "ms", median, tail, goal=GOAL_MS,
+            samples=len(rest), reference=beside,
+        ),
+        figure("Ours beyond commit and bare ccxt: of neighbours", "ms", pairs, reference=beside),
+    ]  # fmt: skip
+
+
+@contextlib.asynccontextmanager
+async def trading(folder: Path, side: Side) -> AsyncIterator[Engine]:
+    """The engine on an account at the venue, running."""
+    limits = {**NEVER_IN_THE_WAY, **NEVER_HALTED, "max_entries": 100_000}
+    account = {"broker": side.settings("testnet"), "limits": limits}
+    given = parse_settings({**SETTINGS, "data_dir": folder, "accounts": {"main": account}})
+    engine = Engine(given, network=side.network)
+    try:
+        await engine.start()
+        async with asyncio.timeout(30):
+            while SYMBOL not in engine.market.quotes:
+                await asyncio.sleep(PAUSE_SECONDS)
+        yield engine
+    finally:
+        await engine.stop()
+
+
+class Watch:
+    """Lets the two ways take turns, and notes when what has happened."""
+
+    def __init__(self, engine: Engine, sides: dict[str, Side]) -> None:
+        self._engine = engine
+        self._sides = sides
+        self._desk = engine.floor.first
+        self._commits: list[float] = []
+        self._called: list[float] = []
+        self._bare: list[float] = []
+        self._over = asyncio.Event()
+        SIGNALS.clear()
+        self._listen()
+
+    def _listen(self) -> None:
+        orders, exchange = self._desk.orders, self._desk.broker._client.exchange  # type: ignore[attr-defined]
+        write, create, submit = orders._store, exchange.create_order, orders.submit
+
+        async def timed_store(*arguments: Any) -> Any:
+            begin = time.monotonic()
+            written = await write(*arguments)
+            self._commits.append(time.monotonic() - begin)
+            return written
+
+        async def timed_create(*arguments: Any) -> Any:
+            self._called.append(time.monotonic())
+            return await create(*arguments)
+
+        async def watched_submit(*arguments: Any, **named: Any) -> Any:
+            order = await submit(*arguments, **named)
+            if order.state.is_open:
+                raise RuntimeError(f"an order was not filled at once: {order.state} {order.reason}")
+            self._over.set()
+            return order
+
+        orders._store, exchange.create_order, orders.submit = timed_store, timed_create, watched_submit
+
+    async def one(self, number: int, ccxt: Any) -> None:
+        """One order of ours; when everything is quiet again, one the bare way."""
+        self._over.clear()
+        self._bar(number)
+        await asyncio.wait_for(self._over.wait(), 20)
+        await self._quiet(number)
+        side = "buy" if number % 2 == 0 else "sell"
+        self._bare.append(time.monotonic())
+        await ccxt.create_order(SYMBOL, "market", side, float(QUANTITY), None, {"clientOrderId": f"bare-{number}"})
+        await asyncio.sleep(PAUSE_SECONDS)
+
+    def _bar(self, number: int) -> None:
+        """A bar has ended, as the feed would tell it."""
+        price = Decimal(50_000) + number % 7
+        bar = Bar(SYMBOL, datetime.now(UTC), price, price, price, price, volume=OUR_VOLUME)
+        rounds = self._engine.rounds
+        self._engine.strategies.observe([bar])
+        self._engine.market.on_bars([bar], daily=False)
+        rounds._moments["main"].move({SYMBOL: bar})  # type: ignore[attr-defined]
+
+    async def _quiet(self, number: int) -> None:
+        """The order's fill is booked, its events have come, and nothing more is being done."""
+        async with asyncio.timeout(20):
+            while bool(self._desk.portfolio.lot("turn", SYMBOL).quantity) == bool(number % 2):
+                await asyncio.sleep(PAUSE_SECONDS)
+        await asyncio.sleep(PAUSE_SECONDS)
+        async with self._engine.rounds.between():
+            pass
+        await asyncio.sleep(PAUSE_SECONDS)
+
+    def spans(self) -> dict[str, list[float]]:
+        """Milliseconds of every order that counts."""
+        ours, bare = (self._arrivals(self._sides[each]) for each in (OURS, BARE))
+        if not len(SIGNALS) == len(self._commits) == len(self._called) == len(ours) == len(bare) == len(self._bare):
+            raise RuntimeError("an order did not come from its signal")
+        made = {
+            "whole": [at - signal for signal, at in zip(SIGNALS, ours, strict=True)],
+            "commit": self._commits,
+            "before": [
+                at - signal - commit for signal, at, commit in zip(SIGNALS, self._called, self._commits, strict=True)
+            ],
+            "bare": [at - begin for begin, at in zip(self._bare, bare, strict=True)],
+        }
+        return {name: [each * 1000 for each in values[WARM:]] for name, values in made.items()}
+
+    def _arrivals(self, side: Side) -> list[float]:
+        return [at / 1e9 for _, at in side.tell("requests", route=ROUTE)]

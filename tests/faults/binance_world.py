@@ -1,0 +1,189 @@
+"""The same harness with Binance in the loop: the venue server in the test's process, the program in one that dies."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Self
+
+from tests.faults.binance_truth import QUOTE, SPOT, SYMBOLS, USDM, BinanceTruth
+from tests.faults.limits import WIDE
+from tests.faults.lives import Lives, Template
+from tests.faults.oracle import Oracle
+from tests.venues.binance.app import BinanceServer
+
+# No real money: nobody has to confirm anything.
+MODES = {SPOT: "testnet", USDM: "demo"}
+UNITS = Decimal("0.1")
+PRICE = Decimal(50_000)
+# How often it is tried again to compare, where the venue refuses for a while.
+_PATIENT_ROUNDS = 20
+WISHES = {"kind": "told", "sizing": {"method": "fixed", "units": str(UNITS)}}
+
+
+class BinanceWorld(Lives):
+    """One account at Binance, and a strategy that wants `UNITS` times what it is told.
+
+    The program's clock, ccxt's and the venue's are one, and moved together; bars are minutes. `bnb`: fees are paid in
+    BNB, which nobody trades here; otherwise in what was bought. `born` is a data directory that was started once.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        template: Template,
+        *,
+        market: str = SPOT,
+        exits: bool = False,
+        bnb: bool = False,
+        born: Path | None = None,
+    ) -> None:
+        super().__init__(folder, template)
+        if born is not None:
+            shutil.copytree(born, self.data)
+        self.market = market
+        self.symbol = SYMBOLS[market]
+        place = folder / "venue"
+        place.mkdir(exist_ok=True)
+        self.venue = BinanceServer(folder=place)
+        self.truth = BinanceTruth(self.venue.journal, market, self._purse(bnb=bnb), UNITS)
+        self.price = PRICE
+        stop = {"exits": {"stop_loss": {"percent": 20}}} if exits else {}
+        self._strategies = ({"name": "told", "symbols": [self.symbol], **WISHES, **stop},)
+
+    def _purse(self, *, bnb: bool) -> dict[str, Decimal]:
+        """What the account has at the beginning."""
+        if self.market == USDM:
+            return {QUOTE: self.venue.usdm.of(MODES[USDM]).account.wallet}
+        desk = self.venue.spot.desk
+        desk.bnb_fees = bnb
+        desk.wallet.balances.clear()
+        purse = {QUOTE: Decimal(100_000), "BTC": Decimal(1), **({"BNB": Decimal(100)} if bnb else {})}
+        for asset, amount in purse.items():
+            desk.wallet.add(asset, amount)
+        desk.wallet.changed()
+        return purse
+
+    # --- life --------------------------------------------------------------------------------------
+
+    async def open(self) -> Self:
+        await self.venue.start()
+        self.move()
+        return await super().open()
+
+    async def close(self) -> None:
+        await super().close()
+        await self.venue.stop()
+
+    def oracle(self) -> Oracle:
+        return self._oracle(self.truth)
+
+    def _venue_folder(self) -> str:
+        return str(self.folder / "venue")
+
+    # --- what happens ------------------------------------------------------------------------------
+
+    @property
+    def path(self) -> str:
+        """Where orders are placed."""
+        return "/api/v3/order" if self.market == SPOT else "/fapi/v1/order"
+
+    def move(self, price: Decimal | None = None, volume: Decimal | None = None) -> None:
+        """The market is there; with a volume, no more of what rests is filled than that."""
+        self.price = self.price if price is None else price
+        self.venue.move("BTCUSDT", self.price, volume=volume)
+
+    def heal(self) -> None:
+        """The venue is well."""
+        self.venue.script.clear()
+
+    def beat(self) -> None:
+        """The venue says again what it says every second, though nothing has moved."""
+        for beat in self.venue.beaters:
+            beat()
+
+    async def pass_time(self, seconds: float, *, still: bool = False) -> None:
+        """For everybody: the venue's clock first, for what is signed a little in the past is taken. `still`: the market
+        stays as it is.
+        """
+        self.venue.clock.offset_ms = int((self.offset + seconds) * 1000)
+        await self.ask("advance", seconds=seconds)
+        (self.beat if still else self.move)()
+
+    async def priced(self) -> None:
+        """The program has prices."""
+        for _ in range(200):
+            if str((await self.ask("state"))["market"]).startswith("live"):
+                return
+            self.move()
+            await asyncio.sleep(0.02)
+        raise AssertionError(f"there are no prices: {self.log()[-2000:]}")
+
+    async def to_the_next_minute(self, *, still: bool = False) -> None:
+        """A bar ends, and whoever wants something says so."""
+        now = self.now()
+        left = timedelta(minutes=1) - (now - now.replace(second=0, microsecond=0))
+        before = (await self.ask("state"))["bars"]
+        await self.pass_time(left.total_seconds() + 0.2, still=still)
+        for _ in range(50):
+            if (await self.ask("state"))["bars"] > before:
+                return
+            (self.beat if still else self.move)()
+            await asyncio.sleep(0.02)
+
+    async def settle(self, rounds: int = 8) -> None:
+        self.heal()
+        await self.compare(rounds)
+
+    async def compare(self, rounds: int) -> None:
+        """So often ten seconds pass and books and venue are compared; while they cannot be, time goes on."""
+        done = 0
+        for _ in range(rounds + _PATIENT_ROUNDS):
+            if done == rounds:
+                return
+            await self.pass_time(10)
+            with suppress(RuntimeError):  # a refusal is told by the oracle, if it lasts
+                await self.ask("reconcile")
+                done += 1
+
+    def _settings(self) -> dict[str, Any]:
+        mode = MODES[self.market]
+        key = self.venue.keys.of(mode)
+        broker = {
+            "adapter": "binance", "market": self.market, "mode": mode, "api_key": key.api_key, "secret": key.secret,
+            "timeout_seconds": 1, "recv_window_ms": 60_000, "silence_seconds": 5,
+        }  # fmt: skip
+        return {
+            "data_dir": str(self.data),
+            "telegram": {"token": "123456789:" + "A" * 35},
+            "users": [{"id": 1, "name": "Ada", "role": "admin"}],
+            "market": {"source": "live", "symbols": [self.symbol], "feeds": [{"account": "main"}]},
+            "accounts": {"main": {"broker": broker, "limits": WIDE}},
+            "strategies": self._wishing(self._strategies),
+            "reconcile_seconds": 5,
+        }
+
+
+@asynccontextmanager
+async def at_binance(folder: Path, template: Template, **options: Any) -> AsyncIterator[BinanceWorld]:
+    """A world that is closed at the end."""
+    opened = await BinanceWorld(folder, template, **options).open()
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+async def give_birth(folder: Path, template: Template, market: str) -> Path:
+    """A data directory that was started once and stopped: later lives are copies of it."""
+    async with at_binance(folder, template, market=market) as here:
+        await here.start()
+        await here.priced()
+        await here.kill(signal.SIGTERM)
+    return folder / "data"
