@@ -12,7 +12,8 @@ from bot.html import EMPTY, Html, clean, pre
 WIDTH = 34  # characters of monospace that fit a phone
 UNKNOWN = "n/a"
 _SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
-_CENT = Decimal("0.01")
+_CENT, _SMALLEST = Decimal("0.01"), Decimal("0.00000001")
+_LARGE = 1000
 _PRICE_PLACES = 8
 _NEAR = timedelta(days=2)
 
@@ -25,6 +26,22 @@ def money(amount: Decimal | None, currency: str = "USD") -> str:
     sign = "-" if _rounded(amount) < 0 else ""
     symbol = _SYMBOLS.get(currency)
     return f"{sign}{symbol}{digits}" if symbol else f"{sign}{digits} {currency}"
+
+
+def rough_money(amount: Decimal | None, currency: str = "USD") -> str:
+    """As `money`, but large amounts of a currency that is spelled out are without cents: `51,426 USDT`."""
+    if amount is None or currency in _SYMBOLS or abs(amount) < _LARGE:
+        return money(amount, currency)
+    return f"{amount:,.0f} {currency}"
+
+
+def balance(amount: Decimal | None, currency: str) -> str:
+    """Money beside the name of its currency: `$12.00`, `179,919.00`; a little of a coin has its places: `0.00123`."""
+    if amount is None or currency in _SYMBOLS:
+        return money(amount, currency)
+    if abs(amount) >= _LARGE or amount == _rounded(amount):
+        return f"{_rounded(amount):,.2f}"
+    return quantity(amount.quantize(_SMALLEST, ROUND_HALF_EVEN))
 
 
 def fee(amount: Decimal, currency: str) -> str:

@@ -15,13 +15,14 @@ from core.views import LimitChange, OrderPreview
 from risk.view import TradingState
 
 _BASIS = {
-    "book": "from the order book",
-    "shallow": "from an order book that is too shallow",
-    "quote": "by the quote: no order book",
-    "own": "its own price, once it is reached",
-    "nothing": "no price is known",
+    "book": "Price from the order book.",
+    "shallow": "Price from an order book that is too shallow.",
+    "quote": "Price by the quote: no order book.",
+    "own": "Fills at its own price, once that is reached.",
+    "nothing": "No price is known.",
 }
 _OLD_SECONDS = 10
+_SHORT = 14  # figures that leave room for the names of the others in the same table
 _MOST_NOTES = 6
 
 
@@ -37,7 +38,7 @@ def render_preview(view: OrderPreview, call: Call) -> Html:
         ),
         "",
         table(_cost(view)),
-        html.italic(f"Price {_BASIS[view.basis]}. {_market(view)}"),
+        html.italic(" ".join(said for said in (_BASIS[view.basis], _market(view)) if said)),
         table(_positions(view), head=("", "now", "after")),
         _limits(view),
         *(html.text("▫️ ", note) for note in view.notes[:_MOST_NOTES]),
@@ -68,7 +69,8 @@ def _manner(view: OrderPreview, call: Call) -> str:
 
 def _cost(view: OrderPreview) -> Iterator[tuple[str, str]]:
     if view.bid is not None and view.ask is not None:
-        yield "Bid / ask", f"{price(view.bid)} / {price(view.ask)}"
+        bid, ask = price(view.bid), price(view.ask)
+        yield from (("Bid / ask", f"{bid} / {ask}"),) if len(bid + ask) <= _SHORT else (("Bid", bid), ("Ask", ask))
     yield "Price", price(view.price)
     if view.worst_price is not None and view.worst_price != view.price:
         yield "Worst part", price(view.worst_price)

@@ -21,14 +21,6 @@ from brokers.order import ClientOrderId, Fill, Liquidity, OrderReport, OrderRequ
 DAY = timedelta(days=1)
 
 
-class CancelAll(StrEnum):
-    """What a venue's own "cancel everything" really cancels; what it leaves out is cancelled one by one."""
-
-    NONE = "none"
-    PLAIN = "plain"
-    EVERYTHING = "everything"
-
-
 class ModifyBy(StrEnum):
     """How a venue changes an order: in place, or by a new order in the place of the old one."""
 
@@ -43,8 +35,8 @@ class Capabilities:
 
     `oco`: orders of one group cancel each other at the venue. `find_by_client_id`: `find_order` is a real query
     by our own id; without it, an order in doubt is looked for in lists, and only a person can give it up.
-    `cash_flows`: funding, deposits and the like are told. `modify_by` says how `modify` works, `cancel_all` what the
-    venue's own word for it leaves out, `dead_man`: the venue cancels our orders when it has not heard from us.
+    `cash_flows`: funding, deposits and the like are told. `modify_by` says how `modify` works, `dead_man`: the venue
+    cancels our orders when it has not heard from us.
     `quotes`, `report_stream`: pushed by the venue; otherwise they are asked for every few seconds. `test_money`: the
     venue has a place to try things without real money, and tells its keys apart.
     """
@@ -62,7 +54,6 @@ class Capabilities:
     find_by_client_id: bool = True
     cash_flows: bool = False
     modify_by: ModifyBy = ModifyBy.AMEND
-    cancel_all: CancelAll = CancelAll.NONE
     dead_man: bool = False
     quotes: bool = True
     report_stream: bool = True

@@ -153,6 +153,20 @@ def _places(settings: Settings) -> Iterator[str]:
         known = set(each.symbols) & set(settings.market.symbols)
         if absent := ", ".join(sorted(known - set(settings.symbols_of(home)))):
             yield f"strategies.{number} ({each.name}).symbols: {home} does not trade {absent}; add it to its symbols"
+        yield from _standby(home, each, settings)
+
+
+def _standby(home: str, strategy: StrategySettings, settings: Settings) -> Iterator[str]:
+    """Who stands by for an account trades whatever its strategies trade."""
+    standby = settings.accounts[home].standby
+    if standby is None or standby.account not in settings.accounts:
+        return
+    known = set(strategy.symbols) & set(settings.symbols_of(home))
+    if absent := ", ".join(sorted(known - set(settings.symbols_of(standby.account)))):
+        yield (
+            f"accounts.{home}.standby: {standby.account} does not trade {absent}, and {strategy.name} does; "
+            f"add it to the symbols of {standby.account}"
+        )
 
 
 def _strategies(strategies: Mapping[int, StrategySettings], market: MarketSettings | None) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from core.alerts.channel import Severity
@@ -19,13 +20,16 @@ class Connections:
     """Looked at every second, with the alerts.
 
     It wakes people, for nothing can be done at that venue meanwhile; in a maintenance window it is held back with
-    the rest, and wakes them if the window ends first.
+    the rest, and wakes them if the window ends first. One that `waits` has none to lose yet; why is told elsewhere.
     """
 
-    def __init__(self, floor: Floor, alerts: Alerts, clock: Clock) -> None:
+    def __init__(
+        self, floor: Floor, alerts: Alerts, clock: Clock, *, waits: Callable[[Desk], bool] = lambda _: False
+    ) -> None:
         self._floor = floor
         self._alerts = alerts
         self._clock = clock
+        self._waits = waits
         self._lost_since: dict[str, datetime] = {}
         self._told: dict[str, Severity] = {}
         self._seen: set[str] = set()  # connected at least once since the start: what was open before it is over
@@ -33,7 +37,10 @@ class Connections:
     async def look(self) -> None:
         """Look at every account once."""
         for desk in self._floor:
-            await (self._connected(desk.account) if desk.broker.is_connected else self._away(desk))
+            if desk.broker.is_connected:
+                await self._connected(desk.account)
+            elif not self._waits(desk):
+                await self._away(desk)
 
     async def _connected(self, account: str) -> None:
         since, told = self._lost_since.pop(account, None), self._told.pop(account, None)

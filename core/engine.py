@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -43,7 +44,7 @@ from core.replay_rounds import ReplayRounds
 from core.rounds import Around, Rounds
 from core.scheduler import Scheduler
 from core.settings import FeedSettings, Settings
-from core.sources import feed_of, source_of
+from core.sources import feed_of, needs_own, own_feed_of, source_of
 from core.store.chat import ChatMemory
 from core.store.inbox import Inbox
 from core.store.private import make_private
@@ -54,9 +55,10 @@ from core.supervision import Supervisor
 from core.tending import Tending
 from core.trading import own_limits
 from core.trading.desk import Desk, Surroundings
+from core.trading.failover import Failover, Plan
 from core.trading.flattener import Flattener
 from core.trading.floor import Floor, Place
-from core.trading.market import Market
+from core.trading.market import Market, OwnMarket
 from core.trading.pipeline import Pipeline
 from core.trading.real_money import RealMoney
 from core.trading.reconcile import Drift
@@ -101,7 +103,7 @@ class Engine:
         self._build_stores(durable=durable)
         self._build_trading(host or ThreadHost(settings.strategy_seconds))
         self.books_watch = BooksWatch(self.floor, self.alerts, self.audit)
-        connections = Connections(self.floor, self.alerts, self.clock)
+        connections = Connections(self.floor, self.alerts, self.clock, waits=self._waits_for_market)
         venues = VenueWatch(self.floor, lambda: self.feeds, self.alerts, self.clock)
         self.alert_watch = AlertWatch(self.alerts, self.audit, self.clock, [connections.look, venues.look])
         self.alert_watch.account_of = self._account_of
@@ -119,6 +121,14 @@ class Engine:
         )
         self.real_money = RealMoney(
             self.floor, self.switch, self.alerts, self.audit, events=self.events, clock=self.clock
+        )
+        plans = {
+            name: Plan(each.standby.account, timedelta(seconds=each.standby.after_seconds))
+            for name, each in settings.accounts.items()
+            if each.standby is not None
+        }
+        self.failover = Failover(
+            self.floor, self.strategies, plans, alerts=self.alerts, audit=self.audit, clock=self.clock
         )
         self.flattener = Flattener(self.floor, self.switch, self.alerts, self.audit, self.clock)
         self.scheduler = Scheduler(work, self.clock, self.alerts, kinds(settings, self.alerts))
@@ -184,7 +194,8 @@ class Engine:
         if not market.is_live:
             return ReplayRounds(market, around, self._replayed)
         self.feeds = tuple(self._feed(each) for each in market.sources)
-        return LiveRounds(market, around, self.feeds, clock=self.clock, alerts=self.alerts)
+        own = {desk.account: own_feed_of(desk, market) for desk in self.floor if desk.market is not self.market}
+        return LiveRounds(market, around, self.feeds, own, clock=self.clock, alerts=self.alerts)
 
     def _feed(self, given: FeedSettings) -> Feed:
         """A source of live prices: a broker of its own, or an account's."""
@@ -210,7 +221,7 @@ class Engine:
         pipeline = Pipeline(
             self.strategies,
             desk,
-            self.market,
+            desk.market,
             policy=settings.conflicts,
             alerts=self._alerts_of(account),
             trading_clock=self.trading_clock,
@@ -230,7 +241,7 @@ class Engine:
             self._alerts_of(account),
             self.events,
             self.switch,
-            self.market,
+            self._market_of(account, broker),
         )
         desk = Desk(
             account,
@@ -243,6 +254,11 @@ class Engine:
         )
         desk.portfolio.rates.fix(settings.fx)
         return desk
+
+    def _market_of(self, account: str, broker: AbstractBroker) -> Market:
+        """The prices that count in an account: those of its own venue."""
+        is_own = needs_own(account, self.settings.symbols_of(account), self.settings.market)
+        return OwnMarket(self.market) if is_own and not broker.capabilities.simulated else self.market
 
     def _alerts_of(self, account: str) -> Alerts:
         return AccountAlerts(self.alerts, account, named=len(self.settings.accounts) > 1)
@@ -259,6 +275,7 @@ class Engine:
         await self.rounds.open()
         for desk in self.floor:
             await desk.load()
+        await self.failover.load()
         self.floor.check_homes()
         modes = {name: str(each.broker.get("mode", "")) for name, each in self.settings.accounts.items()}
         await self.real_money.load(modes, self.settings.environment)
@@ -271,6 +288,7 @@ class Engine:
         await self.audit.record(SYSTEM, "start", self._states())
         for account, tending in self._tending.items():
             self.supervisor.run(self._part("reports", account), tending.listen)
+            self.supervisor.run(self._part("kills", account), tending.desk.killing.run)
         await self.flattener.load()
         for name, part in self.rounds.parts().items():
             self.supervisor.run(name, part)
@@ -278,6 +296,8 @@ class Engine:
         self.supervisor.run("alert watch", self.alert_watch.run)
         for account, tending in self._tending.items():
             self.supervisor.run(self._part("protection", account), tending.protect)
+        if self.failover.is_wanted:
+            self.supervisor.run("standby", self.failover.run)
         await self.scheduler.start()
 
     async def stop(self) -> None:
@@ -324,6 +344,10 @@ class Engine:
         self.halt_flag.clear()
 
     # --- running -----------------------------------------------------------------------------------
+
+    def _waits_for_market(self, desk: Desk) -> bool:
+        """A simulated venue opens when it is known what is traded there; until then there are no prices either."""
+        return desk.broker.capabilities.simulated and not self.rounds.is_described
 
     def _account_of(self, scope: str) -> str:
         """The account that "strategy:trend" or "account:paper" is about; "" for what is about more."""

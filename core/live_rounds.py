@@ -8,7 +8,7 @@ period after its end is history, and nothing is traded on it. The trading clock 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -34,6 +34,7 @@ from core.store.database import transaction
 from core.store.instruments import FEEDS
 from core.trading.desk import Desk
 from core.trading.instruments import InstrumentBook
+from core.trading.market import Market
 from risk.view import TradingState
 
 log = structlog.get_logger(__name__)
@@ -52,18 +53,27 @@ class LiveRounds(Rounds):
     """The market as it is now, in all accounts."""
 
     def __init__(
-        self, settings: MarketSettings, around: Around, feeds: Sequence[Feed], *, clock: Clock, alerts: Alerts
+        self,
+        settings: MarketSettings,
+        around: Around,
+        feeds: Sequence[Feed],
+        own: Mapping[str, Feed],
+        *,
+        clock: Clock,
+        alerts: Alerts,
     ) -> None:
         super().__init__(around)
         self.live = LiveMarket(
             feeds,
             settings.symbols,
+            own,
             period=settings.period.length,
             patience=settings.failover_seconds,
             clock=clock,
             history_bars=around.history_bars,
             learnt=self._learnt,
         )
+        self._own = dict(own)
         self._period = settings.period.length
         self._clock = clock
         self._alerts = alerts
@@ -87,6 +97,8 @@ class LiveRounds(Rounds):
         """Listen to the feeds, and give them a little time: an account on their prices begins with some."""
         for feed in self.live.feeds:
             start(f"feed {feed.name}", partial(feed.run, self.live))
+        for account, feed in self._own.items():
+            start(f"prices {account}", partial(feed.run, self.live))
         for number, lane in enumerate(self.live.lanes, 1):
             start(f"bars {number}" if len(self.live.lanes) > 1 else "bars", partial(self.live.serve, lane))
         loop = asyncio.get_running_loop()
@@ -148,8 +160,12 @@ class LiveRounds(Rounds):
     def _see(self, quotes: Sequence[Quote]) -> None:
         """New prices. Marks first: a fill at the new price beside an old mark would look like a loss for a moment."""
         self._market.on_quotes(quotes)
-        newest = self._market.quotes
-        self._mark({quote.symbol: quote.last for quote in quotes if newest[quote.symbol] is quote})
+        shared = [desk for desk in self._floor if desk.market is self._market]
+        _mark(shared, self._market, quotes)
+        for account, own in self.live.take_own().items():
+            desk = self._floor.desk(account)
+            desk.market.on_quotes(own)
+            _mark([desk], desk.market, own)
         try:
             self._source.push([quote for quote in quotes if quote.symbol in self._source.instruments])
         except BrokerError as error:  # it is away from now on, which its own account finds out
@@ -161,9 +177,14 @@ class LiveRounds(Rounds):
         return self.live.status()
 
     @property
+    def is_described(self) -> bool:
+        """Whether some feed has told it of every symbol, now or before this start."""
+        return self._source.is_known
+
+    @property
     def is_well(self) -> bool:
         """Whether there are prices of everything."""
-        return not any(lane.is_silent or lane.unpriced for lane in self.live.lanes)
+        return not any(lane.is_silent or lane.unpriced for lane in (*self.live.lanes, *self.live.own_lanes))
 
     # --- one account -------------------------------------------------------------------------------
 
@@ -238,7 +259,8 @@ class LiveRounds(Rounds):
         """Write down what we are worth now; no account waits for another's venue."""
         async with transaction():
             for desk in self._floor:
-                await self._note(self._clock.now(), desk)
+                if self.is_described or not desk.broker.capabilities.simulated:  # else it may never have opened
+                    await self._note(self._clock.now(), desk)
 
     # --- telling -----------------------------------------------------------------------------------
 
@@ -247,7 +269,7 @@ class LiveRounds(Rounds):
         if news.before is not None:
             await self._tell_of_change(lane, news.before)
             return
-        name = news.symbol or lane.name
+        name = (news.symbol or lane.name) + (f" for {lane.account}" if lane.account else "")
         key = f"{news.lack}:{name}"
         if news.is_over and news.lack is Lack.HISTORY:
             await self._alerts.add(
@@ -266,7 +288,7 @@ class LiveRounds(Rounds):
             why = "\n".join(f"{feed.name}: {feed.why}" for feed in feeds)
             body = f"{why}\nNothing new trades on prices that nobody knows; stops and targets here see no price either."
             title = f"There are no prices of {name}"
-            await self._alerts.add(Alert("prices", Severity.CRITICAL, title, body, key=key))
+            await self._alerts.add(Alert("prices", Severity.CRITICAL, title, body, account=lane.account, key=key))
 
     async def _tell_of_change(self, lane: Lane, before: Feed) -> None:
         """Another feed counts."""
@@ -291,3 +313,10 @@ class LiveRounds(Rounds):
             await self._alerts.add(Alert("prices", Severity.WARNING, f"{many} came too late to trade on", body))
         if ends:
             self._told_late = any(end.is_old for end in ends[-1:])
+
+
+def _mark(desks: Iterable[Desk], market: Market, quotes: Iterable[Quote]) -> None:
+    """Value positions by those of the quotes that are the newest: a venue may be behind another, or out of order."""
+    marks = {quote.symbol: quote.last for quote in quotes if market.quotes[quote.symbol] is quote}
+    for desk in desks:
+        desk.mark(marks)

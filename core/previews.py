@@ -16,6 +16,7 @@ from core.trading.desk import Desk
 from core.trading.lifetimes import outlives_the_day
 from core.trading.live_order import MANUAL
 from core.trading.protection.guard import Guard
+from core.venue_watch import shut
 from core.views import LimitChange, OrderPreview
 from risk.metrics import quote_price
 from risk.usage import Usage
@@ -218,6 +219,7 @@ def _notes(facts: Facts) -> Iterator[str]:
     wanted, desk, found = facts.wanted, facts.desk, facts.estimate
     intent = wanted.intent
     symbol = intent.instrument.symbol
+    yield from shut(desk, facts.view.at)
     if outlives_the_day(intent.type, wanted.slip.time_in_force, desk.broker.capabilities):
         yield "This venue has no day orders: it stays until it is filled or cancelled."
     yield from _about_holders(

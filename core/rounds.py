@@ -85,6 +85,16 @@ class Rounds(ABC):
         """Whether there are prices."""
         return True
 
+    @property
+    def has_prices(self) -> bool:
+        """Whether there has been a price at all, of anything."""
+        return bool(self._market.quotes)
+
+    @property
+    def is_described(self) -> bool:
+        """Whether it is known by which rules everything is traded, so that simulated venues can open."""
+        return True
+
     @abstractmethod
     def between(self) -> AbstractAsyncContextManager[None]:
         """Inside, no moment is being worked through in any account."""

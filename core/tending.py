@@ -65,7 +65,7 @@ class Tending:
         """Ask the venue; if it cannot be asked, nothing trades in this account.
 
         That is a halt, but for a real venue that is away for a while after it was there: strategies wait until books
-        and venue have been compared, and what rests there stays.
+        and venue have been compared, and what rests there stays. A simulated one waits for the rules of its market.
         """
         async with self._rounds.without(self.desk.account):
             failures = 0
@@ -77,17 +77,24 @@ class Tending:
                 if failures == _TOLD_AFTER:
                     await self._tell(problem)
                 await asyncio.sleep(min(_RECONNECT_SECONDS * failures, _LONGEST_PAUSE_SECONDS))
-            if problem:
+            if problem and self._waits_for_market:
+                log.info("a simulated venue waits for its market", account=self.desk.account)
+            elif problem:
                 await self.desk.halt_for("RECONCILIATION FAILED", str(problem) or "the venue does not answer")
             else:
                 self._was_there = True
                 await self._tell_of_end(failures)
-            await self.desk.roll_day()
+            if not self._waits_for_market or self._was_there:
+                await self.desk.roll_day()
 
     def _is_worth_trying(self, problem: Exception, failures: int) -> bool:
         """What is refused stays refused; a real venue that does not answer may do so soon."""
         is_passing = isinstance(problem, (Unavailable, Uncertain, TimeoutError))
         return self._is_real and is_passing and (self._was_there or failures < _TRIES)
+
+    @property
+    def _waits_for_market(self) -> bool:
+        return self.desk.broker.capabilities.simulated and not self._rounds.is_described
 
     @property
     def _key(self) -> str:
@@ -157,13 +164,17 @@ class Tending:
 
     async def listen(self) -> None:
         """Believe reports; when the connection ends, connect again and reconcile, for nothing is replayed."""
+        told = ""
         while True:
             try:
                 await self.desk.listen()
             except Unavailable as down:
-                log.warning("the broker is gone", account=self.desk.account, reason=str(down))
+                if (reason := str(down)) != told and not self._waits_for_market:
+                    log.warning("the broker is gone", account=self.desk.account, reason=reason)
+                    told = reason
             await asyncio.sleep(_RECONNECT_SECONDS)
             await self.recover()
+            told = "" if self.desk.reconciled else told
 
     async def protect(self) -> None:
         """Stops and targets are in place from the start on and follow every fill at once, not only the next price."""
@@ -182,6 +193,8 @@ class Tending:
             forget()
 
     async def sweep(self) -> None:
-        """Assess risk now, and look after stops and targets."""
+        """Assess risk now, and look after stops and targets. What has never opened has no equity to be judged by."""
+        if self._waits_for_market and not self._was_there:
+            return
         await self.desk.sweep()
         await self._pipeline.keep()

@@ -54,6 +54,12 @@ def troubles(name: str, health: Health, now: datetime, *, open_orders: int | Non
         yield _streams(name, down, open_orders)
 
 
+def shut(desk: Desk, now: datetime) -> tuple[str, ...]:
+    """Why the venue of an account takes no orders now, in a line each; nothing if it does, or is not connected."""
+    found = troubles(desk.account, desk.broker.health, now, open_orders=0) if desk.broker.is_connected else ()
+    return tuple(each.title for each in found if each.what in ("ban", "breaker"))
+
+
 def _grave(open_orders: int | None) -> Severity:
     """Without an account nobody's money is at stake: the next feed takes over."""
     return Severity.WARNING if open_orders is None else Severity.CRITICAL

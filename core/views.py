@@ -335,6 +335,7 @@ class Overview:
     restricted: tuple[str, ...] = ()  # instruments that may only be reduced
     accounts: tuple[Overview, ...] = ()
     mode: str = ""  # live, testnet, demo or paper; of several the gravest
+    troubles: tuple[str, ...] = ()  # why venues take no orders now, though they are connected
 
 
 @dataclass(frozen=True, slots=True)

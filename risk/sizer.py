@@ -56,6 +56,11 @@ class CannotSizeError(Exception):
 class Sizer(Protocol):
     """What the pipeline needs of a sizer."""
 
+    @property
+    def needs_volatility(self) -> bool:
+        """Whether `SizingInputs.volatility` is looked at: it takes longer to compute than all the rest."""
+        ...
+
     def size(self, exposure: Decimal | float, inputs: SizingInputs) -> Decimal:
         """The signed quantity, in whole lots, that `exposure` in [-1, 1] stands for; zero if unknown."""
         ...
@@ -70,6 +75,7 @@ class SizingMethod(BaseModel, ABC):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: ClassVar[str] = ""
+    needs_volatility: ClassVar[bool] = False
 
     @abstractmethod
     def full_size(self, inputs: SizingInputs) -> Decimal:

@@ -10,6 +10,10 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+from tests.remembered import remember
+
+remember()
+
 structlog.configure(
     processors=[
         structlog.contextvars.merge_contextvars,

@@ -8,7 +8,7 @@ from bot import html
 from bot.accounts import seen
 from bot.arguments import choice, name, page_and_name
 from bot.command import Call, Question, command
-from bot.figures import clip, money, number_of, price, quantity, second_time, when
+from bot.figures import clip, fee, number_of, price, quantity, second_time, when
 from bot.framing import entries, framed, grid, pager
 from bot.html import Html
 from bot.outcomes import outcome
@@ -180,7 +180,7 @@ def render_order(card: OrderCard, call: Call) -> Html:
     ]
     fills = [
         f"{quantity(fill.quantity)} @ {price(fill.price)}, "
-        + ("fee not known yet" if fill.fee is None else f"fee {money(fill.fee, fill.fee_currency)}")
+        + ("fee not known yet" if fill.fee is None else f"fee {fee(fill.fee, fill.fee_currency)}")
         + ("" if fill.status == "booked" else f" · {fill.status}")
         for fill in card.fills
     ]

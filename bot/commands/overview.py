@@ -226,6 +226,7 @@ def _worries(view: Overview) -> Html:
     if not view.connected:
         away = ", ".join(each.account for each in view.accounts if not each.connected)
         worries.append(f"⚠️ The broker of {away} is not connected." if away else "⚠️ The broker is not connected.")
+    worries += [f"⛔ {each}" for each in view.troubles]
     if view.uncertain_orders:
         worries.append(f"⚠️ {number_of(view.uncertain_orders, 'order')} of unknown outcome: /orders doubt")
     if view.pending_alerts:

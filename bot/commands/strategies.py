@@ -8,7 +8,7 @@ from bot import html, states
 from bot.accounts import seen, tabs, trail
 from bot.arguments import name
 from bot.command import Call, Question, command
-from bot.figures import money, number_of, percent, quantity, signed_money, table, when
+from bot.figures import money, number_of, percent, quantity, rough_money, signed_money, table, when
 from bot.framing import entries, framed, grid, notice
 from bot.html import Html
 from bot.outcomes import outcome
@@ -220,7 +220,7 @@ async def flatten(call: Call) -> Screen:
 def preview_table(preview: FlattenPreview) -> Html:
     """The orders that would be sent."""
     return table(
-        (symbol, f"{'buy' if units > 0 else 'sell'} {quantity(abs(units))}", money(value, preview.currency))
+        (symbol, f"{'buy' if units > 0 else 'sell'} {quantity(abs(units))}", rough_money(value, preview.currency))
         for symbol, units, value in preview.orders
     )
 

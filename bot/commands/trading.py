@@ -6,6 +6,7 @@ from bot import html
 from bot.accounts import seen, tabs, trail
 from bot.arguments import name, page_and_name
 from bot.command import Call, command
+from bot.figures import balance as balance_of
 from bot.figures import clip, money, number_of, price, quantity, signed_money, table
 from bot.figures import fee as fee_of
 from bot.framing import entries, framed, pager
@@ -148,7 +149,7 @@ def render_balances(rows: tuple[BalanceRow, ...]) -> Html:
 def _balances(account: str, every: tuple[BalanceRow, ...]) -> Html:
     rows = [row for row in every if row.account == account]
     shown = table(
-        ((row.currency, money(row.cash, row.currency), money(row.venue_total, row.currency)) for row in rows),
+        ((row.currency, balance_of(row.cash, row.currency), balance_of(row.venue_total, row.currency)) for row in rows),
         head=("", "Ledger", "Venue"),
     )
     differs = [row.currency for row in rows if row.venue_total is not None and row.venue_total != row.cash]

@@ -70,10 +70,14 @@ async def run_sandbox(
         if venue:
             check_deeply(settings)
             remember(data_dir, venue)
+            say(f"Asking {venue} for prices; this takes some seconds.")
+            sys.stdout.flush()
         program = Program(settings, network=network)
         await program.start()
         try:
             _announce(server, data_dir, venue, say)
+            if venue:
+                _tell_of_prices(program, say)
             if browser and _has_screen():
                 await asyncio.to_thread(webbrowser.open, server.url)
             await program.until_told()
@@ -86,6 +90,15 @@ async def run_sandbox(
 def _has_screen() -> bool:
     """Whether a browser window can open: without a screen `webbrowser` would start one in the terminal."""
     return sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def _tell_of_prices(program: Program, say: Callable[[str], None]) -> None:
+    """That there are none is no error: it is tried again, and the page says how it stands."""
+    rounds = program.engine.rounds
+    say(f"  prices: {rounds.status}")
+    if not rounds.has_prices:
+        say("  without prices nothing trades; they are asked for again every few seconds, and /status says how it stands")
+    sys.stdout.flush()
 
 
 def _announce(server: SandboxServer, data_dir: Path, venue: str, say: Callable[[str], None]) -> None:

@@ -22,12 +22,13 @@ from brokers.ccxt.calls import Call, Inquiry, Known, Raw, Sighting
 from brokers.ccxt.dialect import Answer, Change, Dialect, Permissions
 from brokers.ccxt.offers import OfferedSettings
 from brokers.ccxt.settings import Mode
+from brokers.ccxt.streams.wire import Wire
 from brokers.ccxt.wallets import spot_wallet, swap_wallet
 from brokers.ccxt.words import object_in
 from brokers.errors import ConfigurationError, NotSupported
 from brokers.instrument import Instrument
 from brokers.order import ClientOrderId, OrderReport, OrderRequest, OrderType, Side, TimeInForce, VenueOrderState
-from brokers.port import CancelAll, Capabilities, ModifyBy
+from brokers.port import Capabilities, ModifyBy
 from brokers.registry import adapter
 
 _PLAIN = frozenset({OrderType.MARKET, OrderType.LIMIT})
@@ -109,7 +110,6 @@ class BybitDialect(Dialect[BybitSettings]):
             order_book=True,
             bars=True,
             modify_by=ModifyBy.AMEND,
-            cancel_all=CancelAll.PLAIN,
             report_stream=False,
             test_money=True,
         )
@@ -152,6 +152,13 @@ class BybitDialect(Dialect[BybitSettings]):
             raise ConfigurationError(
                 f"{place}: this account at Bybit is a classic one; upgrade it to unified trading there"
             )
+
+    @property
+    def wire(self) -> Wire:
+        """Tickers of spot have no bid and ask: those are a book of one level, which spoils ccxt's other books."""
+        if self._is_linear:
+            return Wire()
+        return Wire(quote_calls=("watch_bids_asks", "watch_tickers"), books=False)
 
     def lists(self, market: Raw) -> bool:
         """Spot pairs, or perpetuals that are settled in USDT; open ones."""
@@ -242,10 +249,6 @@ class BybitDialect(Dialect[BybitSettings]):
         """By our id, whatever kind it is."""
         del known
         return (Call("cancel_order", (None, symbol, {"orderLinkId": self.wire_id(order)})),)
-
-    def cancel_all_call(self, symbol: str | None) -> Call | None:
-        """Of one symbol, or of all that are settled in USDT."""
-        return Call("cancel_all_orders", (symbol, {}))
 
     def modify_call(self, known: Known, report: OrderReport, change: Change) -> Call:
         """`POST /v5/order/amend` in place; quantities are totals."""

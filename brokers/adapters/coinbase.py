@@ -22,6 +22,7 @@ from brokers.ccxt.calls import Call, Inquiry, Known, Raw, Sighting
 from brokers.ccxt.dialect import Answer, Dialect, Permissions, unlisted_mode
 from brokers.ccxt.offers import OfferedSettings
 from brokers.ccxt.pages import older
+from brokers.ccxt.streams.wire import Wire
 from brokers.ccxt.wallets import spot_wallet
 from brokers.ccxt.words import first_of, iso_of, object_in
 from brokers.errors import NotSupported, OrderNotFound, Unavailable
@@ -96,6 +97,7 @@ class CoinbaseDialect(Dialect[CoinbaseSettings]):
 
     venue: ClassVar[str] = "Coinbase"
     page: ClassVar[int] = 100
+    open_page: ClassVar[int | None] = _NEWEST
     bar_page: ClassVar[int] = 300
     needs_venue_id: ClassVar[bool] = True
 
@@ -141,6 +143,11 @@ class CoinbaseDialect(Dialect[CoinbaseSettings]):
             withdrawals=bool(told.get("can_transfer")),
             identity=str(told.get("portfolio_uuid") or ""),
         )
+
+    @property
+    def wire(self) -> Wire:
+        """Prices come every five seconds; the list of products has no bid and ask, so each is asked for by itself."""
+        return Wire(ask_calls=())
 
     def lists(self, market: Raw) -> bool:
         """Spot products that are open."""
@@ -197,6 +204,10 @@ class CoinbaseDialect(Dialect[CoinbaseSettings]):
         some.
         """
         return tuple(Call("fetch_orders", (None, None, _NEWEST, {"order_status": state})) for state in _WORKING)
+
+    def more_open(self, call: Call, page: Sequence[Raw]) -> Call | None:
+        """What is older than the oldest of these."""
+        return older(call, page)
 
     def closed_calls(self, symbol: str, since: int) -> Sequence[Call]:
         """All that have been placed since then."""

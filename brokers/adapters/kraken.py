@@ -23,12 +23,13 @@ from brokers.ccxt.limits import Rates, Window
 from brokers.ccxt.naming import Naming
 from brokers.ccxt.offers import OfferedSettings
 from brokers.ccxt.pages import further
+from brokers.ccxt.streams.wire import Wire
 from brokers.ccxt.wallets import spot_wallet
 from brokers.ccxt.words import object_in, seconds_of
 from brokers.errors import NotSupported, OrderNotFound
 from brokers.instrument import Instrument
 from brokers.order import ClientOrderId, OrderReport, OrderRequest, OrderType, TimeInForce
-from brokers.port import CancelAll, Capabilities, ModifyBy
+from brokers.port import Capabilities, ModifyBy
 from brokers.registry import adapter
 
 _TRIGGERS = {
@@ -93,6 +94,8 @@ class KrakenSettings(OfferedSettings):
 
     why_no_other: ClassVar[str] = "Kraken has no test environment for spot; use the paper adapter to try things"
 
+    shortest_timer: ClassVar[int] = 60
+
     poll_seconds: float = Field(default=10, ge=5, le=60)
 
 
@@ -124,7 +127,6 @@ class KrakenDialect(Dialect[KrakenSettings]):
             order_book=True,
             bars=True,
             modify_by=ModifyBy.AMEND,
-            cancel_all=CancelAll.EVERYTHING,
             dead_man=True,
             report_stream=False,
         )
@@ -148,6 +150,11 @@ class KrakenDialect(Dialect[KrakenSettings]):
             ip_limited=bool(told.get("ipAllowlist")),
             identity=str(told.get("apiKeyName") or ""),
         )
+
+    @property
+    def wire(self) -> Wire:
+        """Its ticker is told with each trade only, unless the best bid and ask are asked for."""
+        return Wire(quote_calls=("watch_bids_asks",))
 
     def lists(self, market: Raw) -> bool:
         """Spot pairs that are open."""
@@ -226,9 +233,9 @@ class KrakenDialect(Dialect[KrakenSettings]):
         return (Call("fetch_closed_orders", (None, None, None, words)),)
 
     def fill_calls(self, symbol: str, since: int) -> Sequence[Call]:
-        """The venue lists all symbols together."""
+        """The venue lists all symbols together, those after `start`: what happened just then would be missing."""
         del symbol
-        return (Call("fetch_my_trades", (None, since, None, {})),)
+        return (Call("fetch_my_trades", (None, since - 1000, None, {})),)
 
     def next_page(self, call: Call, page: Sequence[Raw]) -> Call | None:
         """The newest come first; the rest by how many there were."""
@@ -254,10 +261,6 @@ class KrakenDialect(Dialect[KrakenSettings]):
         del known
         return (Call("cancel_order", ("", symbol, {"clientOrderId": self.wire_id(order)})),)
 
-    def cancel_all_call(self, symbol: str | None) -> Call | None:
-        """Everything of the account, or nothing: there is no word for one symbol."""
-        return Call("cancel_all_orders") if symbol is None else None
-
     def modify_call(self, known: Known, report: OrderReport, change: Change) -> Call:
         """`AmendOrder` in place; quantities are totals. A trailing distance cannot be changed."""
         if report.type is OrderType.TRAILING_STOP:
@@ -272,9 +275,10 @@ class KrakenDialect(Dialect[KrakenSettings]):
         kind = "limit" if report.type.has_limit else "market"
         return Call("edit_order", ("", known.symbol, kind, report.side.value, quantity, price, params))
 
-    def dead_man_call(self, seconds: int) -> Call | None:
-        """`CancelAllOrdersAfter`; the venue advises to tell it every 15 to 30 seconds with a timer of 60."""
-        return Call("cancel_all_orders_after", (seconds * 1000,))
+    def dead_man_calls(self, seconds: float, symbols: Sequence[str]) -> Sequence[Call]:
+        """`CancelAllOrdersAfter`: everything, stops too. Kraken advises to tell every 15 to 30 seconds one of 60."""
+        del symbols
+        return (Call("cancel_all_orders_after", (round(seconds * 1000),)),)
 
     def kind(self, raw: Raw) -> OrderType | None:
         """Ccxt folds the venue's types into market and limit."""

@@ -3,9 +3,9 @@
 Facts (docs.kucoin.com, ccxt 4.5.90): `clientOid` has up to 40 characters of A-Z a-z 0-9 _ -. Stop orders live at
 endpoints of their own and tell by `stop` on which side of the market they wake; what a woken one becomes has the same
 `clientOid`. An order that is not there is answered with nothing, and ccxt makes an order without an id of it. Open
-orders are listed for one symbol at a time, ended ones are kept for three days (cancelled) to seven. Changing an order
-makes another of it: not offered. There is no test environment. Futures are not offered: ccxt puts a leverage of one
-into every order there.
+orders are listed for one symbol at a time, ended ones are kept for three days (cancelled) to seven, and a list that
+is asked for since a time ends seven days later. Changing an order makes another of it: not offered. There is no test
+environment. Futures are not offered: ccxt puts a leverage of one into every order there.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from brokers.ccxt.calls import Call, Inquiry, Known, Raw, Sighting
 from brokers.ccxt.dialect import Answer, Dialect, Permissions, unlisted_mode
 from brokers.ccxt.offers import PassphraseSettings
 from brokers.ccxt.pages import older
+from brokers.ccxt.streams.wire import Wire
 from brokers.ccxt.wallets import spot_wallet
 from brokers.ccxt.words import object_in
 from brokers.errors import ConfigurationError, NotSupported, OrderNotFound, Unavailable
 from brokers.instrument import Instrument
 from brokers.order import ClientOrderId, OrderRequest, OrderType, Side, TimeInForce, VenueOrderState
-from brokers.port import CancelAll, Capabilities, ModifyBy
+from brokers.port import Capabilities, ModifyBy
 from brokers.registry import adapter
 
 _TYPES = frozenset(set(OrderType) - {OrderType.TRAILING_STOP})
@@ -72,6 +73,8 @@ class KucoinDialect(Dialect[KucoinSettings]):
 
     venue: ClassVar[str] = "KuCoin"
     page: ClassVar[int] = 100
+    open_page: ClassVar[int | None] = 500
+    window: ClassVar[timedelta] = timedelta(days=7)
 
     @property
     def ccxt_id(self) -> str:
@@ -88,7 +91,6 @@ class KucoinDialect(Dialect[KucoinSettings]):
             order_book=True,
             bars=True,
             modify_by=ModifyBy.NOT,
-            cancel_all=CancelAll.PLAIN,
             dead_man=True,
             report_stream=False,
         )
@@ -132,6 +134,11 @@ class KucoinDialect(Dialect[KucoinSettings]):
             raise ConfigurationError(
                 f"{place}: this account at KuCoin is a unified one, which is not offered; use a classic one"
             )
+
+    @property
+    def wire(self) -> Wire:
+        """The list of prices is of all symbols, so each is asked for by itself."""
+        return Wire(ask_calls=())
 
     def lists(self, market: Raw) -> bool:
         """Spot pairs that are open."""
@@ -181,7 +188,7 @@ class KucoinDialect(Dialect[KucoinSettings]):
     def open_calls_for(self, symbols: Sequence[str]) -> Sequence[Call]:
         """The book of each symbol, and all that sleep."""
         books = [Call("fetch_open_orders", (symbol, None, None, {})) for symbol in symbols]
-        return (*books, Call("fetch_open_orders", (None, None, None, {"trigger": True, "hf": False})))
+        return (*books, Call("fetch_open_orders", (None, None, self.open_page, {"trigger": True, "hf": False})))
 
     def closed_calls(self, symbol: str, since: int) -> Sequence[Call]:
         """What has ended in the book; a stop order that was cancelled asleep is kept nowhere."""
@@ -206,13 +213,10 @@ class KucoinDialect(Dialect[KucoinSettings]):
         stop = Call("cancel_order", (None, symbol, {**words, "trigger": True, "symbol": symbol.replace("/", "-")}))
         return (stop, plain) if known is not None and known.conditional else (plain, stop)
 
-    def cancel_all_call(self, symbol: str | None) -> Call | None:
-        """The book of one symbol, or of all; what sleeps stays."""
-        return Call("cancel_all_orders", (symbol, {}))
-
-    def dead_man_call(self, seconds: int) -> Call | None:
+    def dead_man_calls(self, seconds: float, symbols: Sequence[str]) -> Sequence[Call]:
         """`hf/orders/dead-cancel-all`, 5 to 86,400 seconds; -1 ends it. What sleeps stays."""
-        return Call("private_post_hf_orders_dead_cancel_all", ({"timeout": seconds or -1},))
+        del symbols
+        return (Call("private_post_hf_orders_dead_cancel_all", ({"timeout": round(seconds) or -1},)),)
 
     def kind(self, raw: Raw) -> OrderType | None:
         """`loss` wakes at or below its price, `entry` at or above it."""

@@ -26,6 +26,7 @@ from brokers.ccxt.naming import Naming
 from brokers.ccxt.offers import PassphraseSettings
 from brokers.ccxt.pages import older
 from brokers.ccxt.settings import Mode
+from brokers.ccxt.streams.wire import Wire
 from brokers.ccxt.wallets import cash_of, spot_wallet, swap_wallet
 from brokers.ccxt.words import first_of, number_of, object_in
 from brokers.errors import ConfigurationError, NotSupported, OrderNotFound
@@ -63,7 +64,7 @@ _ALGO_STATES = {
 }
 _ALGO_LISTS = ("conditional", "oco", "trigger", "move_order_stop")
 _IN_HISTORY = 100
-_TIMER = range(10, 121)
+_LONGEST_TIMER = 120
 
 
 class OkxMarket(StrEnum):
@@ -84,8 +85,8 @@ class OkxSettings(PassphraseSettings):
     @field_validator("dead_man_seconds")
     @classmethod
     def _is_a_timer(cls, seconds: int) -> int:
-        if seconds and seconds not in _TIMER:
-            raise ValueError("OKX takes 10 to 120 seconds, or 0 for none")
+        if seconds > _LONGEST_TIMER:
+            raise ValueError(f"OKX takes {_LONGEST_TIMER} at most, or 0 for none")
         return seconds
 
 
@@ -94,6 +95,7 @@ class OkxDialect(Dialect[OkxSettings]):
 
     venue: ClassVar[str] = "OKX"
     page: ClassVar[int] = 100
+    open_page: ClassVar[int | None] = 100
     bar_page: ClassVar[int] = 100
 
     def __init__(self, settings: OkxSettings) -> None:
@@ -171,6 +173,11 @@ class OkxDialect(Dialect[OkxSettings]):
             raise ConfigurationError(
                 f"{place}: this account at OKX holds long and short apart; set its position mode to net (one-way) there"
             )
+
+    @property
+    def wire(self) -> Wire:
+        """The list of prices is of all symbols, so each is asked for by itself."""
+        return Wire(ask_calls=())
 
     def lists(self, market: Raw) -> bool:
         """Spot pairs, or perpetuals whose contracts are counted in the base and settled in the quote currency."""
@@ -261,6 +268,12 @@ class OkxDialect(Dialect[OkxSettings]):
         algos = [_algo_words(kind) for kind in _ALGO_LISTS]
         return tuple(Call("fetch_open_orders", (None, None, self.page, {**where, **each})) for each in ({}, *algos))
 
+    def more_open(self, call: Call, page: Sequence[Raw]) -> Call | None:
+        """Older than the oldest of these, by the venue's id."""
+        *args, words = call.args
+        oldest = min(int(raw["info"].get("algoId") or raw["info"]["ordId"]) for raw in page)
+        return Call(call.method, (*args, {**words, "after": str(oldest)}))
+
     def closed_calls(self, symbol: str, since: int) -> Sequence[Call]:
         """Filled, cancelled, and algo orders that never woke; one that has woken is among the first two as what
         it became.
@@ -303,9 +316,10 @@ class OkxDialect(Dialect[OkxSettings]):
         params = {"clOrdId": self.wire_id(known.order)}
         return Call("edit_order", ("", known.symbol, "limit", report.side.value, quantity, price, params))
 
-    def dead_man_call(self, seconds: int) -> Call | None:
+    def dead_man_calls(self, seconds: float, symbols: Sequence[str]) -> Sequence[Call]:
         """`trade/cancel-all-after`; algo orders stay."""
-        return Call("cancel_all_orders_after", (seconds * 1000,))
+        del symbols
+        return (Call("cancel_all_orders_after", (round(seconds * 1000),)),)
 
     def kind(self, raw: Raw) -> OrderType | None:
         """An algo order by its trigger, and by whether it has a price for afterwards (-1 is the market's)."""

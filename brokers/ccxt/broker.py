@@ -23,6 +23,7 @@ from brokers.ccxt import inspection, markets
 from brokers.ccxt.calls import Call, Inquiry, KnownOrders
 from brokers.ccxt.checks import listed
 from brokers.ccxt.client import MARKET, Client
+from brokers.ccxt.dead_man import DeadMan
 from brokers.ccxt.dialect import Dialect
 from brokers.ccxt.lookup import Lookup
 from brokers.ccxt.marketdata import MarketData
@@ -35,7 +36,7 @@ from brokers.ccxt.settings import CcxtSettings, Mode
 from brokers.ccxt.streams.feeds import Feeds
 from brokers.ccxt.streams.pace import Attempts, Pace
 from brokers.ccxt.streams.reports import Account
-from brokers.errors import NotSupported, Rejected, Unavailable
+from brokers.errors import ConfigurationError, NotSupported, Rejected, Unavailable
 from brokers.health import Finding, Health
 from brokers.instrument import Instrument
 from brokers.market import Bar, OrderBook, Quote
@@ -57,6 +58,7 @@ class _Line:
     ordering: Ordering
     market: MarketData
     feeds: Feeds
+    dead_man: DeadMan
 
 
 class CcxtBroker(AbstractBroker):
@@ -73,6 +75,7 @@ class CcxtBroker(AbstractBroker):
         self._context = context
         self._dialect = self.speaks(settings)
         self.capabilities = self._dialect.capabilities
+        self._check_timer()
         self._pulse = Pulse(context.now)
         self._client = Client(self._dialect, context, self._pulse)
         self._known = KnownOrders()
@@ -86,6 +89,14 @@ class CcxtBroker(AbstractBroker):
         """The dialect for these settings; a venue with several kinds of account chooses here."""
         return cls.dialect(settings)
 
+    def _check_timer(self) -> None:
+        """A protection that is asked for and not there must not be believed in."""
+        if self.settings.dead_man_seconds and not self.capabilities.dead_man:
+            raise ConfigurationError(
+                f"brokers.{self.name}.dead_man_seconds: {self._dialect.venue} has no timer that cancels orders here; "
+                "leave it out"
+            )
+
     # --- the connection ----------------------------------------------------------------------------
 
     @property
@@ -97,11 +108,14 @@ class CcxtBroker(AbstractBroker):
         """Load the markets, check the clock and the key, and open the streams; what stands already is left as it is."""
         async with self._connecting:
             if self._line is not None:
+                await self._line.client.synchronise()
                 await self._line.feeds.open()
+                await self._line.dead_man.start()
                 return
             try:
                 self._line = await self._opened()
                 await self._line.feeds.open()
+                await self._line.dead_man.start()
                 self._pulse.connected()
             except BaseException:
                 await self._close()
@@ -116,6 +130,7 @@ class CcxtBroker(AbstractBroker):
         line, self._line = self._line, None
         try:
             if line is not None:
+                await line.dead_man.end()
                 await line.feeds.close()
         finally:
             await self._client.close()
@@ -167,7 +182,9 @@ class CcxtBroker(AbstractBroker):
             attempts=self._attempts,
         )
         ordering = Ordering(client, lookup, reader, instruments)
-        return _Line(client, instruments, known, lookup, ordering, market, feeds)
+        seconds = self.settings.dead_man_seconds if self.settings.has_keys else 0
+        dead_man = DeadMan(client, self._dialect, seconds, tuple(instruments), feeds.lose)
+        return _Line(client, instruments, known, lookup, ordering, market, feeds, dead_man)
 
     def _replaced(self) -> Replaced:
         """Which orders were to be replaced, where the venue changes orders that way."""

@@ -17,14 +17,14 @@ from brokers.ccxt.outcomes import clean, names_of, outcome
 from brokers.ccxt.pulse import Pulse
 from brokers.ccxt.session import open_session, ssl_of
 from brokers.ccxt.settings import Mode
-from brokers.ccxt.wiretap import Trail, following, tap
+from brokers.ccxt.wiretap import Trail, following, last_answer, tap
 from brokers.errors import BrokerError, Rejected, Unavailable, Uncertain
 from brokers.registry import BrokerContext
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-PLACE, CANCEL, MODIFY, QUERY, MARKET = "place", "cancel", "modify", "query", "market"
+PLACE, CANCEL, MODIFY, QUERY, MARKET, TIMER = "place", "cancel", "modify", "query", "market", "timer"
 
 
 class Client:
@@ -42,6 +42,7 @@ class Client:
         self._session: Any = None
         self._limits: Limits | None = None
         self._clock: VenueClock | None = None
+        self._measuring = asyncio.Lock()
 
     @property
     def is_started(self) -> bool:
@@ -104,11 +105,26 @@ class Client:
 
     async def synchronise(self) -> None:
         """Measure the venue's clock, if that is due."""
-        if self._clock is not None:
-            await self._clock.tend(lambda: self.query(MARKET, Call("fetch_time")))
+        async with self._measuring:
+            if self._clock is not None:
+                await self._clock.tend(lambda: self.query(MARKET, Call("fetch_time")))
+
+    async def _date(self, kind: str) -> None:
+        """What is signed carries the venue's time: one that it has just refused is measured anew before anything else.
+
+        One that is only old is measured by the next query, for an order should not wait for that.
+        """
+        clock = self._clock
+        if kind == MARKET or clock is None or not clock.is_due or (clock.is_trusted and kind != QUERY):
+            return
+        try:
+            await self.synchronise()
+        except (BrokerError, ValueError) as error:
+            log.warning("the venue's clock cannot be measured", venue=self.dialect.venue, error=str(error))
 
     async def guarded(self, kind: str, work: Callable[[Any], Awaitable[T]], *, changing: bool = False) -> T:
         """`work(exchange)` as one call: for what is more than one method of ccxt."""
+        await self._date(kind)
         exchange, limits = self.exchange, self._limits
         assert limits is not None
         self.pulse.permit(kind)
@@ -129,7 +145,13 @@ class Client:
         raise self._failed(kind, failed, trail, began, changing=changing)
 
     async def _call(self, kind: str, call: Call, *, changing: bool) -> Any:
-        return await self.guarded(kind, lambda exchange: getattr(exchange, call.method)(*call.args), changing=changing)
+        async def work(exchange: Any) -> Any:
+            answer = await getattr(exchange, call.method)(*call.args)
+            if isinstance(answer, list) and not self.dialect.tells_a_list(last_answer()):
+                raise Unavailable(f"{self.dialect.venue} answers {call.method} with something else than a list")
+            return answer
+
+        return await self.guarded(kind, work, changing=changing)
 
     def _leave(self, kind: str, began: float, trail: Trail) -> None:
         """Whoever called does not want the answer any more."""

@@ -42,14 +42,24 @@ class VenueClock:
         """The time there."""
         return self._ours() + round(self._ahead)
 
+    @property
+    def is_trusted(self) -> bool:
+        """Whether it was measured, and the venue has not contradicted since."""
+        return self._is_trusted
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it should be measured: it never was, or long ago, or is not trusted."""
+        old = self._measured_at is None or self._ticks() - self._measured_at > _GOOD_FOR
+        return old or not self._is_trusted
+
     def distrust(self) -> None:
         """The venue has refused a time of ours: it is measured anew at the next occasion."""
         self._is_trusted = False
 
     async def tend(self, ask: Ask) -> None:
         """Measure, if it was long ago or is not trusted any more."""
-        old = self._measured_at is None or self._ticks() - self._measured_at > _GOOD_FOR
-        if old or not self._is_trusted:
+        if self.is_due:
             await self.measure(ask)
 
     async def measure(self, ask: Ask) -> None:

@@ -28,12 +28,14 @@ from brokers.account import AccountInfo, CashFlow
 from brokers.ccxt.calls import Call, Inquiry, Known, Raw, Sighting
 from brokers.ccxt.settings import CcxtSettings, Mode
 from brokers.ccxt.streams.wire import Wire
-from brokers.errors import ConfigurationError, NotSupported, OrderNotFound
+from brokers.errors import ConfigurationError, NotSupported, OrderNotFound, Unavailable
 from brokers.instrument import Instrument, Settlement
 from brokers.order import ClientOrderId, OrderReport, OrderRequest, OrderType, TimeInForce, VenueOrderState
 from brokers.port import Capabilities
 
 S_co = TypeVar("S_co", bound=CcxtSettings, covariant=True)
+
+NOT_SEEN_YET = "whose order {} is that has been executed is not to be seen yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +86,17 @@ class Dialect(ABC, Generic[S_co]):
     order_page: ClassVar[int | None] = None
     """The `limit` to ask lists of orders and trades with; None: the venue's own."""
 
+    needs_venue_id: ClassVar[bool] = False
+    """Whether orders are cancelled by the venue's own id only, so one that is not known must be found first."""
+
     needs_currencies: ClassVar[bool] = False
     """Whether ccxt must ask for the list of currencies to read balances and fees right."""
 
     shared_options: ClassVar[tuple[str, ...]] = ()
     """Names in `exchange.options` that ccxt fills with the markets, and needs with them."""
+
+    market_words: ClassVar[frozenset[str] | None] = None
+    """What ccxt reads again of a venue's own description of a market; the rest is let go. None: nobody has looked."""
 
     def __init__(self, settings: S_co) -> None:
         self.settings = settings
@@ -212,6 +220,14 @@ class Dialect(ABC, Generic[S_co]):
         del symbols
         return self.open_calls()
 
+    open_page: ClassVar[int | None] = None
+    """How many open orders the venue lists at once; None: all of them."""
+
+    def more_open(self, call: Call, page: Sequence[Raw]) -> Call | None:
+        """What comes after a full page of open orders; None: there is no way to ask for it."""
+        del call, page
+        return None
+
     def next_page(self, call: Call, page: Sequence[Raw]) -> Call | None:
         """What comes after a full page of a list that begins with the newest; None: upwards from the page's newest."""
         del call, page
@@ -237,12 +253,13 @@ class Dialect(ABC, Generic[S_co]):
     async def name_fill(self, inquiry: Inquiry, symbol: str, venue_order_id: str) -> ClientOrderId | None:
         """Our id of the order that an execution belongs to, asked for where the list of executions lacks it.
 
-        Empty: definitely not ours. None: it cannot be known.
+        Empty: definitely not ours. None: it cannot be known. An order that has been executed and that the venue does not
+        find is one that it will find: until then the question has failed, or it would be taken for somebody else's.
         """
         try:
             raw = await inquiry.ask(Call("fetch_order", (venue_order_id, symbol, {})))
         except OrderNotFound:
-            return None
+            raise Unavailable(NOT_SEEN_YET.format(venue_order_id)) from None
         return self.our_id(self.wire_of(raw))
 
     # --- cancelling and changing -------------------------------------------------------------------
@@ -251,11 +268,6 @@ class Dialect(ABC, Generic[S_co]):
         """The calls that may cancel one order by our id, likeliest first; the next is tried if it is not found."""
         del known
         return (Call("cancel_order", ("", symbol, {"clientOrderId": self.wire_id(order)})),)
-
-    def cancel_all_call(self, symbol: str | None) -> Call | None:
-        """The venue's own word for cancelling everything, see `Capabilities.cancel_all`; None: it has none."""
-        del symbol
-        return None
 
     def modify_call(self, known: Known, report: OrderReport, change: Change) -> Call:
         """The call that changes a working order, of which `report` is the venue's newest word."""
@@ -271,10 +283,13 @@ class Dialect(ABC, Generic[S_co]):
         del answer
         return False
 
-    def dead_man_call(self, seconds: int) -> Call | None:
-        """The call after which the venue cancels our orders unless it hears from us; 0 seconds ends it."""
-        del seconds
-        return None
+    def dead_man_calls(self, seconds: float, symbols: Sequence[str]) -> Sequence[Call]:
+        """The calls that set the timer after which the venue cancels our orders; 0 seconds ends it.
+
+        Only where `Capabilities.dead_man` says that there is one.
+        """
+        del seconds, symbols
+        return ()
 
     # --- reading answers ---------------------------------------------------------------------------
 
@@ -351,6 +366,11 @@ class Dialect(ABC, Generic[S_co]):
         """
         del answer, code, message
         return None
+
+    def tells_a_list(self, answer: Answer) -> bool:
+        """Whether an answer of which ccxt has made a list holds one: of any object it makes an empty one."""
+        del answer
+        return True
 
     def code_of(self, answer: Answer) -> tuple[str, str]:
         """The venue's own code and message in an answer, empty where there are none."""

@@ -22,7 +22,9 @@ from brokers.resilience.ban import Ban
 from brokers.resilience.budget import Budget
 from brokers.resilience.ticks import Ticks, ticks
 
-CANCEL = "cancel"
+URGENT = frozenset({"cancel", "timer"})
+"""Kinds of calls that may use the reserve."""
+
 _ORDERING = frozenset({"place", "modify"})
 _PATIENCE = 5.0  # seconds that a request may wait for room: an older one is not what was wanted any more
 _LONGEST_BAN = 3 * 86_400.0  # no venue bans for longer
@@ -155,7 +157,7 @@ class Limits:
     async def throttle(self, cost: float | None = None) -> None:
         """Wait until a request may go. Raises `Unavailable` if that takes too long, or nothing may be sent."""
         budgets = [budget for _, budget in self._common.budgets]
-        await self._spend(budgets, 1.0 if cost is None else float(cost), urgent=_kind.get() == CANCEL)
+        await self._spend(budgets, 1.0 if cost is None else float(cost), urgent=_kind.get() in URGENT)
 
     def heard(self, status: int, headers: Mapping[str, str] | None, body: str = "") -> None:
         """What a response says of limits; ccxt shows each of them, so nobody else needs to."""
@@ -193,7 +195,8 @@ class Limits:
 
     def _check_ban(self) -> None:
         if until := self.banned_until:
-            raise Unavailable(f"the venue wants no requests until {until:%Y-%m-%d %H:%M:%S} UTC: there were too many")
+            when = f"{until:%H:%M:%S}" if until.date() == self._now().date() else f"{until:%Y-%m-%d %H:%M:%S}"
+            raise Unavailable(f"the venue wants no requests until {when} UTC: there were too many")
 
     async def _spend(self, budgets: list[Budget], cost: float, *, urgent: bool) -> None:
         patience = self._ticks() + _PATIENCE

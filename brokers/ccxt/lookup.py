@@ -86,11 +86,26 @@ class Lookup:
         """Every order that may still fill, conditional ones included, with the fills of those that have some."""
         raws: list[Raw] = []
         for call in self._dialect.open_calls_for(self._inquiry.symbols):
-            raws += await self._list(call)
+            raws += await self._all_open(call)
         with readable():
             reports = [await self._listed(seen) for seen in await self._dialect.join(self._inquiry, raws)]
         self._has_listed = True
         return tuple(sorted((each for each in reports if each.state.is_open), key=_when))
+
+    async def _all_open(self, call: Call) -> list[Raw]:
+        """The pages of one list of open orders. What cannot be listed is no answer: an order may be among it."""
+        found: dict[Any, Raw] = {}
+        most, asked = self._dialect.open_page, call
+        while True:
+            page = await self._list(asked)
+            new = {_key(raw): raw for raw in page if _key(raw) not in found}
+            found.update(new)
+            if most is None or len(page) < most:
+                return list(found.values())
+            further = self._dialect.more_open(asked, page)
+            if further is None or not new:
+                raise Unavailable(f"{self._dialect.venue} has more open orders than it lists")
+            asked = further
 
     async def _listed(self, seen: Sighting) -> OrderReport:
         report = self._reader.sighting(seen)

@@ -11,12 +11,14 @@ from brokers.ccxt.calls import Raw
 from brokers.ccxt.client import MARKET, Client
 from brokers.ccxt.dialect import Dialect
 from brokers.ccxt.parsing import Unreadable, decimal, needed
+from brokers.ccxt.slimming import forgetful, once
 from brokers.errors import ConfigurationError, Unavailable
 from brokers.instrument import AssetClass, Instrument, Settlement
 from brokers.money import ZERO
 from brokers.network import Network
 
 _SHARED = ("markets", "markets_by_id", "symbols", "ids", "currencies", "currencies_by_id", "codes")
+_IN_STEPS = 4  # ccxt's TICK_SIZE
 _cache: dict[Hashable, tuple[dict[str, Any], dict[str, Any]]] = {}
 
 
@@ -26,12 +28,17 @@ async def load(client: Client, network: Network, *, fresh: bool = False) -> None
     if fresh or key not in _cache:
 
         async def loaded(exchange: Any) -> Any:
+            forgetful(exchange, client.dialect.market_words)
             return await exchange.load_markets(fresh)
 
         await client.guarded(MARKET, loaded)
         exchange = client.exchange
         if not exchange.markets:
             raise Unavailable(f"{client.dialect.venue} lists no markets")
+        if exchange.precisionMode != _IN_STEPS:  # else a tick of 8 would be eight, and not eight places
+            raise Unavailable(f"{client.dialect.venue}: the rules of its markets are not told in steps")
+        if client.dialect.market_words is not None:
+            once(exchange)
         options = {name: exchange.options.get(name) for name in client.dialect.shared_options}
         _cache[key] = {name: getattr(exchange, name) for name in _SHARED}, options
         return

@@ -13,12 +13,12 @@ changes half (cancels, no new one)  the report of the order that has ended, with
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from brokers.ccxt.calls import Known, Raw
+from brokers.ccxt.calls import Call, Known, Raw
 from brokers.ccxt.checks import check_notional, check_order, check_price, check_quantity, listed, same_order
 from brokers.ccxt.client import CANCEL, MODIFY, PLACE, Client
 from brokers.ccxt.dialect import Change
@@ -97,16 +97,19 @@ class Ordering:
     async def cancel(self, order: ClientOrderId) -> OrderReport:
         """Cancel what is left of an order."""
         known = self._known.get(order)
-        if known is None:
+        if known is None or (self._dialect.needs_venue_id and not known.venue_order_id):
             found = await self._open_one(order)
             known = self._known.change(order, found.symbol)
-        for call in self._dialect.cancel_calls(order, known.symbol, known):
-            try:
-                answer = await self._client.change(CANCEL, call)
-            except OrderNotFound:
-                continue
-            return await self._cancelled(order, answer)
-        await self._open_one(order)
+        tried: Sequence[Call] = ()
+        while (calls := self._dialect.cancel_calls(order, known.symbol, known)) != tried:
+            for call in calls:
+                try:
+                    answer = await self._client.change(CANCEL, call)
+                except OrderNotFound:
+                    continue
+                return await self._cancelled(order, answer)
+            await self._open_one(order)  # it may be another order there than we knew: replaced, or woken
+            tried, known = calls, self._known.get(order) or known
         raise Rejected("NOT_CANCELLED", f"{self._dialect.venue} does not find {order} to cancel it, and has it open")
 
     async def _open_one(self, order: ClientOrderId) -> OrderReport:
@@ -154,6 +157,8 @@ class Ordering:
         change = self._change(report, wanted)
         if not change.differs:
             return report
+        if (before := self._known.get(order)) is not None and before.changing:
+            raise Rejected("NOT_CHANGED", f"{order} is being changed already")
         attempts = max(self._replaced.attempts(order), self._revision(order))
         known = self._known.change(order, report.symbol, changing=True, attempts=attempts)
         try:

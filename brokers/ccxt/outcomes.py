@@ -46,6 +46,11 @@ _LATER = frozenset({"RateLimitExceeded", "DDoSProtection", "InvalidNonce"})
 # What a query may say besides "not now".
 _ANSWERS = frozenset({"ORDER_NOT_FOUND", "UNKNOWN_SYMBOL", "NOT_SUPPORTED"})
 _KEY_WORDS = frozenset({"KEY_REFUSED", "NO_PERMISSION"})
+# What people can do something about.
+_IN_WORDS = {
+    "ClientConnectorDNSError": "its name has no address; is this machine online?",
+    "ClientConnectorCertificateError": "its certificate is not trusted; is there a proxy in between?",
+}
 _NEVER_CONNECTED = frozenset({"ClientConnectorError", "ConnectionTimeoutError", "gaierror"})
 _URL = re.compile(r"(https?|wss?)://\S+")
 _LONGEST = 300
@@ -75,8 +80,9 @@ def outcome(  # noqa: PLR0911 - a table of cases, in order
         return HalfDone(text)
     # Who refuses with a 200 says why: what our library makes of such an answer alone is no word of the venue.
     is_told = not changing or bool(code or message) or answer.status >= 300
-    word = _word(error, code, message, dialect) if is_told else None
-    if _is_open(answer, code, message, dialect) or (word is None and not _is_later(error, answer, code, dialect)):
+    word = _word(error, answer, code, message, dialect) if is_told else None
+    is_definite = word is not None or (is_told and _is_later(error, answer, code, dialect))
+    if _is_open(answer, code, message, dialect) or not is_definite:
         return Uncertain(text) if changing else Unavailable(text)
     if not changing and word in _KEY_WORDS:
         return KeyRefused(text)
@@ -110,6 +116,15 @@ def clean(text: str) -> str:
     return _URL.sub(lambda found: found[0].partition("?")[0], " ".join(text.split()))[:_LONGEST]
 
 
+def why(error: BaseException) -> str:
+    """What ended a stream, in a line. Where our library has stumbled over its own clean-up, what it was cleaning up."""
+    found: BaseException | None = error
+    while found is not None and "BaseError" not in names_of(found):
+        found = found.__cause__ or found.__context__
+    told = found or error
+    return f"{type(told).__name__}: {clean(str(told))}".removesuffix(": ")
+
+
 def code_in_json(body: str) -> tuple[str, str]:
     """`code` and `msg` of a JSON object, as most venues write them; empty where there are none."""
     found = object_in(body)
@@ -136,21 +151,24 @@ def _never_sent(error: Exception) -> BrokerError:
     word = next((_REFUSALS[name] for name in names if name in _REFUSALS), None)
     if word is None or "NetworkError" in names:
         what = "the venue could not be reached" if "NetworkError" in names else "not sent"
-        return Unavailable(f"{what}: {type(error).__name__}{_cause(error)}")
+        return Unavailable(f"{what}: {_cause(error)}")
     if word == "NOT_SUPPORTED":
         return NotSupported(clean(str(error)))
     return refused(word, clean(str(error)))
 
 
 def _cause(error: Exception) -> str:
-    cause = error.__cause__
-    return f" ({type(cause).__name__})" if cause is not None else ""
+    """In plain words where people can do something about it."""
+    name, cause = type(error).__name__, error.__cause__
+    if cause is None:
+        return name
+    return _IN_WORDS.get(type(cause).__name__, f"{name} ({type(cause).__name__})")
 
 
-def _word(error: Exception, code: str, message: str, dialect: Dialect[Any]) -> str | None:
+def _word(error: Exception, answer: Answer, code: str, message: str, dialect: Dialect[Any]) -> str | None:
     """Our word for a definite refusal; None if it is none."""
     word = dialect.refusal(code, message) if code or message else None
-    if word is not None:
+    if word is not None or dialect.is_unknown(answer, code, message) is False:
         return word
     return next((_REFUSALS[name] for name in names_of(error) if name in _REFUSALS), None)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from brokers.ccxt.clock import VenueClock
     from brokers.ccxt.limits import Limits
 
-CANCEL = "cancel"
+URGENT = frozenset({"cancel", "timer"})
 _TOLD = 200  # characters of an error that are kept
 
 
@@ -94,10 +94,10 @@ class Pulse:
         self._last_error = ""
 
     def permit(self, kind: str) -> None:
-        """Raises `Unavailable` while the breaker is open. Cancels always pass."""
-        if not self._breaker.permit(urgent=kind == CANCEL):
+        """Raises `Unavailable` while the breaker is open. Cancels always pass, and the dead man's timer."""
+        if not self._breaker.permit(urgent=kind in URGENT):
             seconds = self._breaker.seconds_left
-            raise Unavailable(f"the venue does not answer ({self._last_error}); it is tried again in {seconds:.0f} s")
+            raise Unavailable(f"the venue does not answer; it is tried again in {seconds:.0f} s ({self._last_error})")
 
     def note(self, kind: str, seconds: float, ok: bool, error: str = "") -> None:
         """A call has ended: `ok` if the venue answered, a refusal too."""

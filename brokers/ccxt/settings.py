@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Self
+from typing import ClassVar, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from brokers.registry import AdapterSettings
 
@@ -26,8 +26,10 @@ class CcxtSettings(AdapterSettings):
     `mode` has no default: it must be written. `currency`: what the account is kept in. `silence_seconds`: a stream that
     says nothing for so long is opened anew; `poll_seconds`: how often is asked where nothing is streamed;
     `dead_man_seconds`: the venue cancels our orders when it has not heard from us for so long (0: off; only where
-    offered); `reserve_percent`: the part of the rate limit that is kept for cancels.
+    offered, see docs/brokers.md); `reserve_percent`: the part of the rate limit that is kept for cancels.
     """
+
+    shortest_timer: ClassVar[int] = 10
 
     mode: Mode
     currency: str = Field(default="USDT", pattern=r"^[A-Z0-9]{2,12}$")
@@ -45,6 +47,15 @@ class CcxtSettings(AdapterSettings):
     def has_keys(self) -> bool:
         """Whether it is an account; otherwise there is only market data."""
         return bool(self.api_key.get_secret_value())
+
+    @field_validator("dead_man_seconds")
+    @classmethod
+    def _is_patient(cls, seconds: int) -> int:
+        if 0 < seconds < cls.shortest_timer:
+            raise ValueError(
+                f"{cls.shortest_timer} or more, or 0 for none: the venue must hear from us three times in it"
+            )
+        return seconds
 
     @model_validator(mode="after")
     def _keys_are_whole(self) -> Self:

@@ -39,6 +39,12 @@ class Trail:
 _trail: ContextVar[Trail | None] = ContextVar("what a call sends and gets", default=None)
 
 
+def last_answer() -> Answer:
+    """What has come to the last request of the call that is under way."""
+    trail = _trail.get()
+    return trail.answer if trail is not None else Answer()
+
+
 @contextmanager
 def following() -> Iterator[Trail]:
     """Whatever is called inside leaves its trail."""

@@ -49,10 +49,10 @@ class ManualTrading(Acting):
     async def preview_order(self, verb: Verb, words: Sequence[str], actor: Actor, *, changed: str = "") -> OrderPreview:
         """What an order would cost and do now. Sends nothing. Raises `UserError` that says what to write instead."""
         slip, desk = self._slip(verb, words, actor)
-        quote = self._quote(slip)
+        quote = _quote(desk, slip)
         wanted = self._wanted(slip, desk, quote)
         book = await self._book(desk, wanted.intent.instrument.symbol)
-        quote = self._quote(slip)  # a book may take its time: everything else is of one moment
+        quote = _quote(desk, slip)  # a book may take its time: everything else is of one moment
         wanted = self._wanted(slip, desk, quote)
         found = estimate(wanted.intent, quote, book)
         fee = await self._fee(desk, wanted, found)
@@ -92,7 +92,7 @@ class ManualTrading(Acting):
         slip, desk = self._slip(verb, words, actor)
         said = f"{verb} {' '.join(words)}"
         async with self._pipeline_of(desk).turn() as hand:
-            quote = self._quote(slip)
+            quote = _quote(desk, slip)
             wanted = self._wanted(slip, desk, quote)
             changed = self._changed(shown, Seen.now(wanted, desk, quote))
             denied: Verdict | LiveOrder = desk.gate.review(wanted.intent, desk.view())
@@ -116,10 +116,6 @@ class ManualTrading(Acting):
 
     def _wanted(self, slip: Slip, desk: Desk, quote: Quote | None) -> Wanted:
         return wanted_of(slip, desk, quote, self._engine.trading_clock.now())
-
-    def _quote(self, slip: Slip) -> Quote | None:
-        quotes = self._engine.market.quotes
-        return next((quotes[each] for each in quotes if each.upper() == slip.symbol.upper()), None)
 
     async def _book(self, desk: Desk, symbol: str) -> OrderBook | None:
         """The venue's order book; None where it has none, or does not answer in time: then the quote must do."""
@@ -174,7 +170,7 @@ class ManualTrading(Acting):
         return tuple(sorted(rows, key=lambda row: (not row.held, row.symbol)))
 
     def _tradable(self, symbol: str, desks: Sequence[Desk]) -> Tradable:
-        quote = self._engine.market.quotes.get(symbol)
+        quote = desks[0].market.quotes.get(symbol)
         thing = desks[0].portfolio.instruments[symbol]
         held: dict[str, Decimal] = {}
         for desk in desks:
@@ -288,7 +284,7 @@ class ManualTrading(Acting):
         desk, owner, name = self._position(strategy, symbol, actor)
         lot = desk.portfolio.lot(owner, name)
         guard = self._pipeline_of(desk).protection.guard(owner, name)
-        quote = self._engine.market.quotes.get(name)
+        quote = desk.market.quotes.get(name)
         return ExitsView(
             desk.account,
             owner,
@@ -331,11 +327,17 @@ class ManualTrading(Acting):
         """The exits that the words say, if none of them would close at once. Raises `UserError`."""
         spec = read_exits(words)
         desk, owner, name = self._position(strategy, symbol, actor)
-        quote = self._engine.market.quotes.get(name)
+        quote = desk.market.quotes.get(name)
         held = desk.portfolio.lot(owner, name).quantity
         if spec is not None and quote is not None:
             check_levels(spec, 1 if held > 0 else -1, quote.last)
         return spec
+
+
+def _quote(desk: Desk, slip: Slip) -> Quote | None:
+    """The price at the account's own venue."""
+    quotes = desk.market.quotes
+    return next((quotes[each] for each in quotes if each.upper() == slip.symbol.upper()), None)
 
 
 async def _cancel(desk: Desk, order: LiveOrder, actor: Actor) -> str:

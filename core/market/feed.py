@@ -46,7 +46,8 @@ class Listener(Protocol):
 class Feed:
     """`symbols` at one broker. `is_own`: nobody else connects it; an account's connection is its account's to tend.
 
-    A symbol of which nothing is heard for `silence` seconds is asked for: a quiet market is no dead one.
+    A symbol of which nothing is heard for `silence` seconds is asked for: a quiet market is no dead one. Without
+    `with_bars` only prices are listened to.
     """
 
     def __init__(
@@ -59,18 +60,21 @@ class Feed:
         silence: float,
         is_own: bool,
         adapter: str = "",
+        with_bars: bool = True,
     ) -> None:
         self.name = name
         self.adapter = adapter or name
         self.broker = broker
         self.symbols = tuple(symbols)
         self.is_own = is_own
+        self._with_bars = with_bars
         self.problem = ""
         self.doubt = ""  # why what it tells does not count, although it is connected
         self._period = period
         self._silence = silence
         self._heard: dict[str, float] = {}
         self._nonsense: set[str] = set()  # symbols of which it says what cannot be; that is logged once
+        self._is_away = False
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
     @property
@@ -114,8 +118,9 @@ class Feed:
             raise Unavailable("its account is not connected")
 
     async def _pause(self, problem: str, seconds: float) -> None:
-        if problem != self.problem:
+        if not self._is_away:
             log.warning("a feed is away", feed=self.name, reason=problem)
+            self._is_away = True
         self.problem = problem
         await asyncio.sleep(seconds)
 
@@ -127,6 +132,8 @@ class Feed:
 
     async def _bars(self, listener: Listener) -> None:
         """Those that the venue pushes; where it pushes none, they are asked for when they end."""
+        if not self._with_bars:
+            return
         try:
             stream = self.broker.bars(self.symbols, self._period)
         except NotSupported:
@@ -156,7 +163,7 @@ class Feed:
         if not self._makes_sense(quote.symbol, flaw_of_quote(quote)):
             return
         self._heard[quote.symbol] = asyncio.get_running_loop().time()
-        self.doubt = ""
+        self.doubt, self._is_away = "", False
         listener.on_quote(self, quote)
 
     def _makes_sense(self, symbol: str, flaw: str) -> bool:

@@ -61,7 +61,7 @@ class News:
 
 @dataclass(slots=True, eq=False)
 class Lane:
-    """Symbols that the same feeds have, the preferred feed first."""
+    """Symbols that the same feeds have, the preferred feed first; prices only, if they are those of one `account`."""
 
     symbols: tuple[str, ...]
     feeds: tuple[Feed, ...]
@@ -79,6 +79,7 @@ class Lane:
     ask_at: datetime | None = None
     pause: timedelta = _FIRST_PAUSE
     asked_end: datetime | None = None
+    account: str = ""
     asked: Feed | None = None  # whoever has been asked for history last, with or without success
 
     @property
@@ -101,13 +102,15 @@ class Lane:
 class LiveMarket:
     """The feeds and what has come of them since it was last taken.
 
-    `learnt` is told of instruments that the preferred feed of their symbols has described. `seconds` only grows.
+    `own` are feeds with prices that count for one account only, its own venue's. `learnt` is told of instruments that
+    the preferred feed of their symbols has described. `seconds` only grows.
     """
 
     def __init__(
         self,
         feeds: Sequence[Feed],
         symbols: Sequence[str],
+        own: Mapping[str, Feed],
         *,
         period: timedelta,
         patience: float,
@@ -124,6 +127,7 @@ class LiveMarket:
         self._learnt = learnt
         self._seconds = seconds or (lambda: asyncio.get_running_loop().time())
         self._symbols = tuple(symbols)
+        self._own = dict(own)
         self._lane_of: dict[str, Lane] = {}
         self._described: set[str] = set()
         self._describing = asyncio.Lock()
@@ -131,6 +135,7 @@ class LiveMarket:
         self._volumes: dict[str, Decimal] = {}
         self._news = asyncio.Event()
         self.lanes: tuple[Lane, ...] = ()
+        self.own_lanes: tuple[Lane, ...] = ()
 
     def open(self, described: Iterable[str]) -> None:
         """Begin to wait for prices; of `described` symbols the instruments are remembered."""
@@ -140,11 +145,12 @@ class LiveMarket:
             groups.setdefault(tuple(feed for feed in self.feeds if symbol in feed.symbols), []).append(symbol)
         self.lanes = tuple(self._lane(tuple(symbols), feeds) for feeds, symbols in groups.items())
         self._lane_of = {symbol: lane for lane in self.lanes for symbol in lane.symbols}
+        self.own_lanes = tuple(self._lane(feed.symbols, (feed,), account) for account, feed in self._own.items())
 
-    def _lane(self, symbols: tuple[str, ...], feeds: tuple[Feed, ...]) -> Lane:
+    def _lane(self, symbols: tuple[str, ...], feeds: tuple[Feed, ...], account: str = "") -> Lane:
         now = self._seconds()
         choice = Choice(len(feeds), patience=self.patience, trust=_TRUST * self.patience, now=now)
-        return Lane(symbols, feeds, choice, BarEnds(self.period, symbols), since=now)
+        return Lane(symbols, feeds, choice, BarEnds(self.period, symbols), since=now, account=account)
 
     # --- what feeds tell ---------------------------------------------------------------------------
 
@@ -159,13 +165,18 @@ class LiveMarket:
 
     def _counts(self, feed: Feed, symbol: str) -> bool:
         lane = self._lane_of.get(symbol)
-        return lane is not None and (feed is lane.feeds[0] or symbol not in self._described)
+        if lane is None or feed not in lane.feeds:
+            return False
+        return feed is lane.feeds[0] or symbol not in self._described
 
     def on_quote(self, feed: Feed, quote: Quote) -> None:
         """The newest of each symbol is kept, of the feed that counts. A price from the future is one of now."""
-        lane, now = self._lane_of.get(quote.symbol), self._clock.now()
-        if lane is None or feed not in lane.feeds:
-            return
+        for lane in (self._lane_of.get(quote.symbol), *self.own_lanes):
+            if lane is not None and feed in lane.feeds:
+                self._take(lane, feed, quote)
+
+    def _take(self, lane: Lane, feed: Feed, quote: Quote) -> None:
+        now = self._clock.now()
         place, age = lane.feeds.index(feed), (now - quote.at).total_seconds()
         counts = place == lane.choice.current
         if age <= self.patience:
@@ -204,7 +215,7 @@ class LiveMarket:
         """Choose the feeds that count from now on, and say what has changed."""
         now = self._seconds()
         found = []
-        for lane in self.lanes:
+        for lane in (*self.lanes, *self.own_lanes):
             before = lane.feed
             if lane.choice.look(now):
                 lane.quotes.clear()
@@ -227,7 +238,7 @@ class LiveMarket:
         for symbol in lane.symbols if len(lane.symbols) > 1 else ():
             if symbol in unpriced or symbol in lane.heard:
                 yield from self._told(lane, symbol, symbol in unpriced)
-        lacks_history = bool(lane.unserved) and now - lane.since > _WITHOUT_PAST_SECONDS
+        lacks_history = bool(lane.unserved) and not lane.account and now - lane.since > _WITHOUT_PAST_SECONDS
         if lacks_history != lane.lacks_history:
             lane.lacks_history = lacks_history
             yield News(lane, lack=Lack.HISTORY, is_over=not lacks_history)
@@ -243,6 +254,13 @@ class LiveMarket:
         """The newest prices since the last time, one of each symbol at most."""
         found = [quote for lane in self.lanes for quote in lane.quotes.values()]
         for lane in self.lanes:
+            lane.quotes.clear()
+        return found
+
+    def take_own(self) -> Mapping[str, Sequence[Quote]]:
+        """The same of those accounts that have prices of their own."""
+        found = {lane.account: tuple(lane.quotes.values()) for lane in self.own_lanes if lane.quotes}
+        for lane in self.own_lanes:
             lane.quotes.clear()
         return found
 
@@ -352,7 +370,8 @@ class LiveMarket:
             return f"NO PRICES{what} for {seconds:.0f} s, so nothing new trades ({names})"
         feeds = dict.fromkeys(lane.feed for lane in self.lanes)
         if not any(lane.choice.is_well(lane.choice.current, now) for lane in self.lanes):
-            return f"waiting for prices of {', '.join(feed.name for feed in feeds)}"
+            why = "; ".join(self._of(feed) for feed in feeds if feed.problem)
+            return f"waiting for prices of {', '.join(feed.name for feed in feeds)}{f' ({why})' if why else ''}"
         spare = " in place of a preferred feed" if any(lane.choice.current for lane in self.lanes) else ""
         unpriced = sorted(symbol for lane in self.lanes for symbol in lane.unpriced)
         but = f"; NO PRICES of {', '.join(unpriced)}" if unpriced else ""

@@ -11,6 +11,7 @@ from core.store import alerts as alert_store
 from core.trading.desk import Desk
 from core.trading.states import OrderState
 from core.trading.switch import instrument_scope
+from core.venue_watch import shut
 from core.views import HealthRow, Overview, StrategyStatus
 from risk.metrics import Unknown, exposure
 from risk.view import TradingState
@@ -59,6 +60,7 @@ class OverviewQuestions(Asking):
             feed=engine.rounds.status,
             measured_since=await measured_since(desk.account),
             restricted=self._restricted(desk),
+            troubles=shut(desk, engine.clock.now()),
         )
 
     def _restricted(self, desk: Desk) -> tuple[str, ...]:
@@ -106,6 +108,7 @@ class OverviewQuestions(Asking):
             feed=first.feed,
             restricted=tuple(f"{each.account}/{symbol}" for each in found for symbol in each.restricted),
             accounts=tuple(found),
+            troubles=tuple(trouble for each in found for trouble in each.troubles),
         )
 
     async def health(self, accounts: Collection[str] | None = None) -> tuple[HealthRow, ...]:

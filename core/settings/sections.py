@@ -26,6 +26,9 @@ from core.settings.manual import ManualSettings
 from core.settings.market import MarketSettings
 from core.settings.section import Section
 from core.settings.security import SecuritySettings
+from core.settings.standby import Account as AccountOfStandby
+from core.settings.standby import StandbySettings
+from core.settings.standby import problems as problems_of_standbys
 from core.settings.telegram import TelegramSettings
 from core.settings.vigil import HeartbeatSettings, WatchdogSettings
 from core.store.address import problem_of_postgres_url
@@ -115,6 +118,9 @@ class AccountSettings(Section):
     )
     symbols: tuple[str, ...] | None = Field(
         None, description="What of the market's symbols is traded there; none: all of them."
+    )
+    standby: StandbySettings | None = Field(
+        None, description="Another account where its strategies trade on while this broker is down, if they are flat."
     )
 
     @property
@@ -213,6 +219,12 @@ class Settings(Section):
             if not re.match(NAME, name):
                 raise ValueError(f"an account's name has small letters, digits and dashes, not {name!r}")
         _check_rates(accounts)
+        found = {
+            name: AccountOfStandby(each.currency, str(each.broker.get("mode", "")), each.standby)
+            for name, each in accounts.items()
+        }
+        if problems := list(problems_of_standbys(found)):
+            raise ValueError("; ".join(problems))
         return accounts
 
     @field_validator("accounts")

@@ -22,6 +22,11 @@ async def put_goals(account: str, goals: Mapping[tuple[str, str], Mapping[str, A
     await put(rows, replacing=("account", "strategy", "symbol"))
 
 
+async def drop_goals(account: str, strategy: str) -> None:
+    """A strategy is to hold nothing there any more: it trades somewhere else."""
+    await GoalRow.filter(account=account, strategy=strategy).delete()
+
+
 def without(goal: Decimal, spent: Decimal) -> Decimal:
     """What is left of a goal when `spent` units of the holding paid a fee: they are not bought back."""
     left = goal - spent

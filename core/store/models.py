@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 from tortoise import fields
 from tortoise.indexes import Index
-from tortoise.models import Model
+from tortoise.models import Model as AnyModel
+from tortoise.models import ModelMeta
 
 from core.store.fields import exact_decimal
 
 _NAME = 64
+
+
+class _Silent(ModelMeta):
+    """The ORM looks for no `#:` comments: it would parse this whole file for each table, half a second a start."""
+
+    def __new__(cls, name: str, bases: tuple[type, ...], attrs: dict[str, Any]) -> ModelMeta:
+        return super().__new__(cls, name, bases, {**attrs, "_no_comments": True})
+
+
+class Model(AnyModel, metaclass=_Silent):
+    """What every table is."""
+
+    class Meta:
+        abstract = True
 
 
 class OrderRow(Model):
@@ -598,6 +614,19 @@ class LiveRow(Model):
 
     class Meta:
         table = "live"
+
+
+class StandbyRow(Model):
+    """A strategy that trades in the account that stands by for its own, until a person brings it back."""
+
+    strategy = fields.CharField(max_length=_NAME, primary_key=True)
+    home = fields.CharField(max_length=_NAME)
+    account = fields.CharField(max_length=_NAME)
+    reason = fields.TextField()
+    at = fields.DatetimeField()
+
+    class Meta:
+        table = "standbys"
 
 
 class JobRow(Model):

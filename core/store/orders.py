@@ -64,6 +64,12 @@ async def insert_order(order: LiveOrder, account: str, stamp: Stamp) -> None:
     await add_event(order.id, OrderState.INTENDED, order.state, order.reason, stamp)
 
 
+async def ordered_since(account: str, strategy: str, at: datetime, never: Collection[OrderState]) -> bool:
+    """Whether anything was ordered for a strategy in an account since `at` (wall time), but what ended as `never`."""
+    rows = OrderRow.filter(account=account, recorded_at__gte=at, state__not_in=[each.value for each in never])
+    return any(strategy in row.allocations for row in await rows)
+
+
 async def add_event(order: str, before: OrderState, after: OrderState, note: str, stamp: Stamp) -> None:
     """One more step in an order's history."""
     step = OrderEvent(

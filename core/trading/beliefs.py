@@ -224,14 +224,22 @@ class Beliefs:
     # --- states ------------------------------------------------------------------------------------
 
     async def settle_as(
-        self, order: LiveOrder, state: OrderState, note: str, alert: Alert | None = None, **more: object
+        self,
+        order: LiveOrder,
+        state: OrderState,
+        note: str,
+        alert: Alert | None = None,
+        *,
+        given: Callable[[], bool] = lambda: True,
+        **more: object,
     ) -> bool:
         """The order's state is known without a report. A word that came meanwhile and says more is kept.
 
-        `more` are other parts of the `Belief`. Returns whether it was taken over.
+        `given` is what must be so still when nobody else changes it; `more` are other parts of the `Belief`. Returns
+        whether it was taken over.
         """
         async with self._books.lock:
-            taken = state in TRANSITIONS[order.state]
+            taken = state in TRANSITIONS[order.state] and given()
             if taken:
                 await self._move(order, replace(Belief.of(order), state=state, **more), note, alert)  # type: ignore[arg-type]
         if taken:

@@ -21,6 +21,7 @@ from core.clock import Clock, Ids
 from core.errors import SettingsError
 from core.events import Events
 from core.store import ledger as ledger_store
+from core.trading.agreement import Agreement, agreement
 from core.trading.books import Books
 from core.trading.decisions import Decisions
 from core.trading.drift_watch import GRACE, DriftWatch
@@ -88,6 +89,7 @@ class Desk:
         self.test_mode = ""  # what the settings call its mode
         self.limits_turn = asyncio.Lock()  # a change of a limit is computed from those that count now
         self.reconciled = False
+        self.agreement: Agreement | None = None  # what the newest comparison has proved, if it found no difference
         self.symbols = frozenset(symbols) or frozenset(instruments)
         known = dict(instruments)
         self.portfolio = Portfolio(account, currency, known if symbols else instruments)
@@ -172,6 +174,11 @@ class Desk:
         )
 
     @property
+    def market(self) -> Market:
+        """The prices that its orders and positions are judged by."""
+        return self._around.market
+
+    @property
     def scope(self) -> str:
         """The account's scope in the trading switch."""
         return self._watch.scope
@@ -239,6 +246,7 @@ class Desk:
         What differs without a reason for a minute may only be reduced. Raises `BrokerError` if the venue cannot be
         asked: a failed query is not an empty answer.
         """
+        began = self._around.clock.now()
         try:
             await self._recovery.settle_orders()
             drifts = await self._recovery.compare()
@@ -246,6 +254,7 @@ class Desk:
             self.reconciled = False
             raise
         self.reconciled = not drifts
+        self.agreement = None if drifts else agreement(self, began)
         await self._drift.judge(drifts)
         return drifts
 

@@ -14,6 +14,7 @@ from core.alerts.outbox import Alert, Alerts
 from core.clock import Clock
 from core.events import Events, StateChanged
 from core.store.database import transaction
+from core.trading.ledger import EXACT
 from core.trading.reconcile import Drift
 from core.trading.switch import TradingSwitch, instrument_scope
 from risk.view import TradingState
@@ -78,7 +79,10 @@ class DriftWatch:
     async def _reduce(self, drift: Drift) -> None:
         scope = f"account:{self._account}" if drift.is_cash else instrument_scope(self._account, drift.what)
         whose = self._account if drift.is_cash else drift.what
-        body = f"{drift}. {whose} may only reduce positions until an admin resumes. Compare with the venue's statement."
+        body = (
+            f"{drift} ({_difference(drift)}). {whose} may only reduce positions until an admin resumes. "
+            "Compare with the venue's statement."
+        )
         alert = Alert("drift", Severity.CRITICAL, f"Books and venue disagree: {drift.what}", body, key=self._key(drift))
         await self._set(scope, str(drift), alert)
 
@@ -94,3 +98,9 @@ class DriftWatch:
             return
         await self._switch.set(scope, TradingState.REDUCING, reason, "reconciliation", tell)
         await self._events.publish(StateChanged(self._clock.now(), scope, TradingState.REDUCING, reason))
+
+
+def _difference(drift: Drift) -> str:
+    """`1,000 more there`: what to look for in the venue's statement."""
+    units = EXACT.subtract(drift.theirs, drift.ours)
+    return f"{abs(units).normalize():,f} {'more' if units > 0 else 'less'} there"

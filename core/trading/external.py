@@ -32,6 +32,7 @@ from core.trading.fees import with_known_fee
 from core.trading.fill_books import FillBooks
 from core.trading.fill_news import BOOKED, FillNews, KnownFill, Trust, known_fills, news_of
 from core.trading.fills import alert_of_held
+from core.trading.flow_words import alert_of_flow
 from core.trading.ledger import EXTERNAL
 from core.trading.live_order import LiveOrder
 from core.trading.order_manager import OrderManager
@@ -42,6 +43,8 @@ from core.trading.telling import Telling
 log = structlog.get_logger(__name__)
 
 LOOKBACK = timedelta(minutes=60)
+LOOK_BACK = timedelta(days=7)
+_LOOK_BACK_EVERY = timedelta(minutes=5)
 
 
 class ExternalTrades:
@@ -68,7 +71,9 @@ class ExternalTrades:
         self._events = events
         self._clock = clock
         self._trading_clock = trading_clock
+        self._alerts = alerts
         self._fills = FillBooks(orders.account, alerts)
+        self._looked_back: datetime | None = None
         self._floor_key = f"external-from:{orders.account}"
         self._seen_key = f"external-seen:{orders.account}"
 
@@ -92,6 +97,18 @@ class ExternalTrades:
         newest = max([seen, *(fill.at for fill in fills), *(flow.at for flow in flows)])
         oldest_waiting = min((fill.at for fill in waiting), default=newest)
         await put_cursor(self._seen_key, max(seen, min(newest, oldest_waiting)))
+
+    async def look_back(self) -> bool:
+        """Cash flows once more, from days ago: a deposit may be told with the time at which it was sent.
+
+        Every few minutes at most, for books that differ; whether the venue was asked. Raises `BrokerError`.
+        """
+        now, floor = self._clock.now(), await get_cursor(self._floor_key)
+        if floor is None or (self._looked_back is not None and now - self._looked_back < _LOOK_BACK_EVERY):
+            return False
+        self._looked_back = now
+        await self._take_flows(await self._flows(max(floor, self._trading_clock.now() - LOOK_BACK), floor))
+        return self._broker.capabilities.cash_flows
 
     async def _flows(self, since: datetime, floor: datetime) -> Sequence[CashFlow]:
         if not self._broker.capabilities.cash_flows:
@@ -229,6 +246,8 @@ class ExternalTrades:
                     if is_new and trade is not None:
                         await allocations.put(trade, flow.at)
                         await page.post_trade(trade, flow.at)
+                    if is_new and (alert := alert_of_flow(each, trade)) is not None:
+                        await self._alerts.add(alert)
                 self._watch.believe(moved)
 
 

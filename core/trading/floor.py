@@ -108,8 +108,21 @@ class Floor:
     # --- by strategy and order ---------------------------------------------------------------------
 
     def strategies_of(self, account: str) -> tuple[str, ...]:
-        """The strategies that trade in an account, in the order of the settings."""
-        return self._place(account).strategies
+        """The strategies that trade in an account now, in the order of the settings; those of other accounts last."""
+        own = self._place(account).strategies
+        every = (*own, *(name for name in self._homes if name not in own))
+        return tuple(name for name in every if self._homes[name] == account)
+
+    def own_account_of(self, strategy: str) -> str:
+        """The account that the settings give a strategy, wherever it trades now. Raises `UnknownName`."""
+        self.account_of(strategy)
+        return next(account for account, each in self._places.items() if strategy in each.strategies)
+
+    def move(self, strategy: str, account: str) -> None:
+        """A strategy trades in another account from now on. See `core.trading.failover`, which decides it."""
+        self._homes[strategy] = self._place(account).desk.account
+        for name, pipeline in self.pipelines.items():
+            pipeline.serve(self.strategies_of(name))
 
     def account_of(self, strategy: str) -> str:
         """The one account that a configured strategy trades in. Raises `UnknownName`."""
@@ -153,6 +166,7 @@ class Floor:
                 f"write `account: {desk.account}`, and let it move when it is flat"
                 for name, symbol in sorted(held)
                 if self._homes.get(name, desk.account) != desk.account
+                and name not in self._places[desk.account].strategies
             ]
         if problems:
             raise SettingsError(problems)

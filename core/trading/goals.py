@@ -15,7 +15,7 @@ from decimal import Decimal
 from brokers.money import ZERO
 from core.errors import UnknownName
 from core.store.along import Stored, store
-from core.store.goals import load_goals, put_goals, without
+from core.store.goals import drop_goals, load_goals, put_goals, without
 from core.strategy.manager import Instance, StrategyManager
 from core.trading.desk import Desk
 from core.trading.market import Market
@@ -88,6 +88,34 @@ class Goals:
 
         return stored
 
+    async def hand_over(self, name: str, other: Goals) -> Stored:
+        """A strategy goes on with the `other` goals, inside a transaction. What it had closed stays closed there.
+
+        What it wished and never got is sized anew, by what there is in the other account.
+        """
+        mine = {key: goal for key, goal in self._goals.items() if key[0] == name}
+        kept = {key: goal for key, goal in mine.items() if not goal.quantity}
+        await drop_goals(self._desk.account, name)
+        await drop_goals(other._desk.account, name)
+        await put_goals(other._desk.account, {key: asdict(goal) for key, goal in kept.items()})
+
+        def stored() -> None:
+            self._forget(name)
+            other._take(name, kept)
+
+        return stored
+
+    def _forget(self, name: str) -> None:
+        for goals in (self._goals, self._stored or {}):
+            for key in [key for key in goals if key[0] == name]:
+                del goals[key]
+
+    def _take(self, name: str, goals: Mapping[tuple[str, str], Goal]) -> None:
+        self._forget(name)
+        self._goals.update(goals)
+        if self._stored is not None:
+            self._stored.update(goals)
+
     def __getitem__(self, key: tuple[str, str]) -> Goal:
         self._follow()
         return self._goals[key]
@@ -140,7 +168,7 @@ class Goals:
     def _goal(self, instance: Instance, symbol: str, exposure: float) -> Goal:
         if exposure == 0:
             return Goal(ZERO, 0.0, instance.last_signal)
-        if False and not self._desk.broker.capabilities.shorting:
+        if exposure < 0 and not self._desk.broker.capabilities.shorting:
             return Goal(ZERO, exposure, f"flat: nothing can be sold short here ({instance.last_signal})")
         sized = self._sized(instance, symbol, exposure)
         if sized.quantity or not sized.reason:
@@ -153,7 +181,7 @@ class Goals:
         quote, equity = self._market.quotes.get(symbol), self._desk.portfolio.equity
         if quote is None or equity is None:
             return Sized(ZERO, "price or equity is not known")
-        history = self._strategies.history(symbol)
+        history = self._strategies.history(symbol) if instance.sizer.needs_volatility else None
         volatility = annual_volatility(list(history.last(_VOLATILITY_BARS).close)) if history else None
         inputs = SizingInputs(self._desk.portfolio.instruments[symbol], quote.mid, equity, volatility)
         return instance.sizer.explain(exposure, inputs)

@@ -20,7 +20,7 @@ from core.clock import Clock
 from core.store.kills import drop_kill, kills_of, put_kill
 from core.trading.order_manager import OrderManager
 from core.trading.sweep import Errand, Sweeper, SweepReport
-from core.trading.switch import TradingSwitch
+from core.trading.switch import GLOBAL, TradingSwitch
 from risk.intent import Origin
 from risk.view import TradingState
 
@@ -30,7 +30,8 @@ log = structlog.get_logger(__name__)
 _PAUSES = tuple(timedelta(seconds=seconds) for seconds in (1, 2, 4, 8, 15))
 # How often people are told of it, once for all that is incomplete in the account.
 _REPEAT = timedelta(seconds=30)
-# What is empty is looked at again while the halt stands: a venue may accept an order late.
+# What is empty is looked at again while the halt stands: a venue may accept an order late. The first looks take
+# everything; later ones only what is ours, for people may work in the venue's own app meanwhile.
 _LOOKS = (timedelta(seconds=3), timedelta(seconds=5), timedelta(seconds=30))
 _TEND_SECONDS = 1.0
 _DISK_SECONDS = 1.0
@@ -57,6 +58,11 @@ class _Look:
 
     at: datetime
     count: int = 0
+
+    @property
+    def ours_only(self) -> bool:
+        """Whether what somebody else has at the venue is left alone."""
+        return self.count >= len(_LOOKS)
 
 
 class Killing:
@@ -106,9 +112,11 @@ class Killing:
 
     async def forget(self, strategy: str) -> None:
         """Trading is resumed there: nothing is owed any more."""
-        self._owed.pop(strategy, None)
+        was_owed = self._owed.pop(strategy, None) is not None
         self._looks.pop(strategy, None)
         await drop_kill(self.account, strategy)
+        if was_owed and not self.incomplete:
+            await self._close("trading was resumed: what was not cancelled works on")
 
     async def settle(self) -> None:
         """Forget what was resumed."""
@@ -123,8 +131,9 @@ class Killing:
             owed.errand.doomed.update(order.id for order in flattens if order.recorded_at <= row.at)
 
     def _stands(self, strategy: str) -> bool:
-        strategies = (strategy,) if strategy else ()
-        return self._switch.state_for(self.account, strategies) is TradingState.HALTED
+        """Whether it is halted. An account that only waits for its confirmation is not: what rests there stays."""
+        scopes = (GLOBAL, f"account:{self.account}", *([f"strategy:{strategy}"] if strategy else []))
+        return any(self._switch.state(each) is TradingState.HALTED for each in scopes)
 
     # --- sweeping ----------------------------------------------------------------------------------
 
@@ -140,7 +149,7 @@ class Killing:
                 return report
 
     async def _sweep(self, strategy: str) -> SweepReport:
-        owed = self._owed.get(strategy) or Owed(self._errand(strategy, "trading is halted"), self._clock.now())
+        owed = self._owed.get(strategy) or self._looking(strategy)
         owed.errand.once_more = False
         report = await self._one(owed.errand)
         judging = asyncio.create_task(self._quietly(self._judge(strategy, owed, report)))
@@ -148,6 +157,12 @@ class Killing:
         judging.add_done_callback(self._judging.discard)
         await asyncio.wait({judging}, timeout=_DISK_SECONDS)  # whoever halts does not wait for a disk that hangs
         return report
+
+    def _looking(self, strategy: str) -> Owed:
+        """Nothing is owed: a look whether it is still empty."""
+        errand, look = self._errand(strategy, "trading is halted"), self._looks.get(strategy)
+        errand.ours_only = look is not None and look.ours_only
+        return Owed(errand, self._clock.now())
 
     async def _one(self, errand: Errand) -> SweepReport:
         (report,) = await asyncio.gather(self._sweeper.sweep(errand), return_exceptions=True)
@@ -169,14 +184,17 @@ class Killing:
 
     async def _complete(self, strategy: str) -> None:
         """The venue has said so. It is looked at again soon: what it accepts late is news."""
-        self._owed.pop(strategy, None)
-        self._looks.setdefault(strategy, _Look(self._clock.now() + _LOOKS[0]))
-        if self._told_at is not None and not self.incomplete:
-            self._told_at = None
-            await self._alerts.close(f"kill:{self.account}", "no orders are open any more")
-            title = f"KILL COMPLETE: {self.account}"
-            await self._alerts.add(Alert("halt", Severity.WARNING, title, "No orders are open any more."))
+        if self._owed.pop(strategy, None) is not None:
+            self._looks[strategy] = _Look(self._clock.now() + _LOOKS[0])
+            if not self.incomplete and await self._close("no orders are open any more"):
+                title = f"KILL COMPLETE: {self.account}"
+                await self._alerts.add(Alert("halt", Severity.WARNING, title, "No orders are open any more."))
         await drop_kill(self.account, strategy)
+
+    async def _close(self, why: str) -> bool:
+        """Nobody need be told of it any more; whether people had heard of it, in this life of the program or before."""
+        was_told, self._told_at = self._told_at is not None, None
+        return bool(await self._alerts.close(f"kill:{self.account}", why)) or was_told
 
     async def _tell_incomplete(self) -> None:
         """At once, then every 30 seconds: one alert for all that is incomplete here, however many reasons there are."""
@@ -226,7 +244,7 @@ class Killing:
 
     def _needs_a_look(self, strategy: str, now: datetime) -> bool:
         """Whether something is open there again, or it is time to ask the venue whether there is."""
-        look = self._looks.setdefault(strategy, _Look(now))
+        look = self._looks.setdefault(strategy, _Look(now, len(_LOOKS)))
         if _is_due(look.at, now, _LOOKS[-1]):
             look.count += 1
             look.at = now + _LOOKS[min(look.count, len(_LOOKS) - 1)]

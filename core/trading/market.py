@@ -60,3 +60,20 @@ class Market:
         """Take up the bars of before this start, to be looked at; what is traded on comes with the next ones."""
         for symbol, bars in past.items():
             self._bars[symbol] = deque(bars, maxlen=_MOST_BARS)
+
+
+class OwnMarket(Market):
+    """The market as the venue of one account tells it: prices are its own; bars and volumes are everybody's."""
+
+    def __init__(self, shared: Market) -> None:
+        super().__init__()
+        self._shared = shared
+
+    @property
+    def volumes(self) -> Mapping[str, Decimal]:
+        """Units traded in the newest complete day, where the bars come from."""
+        return self._shared.volumes
+
+    def bars(self, symbol: str) -> Sequence[Bar]:
+        """The last bars of a symbol, oldest first, as strategies see them."""
+        return self._shared.bars(symbol)

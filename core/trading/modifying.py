@@ -67,7 +67,8 @@ async def _change(broker: AbstractBroker, beliefs: Beliefs, order: LiveOrder, wa
         await back_to_work(beliefs, order, f"not changed: {down}")
         raise
     except Uncertain as doubt:
-        await _tell_doubt(beliefs, order, wanted, str(doubt))
+        if not await _tell_doubt(beliefs, order, wanted, str(doubt)):
+            return order.state
         raise
     await beliefs.apply(report, asked=order.asked)
     return order.state
@@ -146,7 +147,10 @@ async def back_to_work(beliefs: Beliefs, order: LiveOrder, note: str) -> None:
     await beliefs.settle_as(order, state, note, wanted=None)
 
 
-async def _tell_doubt(beliefs: Beliefs, order: LiveOrder, wanted: Terms, reason: str) -> None:
+async def _tell_doubt(beliefs: Beliefs, order: LiveOrder, wanted: Terms, reason: str) -> bool:
+    """Whether there is any: a report may have told meanwhile what came of the change."""
     body = f"{reason}\nWanted: {wanted}. The larger size counts until the venue says which it has. We keep asking."
     alert = Alert("doubt", Severity.WARNING, f"Change in doubt: {order.what}", body)
-    await beliefs.settle_as(order, OrderState.MODIFYING, reason, alert, wanted=order.wanted)
+    return await beliefs.settle_as(
+        order, OrderState.MODIFYING, reason, alert, given=lambda: order.wanted == wanted, wanted=wanted
+    )

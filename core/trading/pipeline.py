@@ -94,6 +94,14 @@ class Pipeline:
             await self._goals.load()
             yield self.hand
 
+    def serve(self, names: Collection[str]) -> None:
+        """These strategies trade here from now on, and no others. In the turn of every pipeline that it is about."""
+        self._names = names
+
+    async def hand_over(self, name: str, to: Pipeline) -> Stored:
+        """A strategy that is flat here trades `to` there: in both turns, inside a transaction."""
+        return await self._goals.hand_over(name, to._goals)
+
     @property
     def denials(self) -> int:
         """How often the gate has said no since the start."""
@@ -192,13 +200,18 @@ class Pipeline:
         """Turn exposures into units. The commit of the first order takes them along, so they are stored before it."""
         for target in targets:
             for name, exposure in target.exposures.items():
-                self._goals.size(name, target.symbol, exposure)
+                if self._serves(name):
+                    self._goals.size(name, target.symbol, exposure)
 
     def _intend(self, target: Target) -> OrderIntent | None:
         """What is missing between all goals and what is held and ordered, as one net order."""
-        parts = {name: self._missing(name, target.symbol) for name in target.exposures}
+        parts = {name: self._missing(name, target.symbol) for name in target.exposures if self._serves(name)}
         reasons = (f"{name}: {self._goals[name, target.symbol].reason}" for name, part in parts.items() if part)
         return self._intent(target.symbol, parts, "; ".join(reasons), Origin.STRATEGY)
+
+    def _serves(self, name: str) -> bool:
+        """Whether a strategy trades here; it may have moved to another account since its wish was read."""
+        return self._names is None or name in self._names
 
     def _missing(self, name: str, symbol: str) -> Decimal:
         """What a strategy still has to trade; one that is paused opens nothing, one that has stopped trades nothing.
@@ -225,7 +238,7 @@ class Pipeline:
         instrument = self._desk.portfolio.instruments[symbol]
         whole = {name: instrument.floor_quantity(part) for name, part in parts.items()}
         wanted = {name: part for name, part in whole.items() if part}
-        net = sum(wanted.values(), ZERO)
+        net, able = sum(wanted.values(), ZERO), self._desk.broker.capabilities
         if not wanted or self._is_dust(symbol, wanted):
             return None
         return OrderIntent(
@@ -235,8 +248,8 @@ class Pipeline:
             quantity=abs(net),
             at=self._trading_clock.now(),
             allocations=wanted,
-            time_in_force=for_now(self._desk.broker.capabilities),
-            reduce_only=origin is Origin.FLATTEN,
+            time_in_force=for_now(able),
+            reduce_only=origin is Origin.FLATTEN and able.reduce_only,  # the gate holds it to that in any case
             origin=origin,
             reason=reason,
         )

@@ -55,7 +55,7 @@ class Portfolio:
         self.marks: dict[str, Decimal] = {}
         self.rates = Rates(currency, instruments, self.marks)
         self._holders: dict[str, set[str]] = {}  # symbol -> strategies that ever held it
-        self._money: set[tuple[str, str]] = set()  # what belongs to us at the venue beside the positions
+        self._money: dict[tuple[str, str], None] = {}  # what belongs to us at the venue beside the positions
         self._results: dict[str, set[tuple[str, str]]] = {}  # strategy -> its accounts of profit and loss
         self.holds_coins = True  # whether its positions are what pays fees; a simulated venue keeps coins as money
         self.spent: dict[tuple[str, str], Decimal] = {}  # (strategy, symbol) -> units that fees took since the start
@@ -67,14 +67,15 @@ class Portfolio:
 
     def load(self, balances: Mapping[tuple[str, str], Decimal]) -> None:
         """Start from what the ledger has stored."""
-        self.balances, self._holders, self._money, self._results = {}, {}, set(), {}
+        self.balances, self._holders, self._money, self._results = {}, {}, {}, {}
         self.apply(Entry(account, unit, amount) for (account, unit), amount in balances.items())
 
     def apply(self, entries: Iterable[Entry]) -> None:
         """Take over entries that are committed."""
         changed = carried(self.balances, entries)
-        for path, unit in changed.keys() - self.balances.keys():
-            self._note(path, unit)
+        for path, unit in changed:
+            if (path, unit) not in self.balances:
+                self._note(path, unit)
         self.balances.update(changed)
 
     def _note(self, path: str, unit: str) -> None:
@@ -83,7 +84,7 @@ class Portfolio:
         if account != self.account:
             return
         if kind in ("cash", "margin"):
-            self._money.add((path, unit))
+            self._money[path, unit] = None
         elif kind == "position":
             self._holders.setdefault(unit, set()).add(rest[0])
         elif kind in RESULTS:
@@ -103,7 +104,7 @@ class Portfolio:
     def cash_by_currency(self) -> dict[str, Decimal]:
         """Money of every currency that the account ever had."""
         path = f"cash/{self.account}"
-        return {unit: amount for (each, unit), amount in self.balances.items() if each == path}
+        return {unit: self.balances[path, unit] for each, unit in self._money if each == path}
 
     def instrument(self, symbol: str) -> Instrument:
         """The instrument; a symbol that the market has dropped since it was traded keeps its results."""
@@ -138,8 +139,9 @@ class Portfolio:
 
     def quantity(self, symbol: str) -> Decimal:
         """The account's net position."""
+        keys = [(f"position/{self.account}/{strategy}/{symbol}", symbol) for strategy in self._holders.get(symbol, ())]
         with localcontext(EXACT):
-            return sum((lot.quantity for _, lot in self.lots(symbol)), ZERO)
+            return sum((self.balances.get(key, ZERO) for key in keys), ZERO)
 
     def held(self) -> dict[str, Decimal]:
         """The net position of every symbol that is not flat."""

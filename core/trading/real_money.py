@@ -52,8 +52,8 @@ def shared(desks: Iterable[Desk]) -> list[str]:
         if not desk.broker.capabilities.simulated:
             by_identity[desk.broker.identity].append(desk.account)
     return [
-        f"accounts.{', '.join(names)}: they have the same key for the same market, so they are one account at the venue; "
-        "write one of them, or give each a key of its own (a sub-account's)"
+        f"accounts.{', '.join(names)}: they have the same key for the same market, so they are one account at the "
+        "venue; write one of them, or give each a key of its own (a sub-account's)"
         for names in by_identity.values()
         if len(names) > 1
     ]
@@ -137,6 +137,6 @@ def _unprotected(desk: Desk) -> str:
     if not held:
         return ""
     return (
-        f"\nBy our books it holds {', '.join(sorted(held))}: stops and targets that rest at the venue work on, but nothing "
-        "that this program would have to send."
+        f"\nBy our books it holds {', '.join(sorted(held))}: stops and targets that rest at the venue work on, but "
+        "nothing that this program would have to send."
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 from brokers.account import AccountInfo
 from brokers.errors import Unavailable
@@ -36,6 +37,8 @@ from core.trading.telling import Telling
 
 # How many orders that are over are asked for again when books and venue differ.
 _PAST_ORDERS = 100
+# A testnet gives hundreds of coins: so many are named.
+_MOST_COINS = 8
 
 
 class Recovery:
@@ -60,6 +63,7 @@ class Recovery:
         self._telling = telling
         self._clock = trading_clock
         self._rounding = Rounding(books, trading_clock)
+        self._uncounted: set[str] = set()  # coins that were told of
 
     # --- orders ------------------------------------------------------------------------------------
 
@@ -137,8 +141,9 @@ class Recovery:
             await self._open_books(await self._broker.get_account_info())
         await self._external.catch_up()
         drifts = await self._differences()
-        if drifts and await self._ask_about_the_past():
-            drifts = await self._differences()
+        if drifts:
+            asked = await self._ask_about_the_past()
+            drifts = await self._differences() if await self._external.look_back() or asked else drifts
         return drifts
 
     async def _ask_about_the_past(self) -> bool:
@@ -166,14 +171,12 @@ class Recovery:
         return await self._rounding.settle(drifts, info)
 
     async def _tell_uncounted(self) -> None:
-        """Coins that nobody trades here and that have no rate: once each."""
-        for currency, amount in self._books.portfolio.uncounted.items():
-            title = f"Not counted: {amount.normalize():,f} {currency}"
-            body = (
-                f"Nothing says what {currency} is worth, so it is not part of equity. If it shall be, give its rate in "
-                f"the account's `fx`, or trade it."
-            )
-            await self._telling.once(f"uncounted:{currency}", Alert("uncounted", Severity.WARNING, title, body))
+        """Coins that nobody trades here and that have no rate: once each, and all that are new in one alert."""
+        found = self._books.portfolio.uncounted
+        new = {each: amount for each, amount in found.items() if each not in self._uncounted}
+        if new:
+            await self._telling.tell(_alert_of_uncounted(new))
+            self._uncounted.update(new)
 
     async def _open_books(self, info: AccountInfo) -> None:
         """The first time, what the venue holds is our opening deposit; positions become MANUAL's."""
@@ -191,6 +194,8 @@ class Recovery:
                 postings.append(adoption(account, MANUAL, instruments[symbol], held.quantity, price))
         await self._external.begin(info.at)
         await self._post(postings)
+        if postings and not self._broker.capabilities.simulated:
+            await self._telling.tell(_alert_of_opening(info, [each for each in info.positions if each in instruments]))
 
     async def _post(self, postings: list[Posting]) -> None:
         if not postings:
@@ -202,3 +207,33 @@ class Recovery:
     def _ours(self, *, fees_pending: bool) -> Ours:
         portfolio = self._books.portfolio
         return Ours(portfolio.held(), portfolio.cash_by_currency, fees_pending=fees_pending)
+
+
+def _alert_of_opening(info: AccountInfo, traded: Sequence[str]) -> Alert:
+    """What the books of a real account begin with: whoever reads it knows whose those coins are now."""
+    money = [f"{each.total.normalize():,f} {name}" for name, each in info.balances.items() if each.total]
+    held = {symbol: info.positions[symbol].quantity for symbol in traded}
+    positions = [f"{units.normalize():+,f} {symbol}" for symbol, units in held.items() if units]
+    title = f"The books are open: {_listed(positions + money)}"
+    body = "That is what the venue has."
+    if positions:
+        body += " Positions that were there belong to manual: strategies leave them alone, /flatten closes them, too."
+    return Alert("opening", Severity.INFO, title, body)
+
+
+def _listed(named: Sequence[str]) -> str:
+    more = f" and {len(named) - _MOST_COINS} more" if len(named) > _MOST_COINS else ""
+    return ", ".join(named[:_MOST_COINS]) + more
+
+
+def _alert_of_uncounted(coins: Mapping[str, Decimal]) -> Alert:
+    """One coin in the title; several in the body, those beyond the first few only as a number."""
+    named = [f"{amount.normalize():,f} {currency}" for currency, amount in sorted(coins.items())]
+    one = len(named) == 1
+    title = f"Not counted: {named[0] if one else f'{len(named)} coins'}"
+    what, they = ("it is", "it") if one else ("they are", "they")
+    body = (
+        f"Nothing says what {they} {'is' if one else 'are'} worth, so {what} not part of equity. "
+        f"If {they} shall be, give a rate in the account's fx setting, or trade {'it' if one else 'them'}."
+    )
+    return Alert("uncounted", Severity.WARNING, title, body if one else f"{_listed(named)}.\n{body}")

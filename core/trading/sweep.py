@@ -97,8 +97,9 @@ class SweepReport:
 class Errand:
     """What a sweep is to cancel, and why. It may change while the sweep is under way.
 
-    `strategy` empty: everything. A person's exits (flattens) are spared unless they are `doomed`: they were there when
-    somebody halted. `once_more`: it was asked for again, so one more look is needed. `wanted` says whether the halt
+    `strategy` empty: everything; with `ours_only` not what somebody else has there. A person's exits (flattens) are
+    spared unless they are `doomed`: they were there when somebody halted. `once_more`: it was asked for again, so one
+    more look is needed. `wanted` says whether the halt
     still stands.
     """
 
@@ -106,6 +107,7 @@ class Errand:
     strategy: str = ""
     doomed: set[str] = field(default_factory=set)
     once_more: bool = False
+    ours_only: bool = False
     wanted: Callable[[], bool] = lambda: True
 
     def covers(self, order: LiveOrder) -> bool:
@@ -204,7 +206,9 @@ class _Sweep:
         return ids
 
     def _is_meant(self, order: LiveOrder | None) -> bool:
-        return self._errand.covers(order) if order is not None else not self._errand.strategy
+        if order is not None:
+            return self._errand.covers(order)
+        return not self._errand.strategy and not self._errand.ours_only
 
     async def _known(self, report: OrderReport) -> LiveOrder | None:
         """The order of ours that a line of the list is, open or believed over. A venue may tell its own id only."""
@@ -249,7 +253,8 @@ class _Sweep:
     def _fate(self, order_id: str) -> tuple[Fate, str]:
         order, answer = self._met.get(order_id), self._answers.get(order_id, _Answer())
         if order_id in self._left:
-            return Fate.UNKNOWN, answer.problem or "open when we looked last"
+            why = answer.problem or "open when we looked last"
+            return Fate.UNKNOWN, "" if self._trouble.endswith(why) else why  # the same for all is told once
         if (order.state if order is not None else answer.state) is OrderState.FILLED:
             return Fate.FILLED, ""
         filled = order.filled.normalize() if order is not None else 0

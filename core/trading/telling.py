@@ -18,6 +18,10 @@ class Telling:
             await self._alerts.add(alert)
             self._told.add(key)
 
+    async def tell(self, alert: Alert) -> None:
+        """Raise `alert`: whoever calls knows that it is news."""
+        await self._alerts.add(alert)
+
     def forget(self) -> None:
         """Everything is news again."""
         self._told.clear()

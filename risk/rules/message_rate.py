@@ -30,7 +30,8 @@ def message_rate(intent: OrderIntent, view: PortfolioView, limits: RiskLimits) -
 
 def _counts(intent: OrderIntent, view: PortfolioView, limits: RiskLimits) -> Iterator[tuple[str, int, int]]:
     """Who, how many orders in this second with the new one, and how many are allowed."""
-    recent = [sent.strategy for sent in view.submissions if sent.at > view.at - _SECOND]
+    since = view.at - _SECOND
+    recent = [sent.strategy for sent in view.submissions if sent.at > since]
     for strategy in intent.strategies:
         yield strategy, recent.count(strategy) + 1, limits.max_orders_per_second_strategy
     yield view.account, len(recent) + 1, limits.max_orders_per_second_account

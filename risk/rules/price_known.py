@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 
 from brokers.money import ZERO
 from brokers.order import OrderType
@@ -17,6 +17,7 @@ from risk.view import PortfolioView
 from risk.wording import plain
 
 CODE = "PRICE_UNKNOWN"
+_TENTH = Decimal("0.1")
 
 
 @rule(CODE, "The market price is known", order=50)
@@ -33,5 +34,5 @@ def price_known(intent: OrderIntent, view: PortfolioView, limits: RiskLimits) ->
     age, oldest = abs(Decimal(str((view.at - quote.at).total_seconds()))), limits.stale_quote_seconds
     if oldest is None or age <= oldest:
         return None
-    limit, value = f"{plain(oldest)} s", f"{plain(age)} s"
+    limit, value = f"{plain(oldest)} s", f"{plain(age.quantize(_TENTH, ROUND_UP))} s"
     return Denied(CODE, f"The price of {symbol} is {value} away from now", limit, value, part)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from risk.boundary import reducing_part
 from risk.intent import OrderIntent, Origin
@@ -11,7 +10,7 @@ from risk.limits import RiskLimits
 from risk.reducing import only_reduces
 from risk.rule import rule
 from risk.verdict import Denied
-from risk.view import PortfolioView
+from risk.view import PortfolioView, Submission
 from risk.wording import plain
 
 CODE = "REPEATED_ENTRIES"
@@ -23,9 +22,9 @@ def repeated(intent: OrderIntent, view: PortfolioView, limits: RiskLimits) -> De
     if intent.origin is not Origin.STRATEGY or only_reduces(intent, view):
         return None
     since = view.at - timedelta(seconds=float(limits.entries_seconds))
-    entries = list(_entries(intent, view))
+    entries = [sent.strategy.split(",") for sent in view.submissions if sent.at > since and _enters(sent, intent)]
     for name in intent.strategies:
-        count = 1 + sum(name in whose.split(",") and at > since for whose, at in entries)
+        count = 1 + sum(name in whose for whose in entries)
         if count > limits.max_entries:
             period = f"{plain(limits.entries_seconds)} s"
             limit, value = f"{limits.max_entries} in {period}", f"{count} in {period}"
@@ -33,8 +32,6 @@ def repeated(intent: OrderIntent, view: PortfolioView, limits: RiskLimits) -> De
     return None
 
 
-def _entries(intent: OrderIntent, view: PortfolioView) -> Iterator[tuple[str, datetime]]:
-    """Whose they were and when: orders of this symbol that did not only close."""
-    for sent in view.submissions:
-        if sent.symbol == intent.instrument.symbol and not sent.reduces:
-            yield sent.strategy, sent.at
+def _enters(sent: Submission, intent: OrderIntent) -> bool:
+    """Whether it was an order of the same symbol that did not only close."""
+    return sent.symbol == intent.instrument.symbol and not sent.reduces

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -23,6 +23,8 @@ class VolatilityTarget(SizingMethod):
     Units = equity x min(target / volatility, max_leverage) / unit value (Carver,
     Systematic Trading, chapters 9 and 10).
     """
+
+    needs_volatility: ClassVar[bool] = True
 
     target_percent: Percent = Field(default=Decimal(10), description="Target volatility, in % a year.")
     max_leverage: Annotated[Decimal, Field(gt=0, le=20, allow_inf_nan=False)] = Field(

@@ -12,8 +12,10 @@ from pages import DOCS, ENV_EXAMPLE, cells, read, section
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from brokers.adapters.binance.settings import BinanceSettings
 from brokers.adapters.paper import PaperSettings
-from brokers.registry import AdapterSettings
+from brokers.ccxt.settings import CcxtSettings
+from brokers.registry import AdapterSettings, load_adapter
 from core.checking import check_deeply
 from core.settings import (
     AccountSettings,
@@ -44,6 +46,7 @@ from risk.sizer import all_sizers
 
 PAGE = DOCS / "configuration.md"
 EXAMPLE = DOCS / "examples" / "quarterdeck.yaml"
+TESTNET = DOCS / "examples" / "testnet.yaml"
 TOKEN = "123456789:" + "A" * 35
 
 SECTIONS = {
@@ -55,6 +58,7 @@ SECTIONS = {
     "Market": MarketSettings,
     "Accounts": AccountSettings,
     "The paper broker": PaperSettings,
+    "Crypto venues": BinanceSettings,
     "Limits": RiskLimits,
     "Strategies": StrategySettings,
     "Exits": ExitSpec,
@@ -74,7 +78,7 @@ SECTIONS = {
 def _shown(value: object) -> str:
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
-    return f"`{'none' if value in (None, '') else value.value if isinstance(value, Enum) else value}`"
+    return f"`{'none' if value is None or not str(value) else value.value if isinstance(value, Enum) else value}`"
 
 
 def _default(field: FieldInfo) -> str | None:
@@ -114,6 +118,28 @@ def test_the_parts_of_the_paper_broker_are_explained(prefix):
     for name, field in fields.items():
         default = "`[]`" if field.default == () else _default(field)
         assert default is None or told[name] == default, name
+
+
+@pytest.mark.parametrize("venue", ["binance", "bybit", "coinbase", "kraken", "kucoin", "okx"])
+def test_what_a_crypto_venue_has_of_its_own_is_explained(venue):
+    """Every adapter's settings are in the one table; `market` begins with spot wherever there is one."""
+    rows = {row[0].strip("`") for row in cells(section(PAGE, "Crypto venues"))}
+    fields = load_adapter(venue).settings.model_fields
+    assert set(CcxtSettings.model_fields) <= set(fields) <= rows
+    assert "market" not in fields or fields["market"].default == "spot"
+
+
+def test_the_example_of_an_account_at_a_venue_is_good(tmp_path):
+    """With the keys as the page says: in the environment."""
+    (tmp_path / "quarterdeck.yaml").write_text(read(TESTNET), encoding="utf-8")
+    keys = {f"{PREFIX}ACCOUNTS__MAIN__BROKER__{name}": "0123456789" for name in ("API_KEY", "SECRET")}
+    settings = load_settings(tmp_path, {f"{PREFIX}TELEGRAM__TOKEN": TOKEN, **keys})
+    check_deeply(settings)
+    account = load_adapter("binance").settings.model_validate(
+        {name: value for name, value in settings.accounts["main"].broker.items() if name != "adapter"}
+    )
+    assert isinstance(account, BinanceSettings)
+    assert account.has_keys
 
 
 def test_every_sizer_is_explained():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -15,12 +16,13 @@ from pydantic import ValidationError
 
 from brokers.ccxt import checks
 from brokers.ccxt.broker import CcxtBroker
-from brokers.ccxt.calls import Known
+from brokers.ccxt.calls import Call, Inquiry, Known, KnownOrders
 from brokers.ccxt.dialect import Change, Dialect, Permissions
 from brokers.ccxt.loading import load_exchange_class
 from brokers.ccxt.settings import Mode
-from brokers.errors import NotSupported, Rejected
+from brokers.errors import NotSupported, Rejected, Unavailable
 from brokers.instrument import Instrument
+from brokers.market import Bar
 from brokers.order import ClientOrderId, OrderReport, OrderRequest, OrderType, Side, TimeInForce, VenueOrderState
 from brokers.port import AbstractBroker, Capabilities
 from brokers.registry import BrokerContext, BrokerFactory, adapter_names, load_adapter
@@ -69,7 +71,7 @@ class Account:
     @cached_property
     def broker(self) -> AbstractBroker:
         """A broker of this kind, never connected."""
-        source = TickSource([self.instrument])
+        source = TickSource([self.instrument], bars=_no_bars)
         context = BrokerContext(Path(), lambda: _NOW, source, symbols=(self.instrument.symbol,))
         return BrokerFactory(context).build("page", {"adapter": self.adapter, **self._settings(Mode.LIVE)})
 
@@ -132,6 +134,21 @@ class Account:
             return False
         return True
 
+    @cached_property
+    def is_looked_at(self) -> bool:
+        """Whether an account that is set up otherwise is refused: whether anything is asked to find out."""
+        asked: list[Call] = []
+
+        async def ask(call: Call) -> Any:
+            asked.append(call)
+            raise Unavailable("nobody is there")
+
+        inquiry = Inquiry(ask, (), KnownOrders(), lambda: _NOW)
+        if self.dialect is not None:
+            with suppress(Unavailable):
+                asyncio.run(self.dialect.check_account(inquiry, ""))
+        return bool(asked)
+
     def rights(self, mode: Mode) -> Permissions | None:
         """What can be known of a key's rights; None where it cannot be asked."""
         settings = load_adapter(self.adapter).settings(**self._settings(mode))
@@ -168,6 +185,11 @@ class Account:
         fields = load_adapter(self.adapter).settings.model_fields
         given = {"mode": mode, "market": self.market, **_KEYS}
         return {name: value for name, value in given.items() if name in fields}
+
+
+async def _no_bars(*_: object) -> list[Bar]:
+    """The bars of a market that is nowhere."""
+    return []
 
 
 class _Told:

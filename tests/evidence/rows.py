@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 
 from brokers.ccxt.dialect import Dialect, Permissions
 from brokers.ccxt.settings import Mode
 from brokers.order import OrderType, TimeInForce
-from brokers.port import AbstractBroker, CancelAll, ModifyBy
+from brokers.port import AbstractBroker, ModifyBy
 from tests.evidence.accounts import OURS, Account
 
-ROOT = Path(__file__).resolve().parents[2]
 YES, NO = "yes", ""
 Answer = Callable[[Account], str]
 
@@ -96,17 +94,6 @@ def _streams(method: str, ccxt: str) -> Answer:
     return answer
 
 
-def is_used(method: str) -> bool:
-    """Whether anything but the adapters themselves calls this hook of a dialect."""
-    places = [*(ROOT / "core").rglob("*.py"), *(ROOT / "brokers" / "ccxt").rglob("*.py")]
-    return any(f".{method}(" in path.read_text(encoding="utf-8") for path in places)
-
-
-def _hook(method: str, is_there: Callable[[Account], object]) -> Answer:
-    """Something that the venue has a word for; whether the program ever says it."""
-    return lambda account: NO if not is_there(account) else YES if is_used(method) else "idle"
-
-
 def _headers(dialect: Dialect[object]) -> str:
     rates = dialect.rates()
     return _flag(rates is not None and any(window.headers for window in rates.requests))
@@ -116,7 +103,7 @@ GROUPS = (
     Group(
         "Modes and keys",
         "`mode` is in the settings of every real account and has no default. A key that may withdraw is refused when"
-        " the account connects; nothing else is asked of the venue before that.",
+        " the account connects, before anything of the account is read.",
         (
             Row("live", "Real money (`live`)", _mode(Mode.LIVE)),
             Row("testnet", "The venue's `testnet`", _mode(Mode.TESTNET)),
@@ -129,7 +116,7 @@ GROUPS = (
             Row(
                 "kind of account",
                 "Account of a kind that does not fit: refused",
-                _real(lambda dialect: _flag(type(dialect).check_account is not Dialect.check_account)),
+                lambda account: _flag(account.is_looked_at),
             ),
         ),
         "Where a mode is named, only that mode tells it: the testnets and demos of Binance and the demo of Bybit"
@@ -177,15 +164,11 @@ GROUPS = (
             Row("cancel", "Cancel", lambda _: YES),
             Row("modify", "Change a limit order", _changed),
             Row("move trigger", "Move the trigger of a stop", lambda account: _flag(account.changes(OrderType.STOP))),
-            Row(
-                "cancel all",
-                "The venue's own cancel-all",
-                _hook("cancel_all_call", lambda account: account.can.cancel_all is not CancelAll.NONE),
-            ),
-            Row("dead man", "The venue's dead-man timer", _hook("dead_man_call", lambda account: account.can.dead_man)),
+            Row("dead man", "The venue's dead-man timer", lambda account: _flag(account.can.dead_man)),
         ),
-        "*Idle*: the adapter knows the request, and nothing in the program sends it yet. The kill switch cancels orders"
-        " one by one, and looks at the venue's own list afterwards.",
+        "The timer is off unless `dead_man_seconds` is set: then the venue cancels our orders when it has not heard from"
+        " us for so long. Kraken cancels conditional orders, too; Binance, KuCoin and OKX leave those. The kill switch"
+        " cancels orders one by one, and looks at the venue's own list afterwards.",
     ),
     Group(
         "Money",

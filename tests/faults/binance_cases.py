@@ -27,7 +27,7 @@ FAR, NEAR = Decimal(49_000), Decimal(50_000)
 _BARS = 6
 
 # What REST can do to a request that changes something; how long bans last is the venue's time, which is moved by hand.
-_OPTIONS: dict[str, dict[str, Any]] = {
+OPTIONS: dict[str, dict[str, Any]] = {
     "limit_429": {"retry_after": 7}, "ban_418": {"retry_after": 120}, "delay": {"seconds": 0.3},
     "delay_before": {"seconds": 0.3},
     "error": {"code": -2010, "msg": "Account has insufficient balance for requested action."},
@@ -82,7 +82,7 @@ def cases() -> list[Case]:
     found += [Case("cancel", fault, where) for fault in (*_CHANGES, "false_cancel", "fill_first") for where in ("rests", "partly")]
     found += [Case("modify", fault, "rests") for fault in (*_CHANGES, "fill_first")]
     found += [Case("search", fault, where) for fault in _OF_QUERIES for where in ("order", "openOrders", "trades")]
-    found += [Case("search", "lagging_long", "*")]
+    found += [Case("search", "lagging_long", where) for where in ("every order", "everything")]
     found += [Case("hear", fault, where) for fault in _OF_STREAMS for where in ("partly", "fills", "cancel")]
     return [*found, *(Case(each.act, each.fault, each.where, dies=True) for each in found)]
 
@@ -110,6 +110,7 @@ class Trial:
         self._plans: list[Plan] = []
         self._said = ""
         self._is_buy = False
+        self._wish = 0.0
         self._acts: dict[str, Callable[[Case], Awaitable[None]]] = {
             "place": self._place, "want": self._want, "cancel": self._cancel, "modify": self._modify,
             "search": self._search, "hear": self._hear,
@@ -145,16 +146,19 @@ class Trial:
         wrong = [] if all(each.used for each in self._plans) else [f"the fault was not met; it said {self._said}"]
         if case.dies:
             await self._die()
-        await self.here.compare(8)
+        await self.here.compare(6)
         await self.here.settle(_rounds_after(case))
-        wrong += self._judged()
+        wrong += await self._judged()
         if case.act == "want":
             wrong += await self._has_what_it_wants()
         await self._clear()
-        return [*wrong, *(f"put in order: {each}" for each in self._judged())]
+        return wrong or [f"put in order: {each}" for each in await self._judged()]
 
-    def _judged(self) -> list[str]:
-        return self.here.oracle().settled(delivered_too=False)
+    async def _judged(self) -> list[str]:
+        """What is wrong when nothing is on its way any more."""
+        oracle = self.here.oracle()
+        await self.here.until(lambda: not oracle.settled(delivered_too=False), 3.0)
+        return oracle.settled(delivered_too=False)
 
     async def _die(self) -> None:
         """Killed, as it stands, and started again."""
@@ -184,9 +188,9 @@ class Trial:
     async def _want(self, case: Case) -> None:
         """A strategy's market order; whatever comes of it, it goes on wanting the same."""
         here = self.here
-        held = here.truth.positions().get(here.symbol, Decimal(0)) - (1 if here.market == SPOT else 0)
+        self._wish = 1.0 - self._wish
         self._plan(f"POST {here.path}", case.fault)
-        here.want(0.0 if held > PART else 1.0)
+        here.want(self._wish)
         if case.where == "partly":
             self._thin_book()
         await here.to_the_next_minute(still=case.where == "partly")
@@ -209,14 +213,14 @@ class Trial:
         """The answer to a placed order is lost, and then questions are not answered, or too early."""
         here, path = self.here, self.here.path
         self._plan(f"POST {path}", "drop_after")
-        if case.where == "*":
-            self._plan("GET *rder*", "lagging", times=None, seconds=100)
+        if case.fault == "lagging_long":
+            self._plan("GET *" if case.where == "everything" else "GET *rder*", "lagging", times=None, seconds=100)
         else:
             trades = "/api/v3/myTrades" if here.market == SPOT else "/fapi/v1/userTrades"
             route = {"order": path, "openOrders": path.replace("order", "openOrders"), "trades": trades}[case.where]
             self._plan(f"GET {route}", case.fault, times=3, **({"seconds": 10} if case.fault == "lagging" else {}))
         self._plan(f"STREAM user {here.market}", "miss", times=None, match={})
-        await self._order("partly")
+        await self._order("partly" if case.where == "openOrders" else "fills")
         await here.compare(2)
         self.here.venue.script.clear("STREAM*")
 
@@ -235,7 +239,7 @@ class Trial:
     # --- what they are made of ---------------------------------------------------------------------
 
     def _plan(self, route: str, fault: str, **more: Any) -> None:
-        options = {**_OPTIONS.get(fault, {}), **more}
+        options = {**OPTIONS.get(fault, {}), **more}
         self._plans.append(self.here.venue.script.plan(route, fault, **options))
 
     async def _order(self, where: str) -> Order:
@@ -281,7 +285,7 @@ class Trial:
                 return []
             await self.here.to_the_next_minute()
             await self.here.compare(1)
-        return [*self.here.oracle().unmet(), *self._judged()]
+        return self.here.oracle().unmet()
 
 
 def _rounds_after(case: Case) -> int:

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from brokers.adapters import binance  # noqa: F401 - so that no life has to import it
 from brokers.ccxt import broker, client
 from brokers.ccxt.limits import Limits
 from brokers.ccxt.loading import load_exchange_class

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from itertools import islice
@@ -31,18 +31,20 @@ _TYPES = {"MARKET": OrderType.MARKET, "LIMIT": OrderType.LIMIT}
 _CENT = Decimal("1e-8")
 
 
+Wallet = Callable[[], dict[str, Decimal]]
+
+
 class BinanceTruth:
-    """One account in one market. `opening` is what it had before the first order; `most` is what strategies may hold
-    of the symbol at most, either way.
+    """One account in one market. `wallet` is what the venue says that the account has; `most` is what strategies may
+    hold of the symbol at most, either way.
     """
 
-    def __init__(
-        self, entries: Journal, market: str, opening: Mapping[str, Decimal], most: Decimal | None = None
-    ) -> None:
+    def __init__(self, entries: Journal, market: str, wallet: Wallet, most: Decimal | None = None) -> None:
         self._entries = entries
+        self._wallet = wallet
         self._read = 0
         self._market = market
-        self._opening = dict(opening)
+        self._opening = wallet()
         self._most = most
         self._orders: dict[str, Order] = {}
         self._chains: dict[str, dict[str, Order]] = defaultdict(dict)
@@ -84,7 +86,11 @@ class BinanceTruth:
         return self._excesses
 
     def money(self) -> dict[str, Decimal]:
-        """Cash by currency. What is traded on the spot market is a position, and no cash."""
+        """Cash by currency. What is traded on the spot market is a position, and no cash.
+
+        Summed from the executions; the venue's own wallet must say the same. What closing a future brings is rounded by
+        each venue in its own way: there the wallet counts, if it is what the executions have brought but for roundings.
+        """
         self._catch_up()
         cash: dict[str, Decimal] = defaultdict(Decimal, {k: v for k, v in self._opening.items() if k != self._base})
         for each in self._executions:
@@ -95,7 +101,12 @@ class BinanceTruth:
                 cash[QUOTE] -= each.order.request.side.sign * each.quantity * each.price
         else:
             cash[QUOTE] += realised(self._executions)
-        return dict(cash)
+        theirs = {currency: amount for currency, amount in self._wallet().items() if currency != self._base}
+        most = _CENT * len(self._executions) if self._market == USDM else ZERO
+        for currency in {*cash, *theirs}:
+            summed, told = cash.get(currency, ZERO), theirs.get(currency, ZERO)
+            assert abs(summed - told) <= most, f"the venue's wallet is {told} {currency}, its executions make it {summed}"
+        return theirs
 
     def positions(self) -> dict[str, Decimal]:
         """Units, net of fees in kind."""

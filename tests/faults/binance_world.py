@@ -22,6 +22,15 @@ from tests.venues.binance.app import BinanceServer
 MODES = {SPOT: "testnet", USDM: "demo"}
 UNITS = Decimal("0.1")
 PRICE = Decimal(50_000)
+# What the venue makes of an order, as the matrix calls it.
+_FAULTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "refused": ("error", {"code": -2010, "msg": "Account has insufficient balance for requested action."}),
+    "never": ("drop_before", {}),
+    "lost": ("drop_after", {}),
+    "filled": ("html_502_after", {}),
+}
+# Between two comparisons; more of them are not within the venue's limits.
+_A_WHILE = 15
 # How often it is tried again to compare, where the venue refuses for a while.
 _PATIENT_ROUNDS = 20
 WISHES = {"kind": "told", "sizing": {"method": "fixed", "units": str(UNITS)}}
@@ -52,23 +61,30 @@ class BinanceWorld(Lives):
         place = folder / "venue"
         place.mkdir(exist_ok=True)
         self.venue = BinanceServer(folder=place)
-        self.truth = BinanceTruth(self.venue.journal, market, self._purse(bnb=bnb), UNITS)
+        if market == SPOT:
+            self._fill_purse(bnb=bnb)
+        self.truth = BinanceTruth(self.venue.journal, market, self._wallet, UNITS)
         self.price = PRICE
+        self.resting = {"symbol": self.symbol, "quantity": "0.02", "limit": "49000"}
+        self._is_thin = False
+        self.smaller = "0.015"
         stop = {"exits": {"stop_loss": {"percent": 20}}} if exits else {}
         self._strategies = ({"name": "told", "symbols": [self.symbol], **WISHES, **stop},)
 
-    def _purse(self, *, bnb: bool) -> dict[str, Decimal]:
+    def _fill_purse(self, *, bnb: bool) -> None:
         """What the account has at the beginning."""
-        if self.market == USDM:
-            return {QUOTE: self.venue.usdm.of(MODES[USDM]).account.wallet}
         desk = self.venue.spot.desk
         desk.bnb_fees = bnb
         desk.wallet.balances.clear()
-        purse = {QUOTE: Decimal(100_000), "BTC": Decimal(1), **({"BNB": Decimal(100)} if bnb else {})}
-        for asset, amount in purse.items():
-            desk.wallet.add(asset, amount)
+        for asset, amount in {QUOTE: 100_000, "BTC": 1, "BNB": 100 if bnb else 0}.items():
+            desk.wallet.add(asset, Decimal(amount))
         desk.wallet.changed()
-        return purse
+
+    def _wallet(self) -> dict[str, Decimal]:
+        """What the venue says that the account has."""
+        if self.market == USDM:
+            return {QUOTE: self.venue.usdm.of(MODES[USDM]).account.wallet.quantize(Decimal("1e-8"))}
+        return {asset: each.total for asset, each in self.venue.spot.desk.wallet.balances.items() if each.total}
 
     # --- life --------------------------------------------------------------------------------------
 
@@ -100,13 +116,59 @@ class BinanceWorld(Lives):
         self.venue.move("BTCUSDT", self.price, volume=volume)
 
     def heal(self) -> None:
-        """The venue is well."""
         self.venue.script.clear()
 
     def beat(self) -> None:
         """The venue says again what it says every second, though nothing has moved."""
         for beat in self.venue.beaters:
             beat()
+
+    def plan(self, outcome: str) -> None:
+        if outcome == "partial":
+            self.thin_book()
+        elif outcome != "ok":
+            fault, options = _FAULTS[outcome]
+            self.venue.script.plan(f"POST {self.path}", fault, **options)
+
+    def hush(self) -> None:
+        self.venue.script.plan(f"POST {self.path}", "hang_after", times=None)
+        self.venue.script.plan("STREAM user *", "miss", times=None)
+
+    def has_arrived(self) -> bool:
+        return bool(self.truth.of("received"))
+
+    def count(self) -> int:
+        return len(self.truth.orders)
+
+    def missing(self) -> str:
+        oracle = self.oracle()
+        unmet = oracle.unmet() if oracle.has("goals") else ["no goals yet"]
+        held = self.truth.positions().get(self.symbol, Decimal(0)) - (1 if self.market == SPOT else 0)
+        if not unmet and UNITS * Decimal("0.998") <= held <= UNITS:
+            return ""
+        return f"wanted {UNITS}, the venue has {held}; {unmet}"
+
+    def without_stops(self) -> list[str]:
+        sizes = [order.left for order in self.truth.open_orders() if order.request.type.is_conditional]
+        held = self.truth.positions().get(self.symbol, Decimal(0)) - (1 if self.market == SPOT else 0)
+        return [] if sizes == [held] else [f"the stops at the venue are {sizes}, {held} is held"]
+
+    def thin_book(self) -> None:
+        """Half of what is wanted is there, until the next order comes."""
+        self._is_thin = True
+        product = self.venue.spot if self.market == SPOT else self.venue.usdm
+        product.book("BTCUSDT", bids=[(self.price, UNITS / 2)], asks=[(self.price + 1, UNITS / 2)])
+
+    async def nudge(self) -> None:
+        await self.priced()
+        before = len(self.truth.of("received"))
+        moving = asyncio.create_task(self.to_the_next_minute(still=self._is_thin))
+        try:
+            await self.until(lambda: moving.done() or len(self.truth.of("received")) > before)
+        finally:
+            self._is_thin = False
+            moving.cancel()
+            await asyncio.gather(moving, return_exceptions=True)
 
     async def pass_time(self, seconds: float, *, still: bool = False) -> None:
         """For everybody: the venue's clock first, for what is signed a little in the past is taken. `still`: the market
@@ -119,7 +181,7 @@ class BinanceWorld(Lives):
     async def priced(self) -> None:
         """The program has prices."""
         for _ in range(200):
-            if str((await self.ask("state"))["market"]).startswith("live"):
+            if (await self.ask("state"))["prices"]:
                 return
             self.move()
             await asyncio.sleep(0.02)
@@ -142,13 +204,14 @@ class BinanceWorld(Lives):
         await self.compare(rounds)
 
     async def compare(self, rounds: int) -> None:
-        """So often ten seconds pass and books and venue are compared; while they cannot be, time goes on."""
+        """So often a while passes and books and venue are compared; while they cannot be, time goes on."""
         done = 0
         for _ in range(rounds + _PATIENT_ROUNDS):
             if done == rounds:
                 return
-            await self.pass_time(10)
+            await self.pass_time(_A_WHILE)
             with suppress(RuntimeError):  # a refusal is told by the oracle, if it lasts
+                await self.ask("look")
                 await self.ask("reconcile")
                 done += 1
 
@@ -166,7 +229,7 @@ class BinanceWorld(Lives):
             "market": {"source": "live", "symbols": [self.symbol], "feeds": [{"account": "main"}]},
             "accounts": {"main": {"broker": broker, "limits": WIDE}},
             "strategies": self._wishing(self._strategies),
-            "reconcile_seconds": 5,
+            "reconcile_seconds": 300,
         }
 
 

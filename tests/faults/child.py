@@ -143,6 +143,10 @@ class Running:
     async def do_reconcile(self) -> list[str]:
         return [str(drift) for drift in await self.engine.reconcile()]
 
+    async def do_look(self) -> None:
+        """What the scheduler does with orders every two seconds."""
+        await self.engine._look_after_orders()
+
     async def do_sweep(self) -> None:
         await self.engine.sweep()
 
@@ -197,6 +201,7 @@ class Running:
             "trading": self.engine.switch.state_for(desk.account).name,
             "market": self.engine.rounds.status,
             "bars": self._bars,
+            "prices": {symbol: str(quote.last) for symbol, quote in self.engine.market.quotes.items()},
             "parts": dict(self.engine.supervisor.failures),
         }
 

@@ -19,11 +19,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from brokers.ccxt.broker import CcxtBroker
 from brokers.order import OrderRequest
 from core.events import Events, FillRecorded
+from tests.faults.binance_points import before_answer, half_of_request
 from tests.faults.file_channel import FileChannel
 from tests.faults.wire_broker import SocketLine, WireBroker
 
+BROKERS = (WireBroker, CcxtBroker)
 Hook = Callable[["Point", Callable[[], None]], None]
 
 
@@ -132,30 +135,38 @@ def _on_statement(when: str, is_it: Callable[[str], bool], nth: int, reached: Ca
     _watchers.append(watch)
 
 
-def call(when: str, owner: type, name: str, nth: int = 1, given: Callable[..., bool] = lambda *_: True) -> Hook:
-    """Before or after the nth call of an async method."""
+def call(
+    when: str, owners: tuple[type, ...], name: str, nth: int = 1, given: Callable[..., bool] = lambda *_: True
+) -> Hook:
+    """Before or after the nth call of an async method, whichever class the program uses."""
 
     def install(_: Point, reached: Callable[[], None]) -> None:
-        whole = getattr(owner, name)
-        count = 0
-
-        @functools.wraps(whole)
-        async def wrapped(self: Any, *args: Any, **options: Any) -> Any:
-            nonlocal count
-            hit = given(*args)
-            count += hit
-            due = hit and count == nth
-            if due and when == "before":
-                await _die(reached)
-            try:
-                return await whole(self, *args, **options)
-            finally:
-                if due and when == "after":  # an answer, whatever it says
-                    await _die(reached)
-
-        setattr(owner, name, wrapped)
+        for owner in owners:
+            setattr(owner, name, _dying(when, getattr(owner, name), nth, given, reached))
 
     return install
+
+
+def _dying(
+    when: str, whole: Callable[..., Any], nth: int, given: Callable[..., bool], reached: Callable[[], None]
+) -> Callable[..., Any]:
+    count = 0
+
+    @functools.wraps(whole)
+    async def wrapped(self: Any, *args: Any, **options: Any) -> Any:
+        nonlocal count
+        hit = given(*args)
+        count += hit
+        due = hit and count == nth
+        if due and when == "before":
+            await _die(reached)
+        try:
+            return await whole(self, *args, **options)
+        finally:
+            if due and when == "after":  # an answer, whatever it says
+                await _die(reached)
+
+    return wrapped
 
 
 def half_sent(method: bytes) -> Hook:
@@ -175,6 +186,7 @@ def half_sent(method: bytes) -> Hook:
             await writer.drain()
 
         SocketLine.send = send
+        half_of_request(method, reached)
 
     return install
 
@@ -192,6 +204,7 @@ def no_answer(method: bytes) -> Hook:
                 await _die(reached)
 
         SocketLine.send = send
+        before_answer(method, reached)
 
     return install
 
@@ -279,7 +292,7 @@ _TABLE = (
     Point("intent-after-commit", commit("after", _ORDERS), "committed, not sent"),
     Point("send-half", half_sent(b"place"), "half of the request is on the wire"),
     Point("send-no-answer", no_answer(b"place"), "the venue has it, its answer is not read"),
-    Point("answer-before-store", call("after", WireBroker, "place_order"), "the answer is read, not stored"),
+    Point("answer-before-store", call("after", BROKERS, "place_order"), "the answer is read, not stored"),
     Point("answer-mid-store", sql("after", _UPDATE), "the order's new state is written, its history is not"),
     Point("answer-before-commit", commit("before", _UPDATE), "the answer is written, not committed"),
     Point("fill-before-insert", sql("before", _FILLS), "a fill is about to be written", action="fill"),
@@ -288,40 +301,40 @@ _TABLE = (
     Point("ledger-mid-balances", sql("before", _BALANCES), "entries are written, balances are not", action="fill"),
     Point("fill-before-commit", commit("before", _FILLS), "all of the fill is written, not committed", action="fill"),
     Point("fill-after-commit", commit("after", _FILLS), "the fill is committed, memory does not know", action="fill"),
-    Point("fill-before-publish", call("before", Events, "publish", given=_is_fill), "nobody has heard", action="fill"),
+    Point("fill-before-publish", call("before", (Events,), "publish", given=_is_fill), "nobody has heard", action="fill"),
     # alerts
     Point("outbox-mid-store", sql("before", _DELIVERIES), "an alert without its deliveries", action="fill"),
-    Point("outbox-before-send", call("before", FileChannel, "deliver"), "an alert is about to leave", action="fill"),
-    Point("outbox-before-mark", call("after", FileChannel, "deliver"), "accepted, not marked", action="fill"),
+    Point("outbox-before-send", call("before", (FileChannel,), "deliver"), "an alert is about to leave", action="fill"),
+    Point("outbox-before-mark", call("after", (FileChannel,), "deliver"), "accepted, not marked", action="fill"),
     # cancelling and changing
-    Point("cancel-before-send", call("before", WireBroker, "cancel_order"), "cancelling, not sent", action="cancel"),
+    Point("cancel-before-send", call("before", BROKERS, "cancel_order"), "cancelling, not sent", action="cancel"),
     Point("cancel-no-answer", no_answer(b"cancel"), "the cancel is out, not answered", action="cancel"),
-    Point("cancel-before-store", call("after", WireBroker, "cancel_order"), "cancelled, not stored", action="cancel"),
-    Point("modify-before-send", call("before", WireBroker, "modify_order"), "a change, not sent", action="modify"),
+    Point("cancel-before-store", call("after", BROKERS, "cancel_order"), "cancelled, not stored", action="cancel"),
+    Point("modify-before-send", call("before", BROKERS, "modify_order"), "a change, not sent", action="modify"),
     Point("modify-no-answer", no_answer(b"modify"), "the change is out, not answered", action="modify"),
-    Point("modify-before-store", call("after", WireBroker, "modify_order"), "changed, not stored", action="modify"),
+    Point("modify-before-store", call("after", BROKERS, "modify_order"), "changed, not stored", action="modify"),
     # a stop-loss for what was bought
     Point("protect-before-store", sql("before", _PROTECTIONS), "the stop is decided, not stored", action="protect"),
     Point(
-        "protect-before-send", call("before", WireBroker, "place_order", given=_is_stop), "not sent", action="protect"
+        "protect-before-send", call("before", BROKERS, "place_order", given=_is_stop), "not sent", action="protect"
     ),
-    Point("protect-before-answer", call("after", WireBroker, "place_order", given=_is_stop), "sent", action="protect"),
+    Point("protect-before-answer", call("after", BROKERS, "place_order", given=_is_stop), "sent", action="protect"),
     # a halt, step by step
     Point("halt-before-store", sql("before", _STATES), "halted in memory", action="halt"),
     Point("halt-after-commit", commit("after", _STATES), "the halt is stored", action="halt"),
-    Point("halt-before-list", call("before", WireBroker, "get_open_orders"), "nothing cancelled", action="halt"),
-    Point("halt-mid-cancel", call("after", WireBroker, "cancel_order"), "one order is cancelled", action="halt"),
+    Point("halt-before-list", call("before", BROKERS, "get_open_orders"), "nothing cancelled", action="halt"),
+    Point("halt-mid-cancel", call("after", BROKERS, "cancel_order"), "one order is cancelled", action="halt"),
     Point("halt-before-audit", sql("before", _AUDIT), "nothing in the audit trail", action="halt"),
     Point("halt-before-alert", sql("before", _ALERTS), "nobody is told", action="halt"),
     # the first start
     Point("migration-mid", sql("after", r"^CREATE TABLE", 7), "half of the tables", phase="first"),
     Point("opening-before-commit", commit("before", _POSTING), "the books are opened, not committed", phase="first"),
     # starting again, with an order in doubt
-    Point("restart-before-find", call("before", WireBroker, "find_order"), "about to ask for it", phase="restart"),
-    Point("restart-after-find", call("after", WireBroker, "find_order"), "it is found", phase="restart"),
-    Point("restart-before-list", call("before", WireBroker, "get_open_orders"), "about to list", phase="restart"),
+    Point("restart-before-find", call("before", BROKERS, "find_order"), "about to ask for it", phase="restart"),
+    Point("restart-after-find", call("after", BROKERS, "find_order"), "it is found", phase="restart"),
+    Point("restart-before-list", call("before", BROKERS, "get_open_orders"), "about to list", phase="restart"),
     Point("restart-mid-correct", sql("after", _UPDATE), "a correction is written", phase="restart"),
-    Point("restart-before-account", call("before", WireBroker, "get_account_info"), "to compare", phase="restart"),
+    Point("restart-before-account", call("before", BROKERS, "get_account_info"), "to compare", phase="restart"),
     # the disk
     Point("checkpoint-mid", in_checkpoint, "the log is being copied into the database", action="checkpoint"),
 )

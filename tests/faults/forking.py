@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+
+from tests.remembered import look_ahead, remember
 
 
 def write_to(log: Path) -> None:
@@ -25,6 +28,10 @@ def write_to(log: Path) -> None:
 
 def template(live: Callable[[dict[str, Any]], None]) -> None:
     """Fork a life for every line on the standard input; say its process id, and later how it ended."""
+    remember()
+    look_ahead()
+    gc.collect()
+    gc.freeze()  # what nobody looks at stays shared between the forks
     for line in sys.stdin:
         if child := os.fork():
             print(json.dumps({"pid": child}), flush=True)

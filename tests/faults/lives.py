@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -30,6 +30,7 @@ CHILD = Path(__file__).with_name("child.py")
 PATIENCE = 20.0
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
+GOAL = 10
 TOLD = ({"name": "told", "kind": "told", "symbols": ["ACME"], "sizing": {"method": "fixed", "units": 10}},)
 PROTECTED = ({**TOLD[0], "exits": {"stop_loss": {"percent": 20}}},)
 
@@ -88,6 +89,10 @@ def _die_with_us() -> None:
 class Lives(ABC):
     """A data directory, and whichever life of the program is running on it. Where the venue is, subclasses say."""
 
+    # An order that rests, for whoever wants to cancel or change one; and what it may become.
+    resting: Mapping[str, Any] = {"quantity": "5", "limit": "50"}
+    smaller = "4"
+
     def __init__(self, folder: Path, template: Template) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -115,8 +120,44 @@ class Lives(ABC):
         """The venue is well, the market trades, and wall time passes with a comparison every ten seconds."""
 
     @abstractmethod
+    async def pass_time(self, seconds: float) -> None:
+        """So much of it, for everybody; and the market trades. Raises `ConnectionError` if the program dies."""
+
+    @abstractmethod
+    async def nudge(self) -> None:
+        """Strategies decide now, if they would not do so by themselves."""
+
+    @abstractmethod
     def oracle(self) -> Oracle:
         """Judges the books against the venue."""
+
+    @abstractmethod
+    def plan(self, outcome: str) -> None:
+        """What the venue makes of the next order."""
+
+    @abstractmethod
+    def hush(self) -> None:
+        """What became of an order is neither answered nor reported from now on."""
+
+    @abstractmethod
+    def heal(self) -> None:
+        """From now on everything at the venue works."""
+
+    @abstractmethod
+    def has_arrived(self) -> bool:
+        """Whether an order has come to the venue, or met a fault on the way."""
+
+    @abstractmethod
+    def count(self) -> int:
+        """How many orders the venue has taken."""
+
+    @abstractmethod
+    def missing(self) -> str:
+        """How the venue's position differs from what the strategy was told to want; empty if it does not."""
+
+    @abstractmethod
+    def without_stops(self) -> list[str]:
+        """What is wrong with the stops at the venue: one, for exactly what is held, is right."""
 
     @abstractmethod
     def _settings(self) -> dict[str, Any]:
@@ -289,17 +330,48 @@ class World(Lives):
 
     async def settle(self, rounds: int = 8) -> None:
         """The venue is well, the market trades, and seventy seconds of wall time pass with a comparison every ten."""
-        self.venue.script.heal()
+        self.heal()
         for _ in range(rounds):
-            for symbol, price in list(self.exchange.prices.items()):
-                self.venue.trade(symbol, price)
-            await self.ask("advance", seconds=10)
+            await self.pass_time(10)
             with suppress(RuntimeError):  # a refusal is told by the oracle, if it lasts
                 await self.ask("reconcile")
             await asyncio.sleep(0.02)
 
+    async def pass_time(self, seconds: float) -> None:
+        for symbol, price in list(self.exchange.prices.items()):
+            self.venue.trade(symbol, price)
+        await self.ask("advance", seconds=seconds)
+
+    async def nudge(self) -> None:
+        """The market that is replayed goes on by itself."""
+
     def oracle(self) -> Oracle:
         return self._oracle(self.exchange)
+
+    def plan(self, outcome: str) -> None:
+        self.venue.script.plan("place", outcome)
+
+    def hush(self) -> None:
+        self.server.quiet = True
+
+    def heal(self) -> None:
+        self.server.quiet = False
+        self.venue.script.heal()
+
+    def has_arrived(self) -> bool:
+        return bool(self.exchange.journal.of("received") or self.venue.script.met)
+
+    def count(self) -> int:
+        return len(self.exchange.orders)
+
+    def missing(self) -> str:
+        held = self.exchange.positions()
+        return "" if held == {"ACME": GOAL} else f"wanted {GOAL} ACME, the venue has {held}"
+
+    def without_stops(self) -> list[str]:
+        stops = [order for order in self.exchange.live_orders() if order.request.type.is_conditional]
+        sizes = [int(order.left) for order in stops]
+        return [] if sizes == [GOAL] else [f"the stops at the venue are {sizes}, wanted is one of {GOAL}"]
 
     def _settings(self) -> dict[str, Any]:
         return {

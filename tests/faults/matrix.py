@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 from core.settings import StrategySettings
 from core.trading.order_manager import OrderManager
 from tests.faults.crash_points import POINTS, Point
-from tests.faults.lives import PROTECTED, TOLD, Template, World, world
+from tests.faults.lives import PROTECTED, TOLD, Lives, Template, world
 
 OUTCOMES = {
     "accepted": "ok",
@@ -20,7 +21,6 @@ OUTCOMES = {
     "accepted-filled": "filled",
 }
 SIGNALS = {"SIGKILL": signal.SIGKILL, "SIGTERM": signal.SIGTERM}
-GOAL = 10
 
 
 def is_built(point: Point) -> bool:
@@ -48,24 +48,27 @@ async def run_cell(
         shutil.copytree(born, folder / "data")
     strategies = PROTECTED if at.action == "protect" else TOLD
     async with world(folder, template, strategies=strategies) as here:
-        here.venue.script.plan("place", OUTCOMES[outcome])
-        wrong = await _die_there(here, at, SIGNALS[number])
-        wrong += [f"after the crash: {each}" for each in here.oracle().safe()]
-        wrong += await _restart_twice(here, SIGNALS[number])
-        wrong += await _heal(here)
-        wrong += _stops(here) if at.action == "protect" else []
-    return wrong
+        here.plan(OUTCOMES[outcome])
+        return await live_through(here, at, SIGNALS[number])
 
 
-async def _die_there(here: World, at: Point, number: int) -> list[str]:
+async def live_through(here: Lives, at: Point, number: int) -> list[str]:
+    """Die at the point, recover twice, and reach the goal: what is wrong on the way."""
+    wrong = await _die_there(here, at, number)
+    wrong += [f"after the crash: {each}" for each in here.oracle().safe()]
+    wrong += await _restart_twice(here, number)
+    wrong += await _heal(here)
+    return wrong + (here.without_stops() if at.action == "protect" else [])
+
+
+async def _die_there(here: Lives, at: Point, number: int) -> list[str]:
     """Live until the point is reached."""
     if at.phase == "restart":
         await here.start()
-        here.server.quiet = True
-        here.want(1.0)
-        await here.until(lambda: bool(here.exchange.journal.of("received") or here.venue.script.met))
+        here.hush()
+        await _have_ordered(here)
         await here.kill()
-        here.server.quiet = False
+        here.heal()
     await here.begin(point=at.name, armed=at.phase != "run", number=number)
     driving = asyncio.create_task(_drive(here, at))
     code = await here.ended()
@@ -76,27 +79,26 @@ async def _die_there(here: World, at: Point, number: int) -> list[str]:
     return [] if number == signal.SIGTERM or code == -number else [f"it ended with {code}"]
 
 
-async def _drive(here: World, at: Point) -> None:
+async def _drive(here: Lives, at: Point) -> None:
     """Do what leads to the point, then let time pass until it is met."""
     assert here._ready is not None
     await here._ready
     alone = at.action in ("cancel", "modify", "halt")
     if not alone:
         await here.tell("arm")
-    here.want(1.0)
-    await here.until(lambda: bool(here.exchange.journal.of("received") or here.venue.script.met))
+    await _have_ordered(here)
     if alone:  # an order that stays, so that there is something to cancel and to change
-        await here.tell("order", quantity="5", limit="50")
+        await here.tell("order", **here.resting)
         await here.tell("arm")
     for _ in range(60):
         if at.action in ("cancel", "halt"):
             await here.tell(at.action)
         if at.action == "modify":
-            await here.tell("modify", quantity="4")
-        here.venue.trade("ACME", here.exchange.prices["ACME"])
+            await here.tell("modify", quantity=here.smaller)
         if at.action == "checkpoint":
             await here.tell("checkpoint")
-        await here.tell("advance", seconds=10)
+        with suppress(ConnectionError):
+            await here.pass_time(10)
         await here.tell("reconcile")
         if here.reached():
             return
@@ -104,21 +106,28 @@ async def _drive(here: World, at: Point) -> None:
     await here.kill()  # it is not to be: the test says so
 
 
-async def _restart_twice(here: World, number: int) -> list[str]:
+async def _have_ordered(here: Lives) -> None:
+    """The strategy wants something, and its order has come to the venue."""
+    here.want(1.0)
+    await here.nudge()
+    await here.until(here.has_arrived)
+
+
+async def _restart_twice(here: Lives, number: int) -> list[str]:
     """Recover, end again, recover again: the second time changes nothing that is money."""
     await here.start()
     await here.settle()
     await here.kill(number)
     wrong = [f"after the first restart: {each}" for each in here.oracle().settled(delivered_too=False)]
-    before, sent = here.oracle().money_tables(), len(here.exchange.orders)
+    before, sent = here.oracle().money_tables(), here.count()
     await here.start()
     await here.tell("reconcile")
-    if len(here.exchange.orders) == sent and here.oracle().money_tables() != before:
+    if here.count() == sent and here.oracle().money_tables() != before:
         wrong.append("the second restart changed the books")
     return wrong
 
 
-async def _heal(here: World) -> list[str]:
+async def _heal(here: Lives) -> list[str]:
     """Everything works again; a person resumes if trading was halted; the goal must be reached, once."""
     said = ""
     here.want(1.0)
@@ -126,20 +135,12 @@ async def _heal(here: World) -> list[str]:
         said = await here.ask("resume")
     for _ in range(10):
         await here.settle()
-        if here.exchange.positions() == {"ACME": GOAL}:
+        if not here.missing():
             break
     oracle = here.oracle()
     await here.until(lambda: not oracle.settled(), 3.0)
     wrong = oracle.settled()
-    if here.exchange.positions() != {"ACME": GOAL}:
-        state = await here.ask("state")
-        wrong.append(f"wanted {GOAL} ACME, the venue has {here.exchange.positions()}; {state}; {said}")
+    if missing := here.missing():
+        wrong.append(f"{missing}; {await here.ask('state')}; {said}")
     await here.kill(signal.SIGTERM)
     return wrong
-
-
-def _stops(here: World) -> list[str]:
-    """One stop rests at the venue, for exactly what is held."""
-    stops = [order for order in here.exchange.live_orders() if order.request.type.is_conditional]
-    sizes = [int(order.left) for order in stops]
-    return [] if sizes == [GOAL] else [f"the stops at the venue are {sizes}, wanted is one of {GOAL}"]

@@ -39,7 +39,7 @@ import structlog
 from brokers.errors import BrokerError
 from brokers.order import OrderType, Side, TimeInForce
 from core.access.roles import CONSOLE
-from core.alerts import outbox
+from core.alerts import outbox, watch
 from core.engine import Engine
 from core.market import replay
 from core.service import Quarterdeck
@@ -175,7 +175,7 @@ class Simulation:
     def _live(self) -> None:
         self.loop = loop = VirtualLoop(self.dice, self.elapsed)
         if self._fires("crash", 0.9) and self.elapsed < FAULTY_SECONDS:
-            loop.fuse = int(self.dice.expovariate(1 / 6000)) + 1
+            loop.fuse = int(self.dice.expovariate(1 / 3500)) + 1
         self.venue.break_line()
         try:
             loop.run_until_complete(self._life())
@@ -447,6 +447,7 @@ def run_seed(seed: int, **options: Any) -> Outcome:
             stack.enter_context(patch.object(database, "migrate", _migrated))
             stack.enter_context(patch.object(replay, "_SLICE", 60.0))  # nobody changes the speed
             stack.enter_context(patch.object(outbox, "_LOOK_SECONDS", 60.0))
+            stack.enter_context(patch.object(watch, "_LOOK_SECONDS", 20.0))  # every second, it took half of the time
             return Simulation(seed, folder, **options).run()
     finally:
         shutil.rmtree(folder, ignore_errors=True)

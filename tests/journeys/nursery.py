@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
+import importlib
 import json
 import os
 import select
@@ -179,16 +181,22 @@ def _become(life: Mapping[str, Any]) -> None:
 
 
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+# What every program imports sooner or later.
+_EVERYBODY = ("bot.console_server", "bot.init", "bot.program", "bot.sandbox.run", "brokers.adapters.paper", "httpcore")
 
 if __name__ == "__main__":
     sys.path[0] = str(ROOT)
 
-    import bot.console_server
-    import bot.program
-    import bot.sandbox.run  # noqa: F401 - what every program imports
     from bot.__main__ import main
     from tests.journeys.sandbox_with import prepare
+    from tests.remembered import look_ahead, remember
 
+    for each in _EVERYBODY:
+        importlib.import_module(each)
+    remember()
+    look_ahead()
+    gc.collect()
+    gc.freeze()  # what nobody looks at stays shared between the forks
     if _serve() is not None:
         if journey := os.environ.get("JOURNEY"):
             prepare(**json.loads(journey))

@@ -6,7 +6,6 @@ import asyncio
 import json
 import mmap
 import os
-import re
 import signal
 import struct
 import subprocess
@@ -22,7 +21,7 @@ import httpx
 from bot.sandbox.server import Limits, SandboxServer
 from tests.databases import sqlite_file
 from tests.journeys.nursery import Program, die_with_us
-from tests.journeys.person import PATIENCE, Person
+from tests.journeys.person import Person
 from tests.journeys.sandbox import ROOT, environment, nursery
 from tests.venues.binance import journal
 from tests.venues.binance.control import tell
@@ -161,7 +160,10 @@ class House:
         self._life += 1
         around = json.dumps({"relaxed": True, "venue": str(self.venue.folder), "ahead": str(self.time.path)})
         self.program = nursery().start(
-            ["run", "--config", str(self.folder)], environment(JOURNEY=around), out=self._log("out"), err=self._log("err")
+            ["run", "--config", str(self.folder)],
+            environment(JOURNEY=around),
+            out=self._log("out"),
+            err=self._log("err"),
         )
         return self
 

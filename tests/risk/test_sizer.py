@@ -36,6 +36,20 @@ def test_sizes_are_whole_lots_of_the_exposures_sign_and_within_the_full_size(met
 
 
 @every_sizer
+@given(exposure=exposures, inputs=inputs, volatility=st.none() | st.floats(0.01, 3))
+def test_only_a_method_that_says_so_looks_at_the_volatility(method, exposure, inputs, volatility):
+    """Whoever asks for a size computes the volatility for those alone."""
+    other = replace(inputs, volatility=volatility)
+    if not method.needs_volatility:
+        assert method.explain(exposure, other) == method.explain(exposure, inputs)
+
+
+def test_the_target_of_a_volatility_needs_it():
+    """Without it there would be no size, for ever."""
+    assert build_sizer({"method": "volatility_target"}).needs_volatility
+
+
+@every_sizer
 @given(small=st.floats(0, 1), large=st.floats(0, 1), inputs=inputs)
 def test_more_exposure_is_never_less_size(method, small, large, inputs):
     small, large = sorted((small, large))

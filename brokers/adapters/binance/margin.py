@@ -17,7 +17,7 @@ from brokers.ccxt.streams.wire import Wire
 from brokers.errors import NotSupported
 from brokers.instrument import Instrument
 from brokers.order import OrderReport, OrderRequest, OrderType, TimeInForce
-from brokers.port import CancelAll, Capabilities, ModifyBy
+from brokers.port import Capabilities, ModifyBy
 
 
 class MarginDialect(SpotDialect):
@@ -36,7 +36,6 @@ class MarginDialect(SpotDialect):
             order_book=True,
             bars=True,
             modify_by=ModifyBy.NOT,
-            cancel_all=CancelAll.EVERYTHING,
         )
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import model_validator
 
@@ -29,6 +29,8 @@ class BinanceSettings(CcxtSettings):
     """An account at Binance. `borrow`: what a margin account lacks for an order is borrowed, and paid back by
     itself.
     """
+
+    shortest_timer: ClassVar[int] = 60  # each telling of it weighs ten for each instrument
 
     market: Market = Market.SPOT
     borrow: bool = True

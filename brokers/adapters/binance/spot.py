@@ -19,7 +19,7 @@ from brokers.adapters.binance import words
 from brokers.adapters.binance.settings import BinanceSettings
 from brokers.ccxt import accounts
 from brokers.ccxt.calls import Call, Inquiry, Known, Raw, Sighting
-from brokers.ccxt.dialect import Answer, Change, Dialect, Permissions
+from brokers.ccxt.dialect import NOT_SEEN_YET, Answer, Change, Dialect, Permissions
 from brokers.ccxt.limits import BINANCE_SPOT, Rates
 from brokers.ccxt.outcomes import code_in_json
 from brokers.ccxt.parsing import decimal, moment
@@ -35,7 +35,7 @@ from brokers.order import (
     TimeInForce,
     VenueOrderState,
 )
-from brokers.port import CancelAll, Capabilities, ModifyBy
+from brokers.port import Capabilities, ModifyBy
 
 TYPES = {
     OrderType.MARKET: "MARKET",
@@ -48,7 +48,7 @@ TYPES = {
 }
 _KINDS = {name: kind for kind, name in TYPES.items() if not kind.is_trailing} | {"LIMIT_MAKER": OrderType.LIMIT}
 
-_REVISION = re.compile(r"(?P<order>.{1,32})_r(?P<number>[0-9a-z]{1,2})\Z")
+_REVISION = re.compile(r"(?P<order>.{1,32})_r(?P<number>[0-9a-z]{2})\Z")
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _MOST_REVISIONS = len(_DIGITS) ** 2 - 1
 # How long the venue's lists may lag behind what its engine has done.
@@ -63,6 +63,7 @@ class SpotDialect(Dialect[BinanceSettings]):
     page: ClassVar[int] = 1000
     order_page: ClassVar[int | None] = 1000
     bar_page: ClassVar[int] = 1000
+    market_words: ClassVar[frozenset[str] | None] = words.MARKET_WORDS
     side_params: ClassVar[Mapping[str, Any]] = {}
     """What every call about orders carries, to reach the right account."""
 
@@ -90,7 +91,6 @@ class SpotDialect(Dialect[BinanceSettings]):
             bars=True,
             cash_flows=self.settings.mode is Mode.LIVE,
             modify_by=ModifyBy.REPLACE,
-            cancel_all=CancelAll.EVERYTHING,
             test_money=True,
         )
 
@@ -166,7 +166,7 @@ class SpotDialect(Dialect[BinanceSettings]):
     def refuse(self, order: OrderRequest) -> None:
         """What Binance has no words for."""
         if _REVISION.match(order.client_order_id):
-            raise Rejected("INVALID_ORDER", "an id must not end like the id of a changed order (_r1)")
+            raise Rejected("INVALID_ORDER", "an id must not end like the id of a changed order (_r01)")
         if order.post_only and (order.type is not OrderType.LIMIT or order.time_in_force is not TimeInForce.GTC):
             raise NotSupported("post-only orders other than plain limit orders that stay")
         if order.trail is not None:
@@ -259,7 +259,7 @@ class SpotDialect(Dialect[BinanceSettings]):
         try:
             raw = await inquiry.ask(Call("fetch_order", (venue_order_id, symbol, dict(self.side_params))))
         except OrderNotFound:
-            return None
+            raise Unavailable(NOT_SEEN_YET.format(venue_order_id)) from None
         return self.our_id(self.wire_of(raw))
 
     # --- cancelling and changing -------------------------------------------------------------------
@@ -271,10 +271,6 @@ class SpotDialect(Dialect[BinanceSettings]):
             Call("cancel_order", ("", symbol, {"clientOrderId": self.wire_id(order, revision), **self.side_params}))
             for revision in range(newest, max(-1, newest - 2), -1)
         )
-
-    def cancel_all_call(self, symbol: str | None) -> Call | None:
-        """DELETE openOrders of one symbol, stop orders included."""
-        return None if symbol is None else Call("cancel_all_orders", (symbol, dict(self.side_params)))
 
     def modify_call(self, known: Known, report: OrderReport, change: Change) -> Call:
         """POST cancelReplace with the next id of the chain."""
@@ -366,6 +362,10 @@ class SpotDialect(Dialect[BinanceSettings]):
     def refusal(self, code: str, message: str) -> str | None:
         """See `brokers.adapters.binance.words`."""
         return words.of_spot(code, message)
+
+    def tells_a_list(self, answer: Answer) -> bool:
+        """Lists come as they are, in no object."""
+        return answer.body.lstrip().startswith("[")
 
     def is_unknown(self, answer: Answer, code: str, message: str) -> bool | None:
         """By the code where there is one, else by the general rule."""

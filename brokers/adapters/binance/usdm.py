@@ -26,7 +26,7 @@ from brokers.ccxt.streams.wire import Wire
 from brokers.errors import ConfigurationError, NotSupported, OrderNotFound, Rejected, Unavailable
 from brokers.instrument import Instrument
 from brokers.order import ClientOrderId, OrderReport, OrderRequest, OrderType, TimeInForce, VenueOrderState
-from brokers.port import CancelAll, Capabilities, ModifyBy
+from brokers.port import Capabilities, ModifyBy
 
 _KINDS = {
     "MARKET": OrderType.MARKET,
@@ -56,6 +56,7 @@ class UsdmDialect(Dialect[BinanceSettings]):
     order_page: ClassVar[int | None] = 1000
     bar_page: ClassVar[int] = 1000
     window: ClassVar[timedelta | None] = timedelta(days=6, hours=23)
+    market_words: ClassVar[frozenset[str] | None] = words.MARKET_WORDS
 
     # --- who we are --------------------------------------------------------------------------------
 
@@ -78,7 +79,7 @@ class UsdmDialect(Dialect[BinanceSettings]):
             bars=True,
             cash_flows=True,
             modify_by=ModifyBy.AMEND,
-            cancel_all=CancelAll.PLAIN,
+            dead_man=True,
             test_money=True,
         )
 
@@ -264,9 +265,13 @@ class UsdmDialect(Dialect[BinanceSettings]):
         became = (Call("cancel_order", (known.venue_order_id, symbol, {})),) if known.triggered else ()
         return (algo, plain, *became)
 
-    def cancel_all_call(self, symbol: str | None) -> Call | None:
-        """DELETE allOpenOrders of one symbol; algo orders stay."""
-        return None if symbol is None else Call("cancel_all_orders", (symbol, {}))
+    def dead_man_calls(self, seconds: float, symbols: Sequence[str]) -> Sequence[Call]:
+        """POST countdownCancelAll, one symbol at a time; algo orders stay."""
+        times = round(seconds * 1000)
+        return [
+            Call("fapiPrivatePostCountdownCancelAll", ({"symbol": _id_of(each), "countdownTime": times},))
+            for each in symbols
+        ]
 
     def modify_call(self, known: Known, report: OrderReport, change: Change) -> Call:
         """PUT order: quantity and price, whole."""
@@ -365,6 +370,10 @@ class UsdmDialect(Dialect[BinanceSettings]):
         """See `brokers.adapters.binance.words`."""
         return words.of_usdm(code, message)
 
+    def tells_a_list(self, answer: Answer) -> bool:
+        """Lists come as they are, in no object."""
+        return answer.body.lstrip().startswith("[")
+
     def is_unknown(self, answer: Answer, code: str, message: str) -> bool | None:
         """By the code, and for 503 by the text: "Unknown error" was sent on, "Service Unavailable" was not."""
         del message
@@ -407,6 +416,11 @@ def _balance(asset: Raw) -> Balance:
     return Balance(str(asset["asset"]), total, decimal(asset.get("initialMargin")) or Decimal(0))
 
 
+def _id_of(symbol: str) -> str:
+    """BTC/USDT:USDT as Binance writes it: BTCUSDT."""
+    return symbol.partition(":")[0].replace("/", "")
+
+
 def _income_id(raw: Raw) -> str:
     """A transaction's number is unique within its kind only."""
     info = raw.get("info") or {}
@@ -421,5 +435,5 @@ def _flow(raw: Raw, symbols: Sequence[str]) -> CashFlow | None:
     flow = _FLOWS.get(kind, FlowKind.OTHER)
     if kind == "TRANSFER":
         flow = FlowKind.DEPOSIT if amount > 0 else FlowKind.WITHDRAWAL
-    ids = {each.partition(":")[0].replace("/", ""): each for each in symbols}
+    ids = {_id_of(each): each for each in symbols}
     return CashFlow(_income_id(raw), flow, str(info["asset"]), amount, at, ids.get(str(info.get("symbol")), ""))

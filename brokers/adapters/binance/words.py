@@ -7,6 +7,9 @@ from collections.abc import Mapping
 
 from brokers.ccxt.words import object_in
 
+# What ccxt's class looks up in the venue's own description of a market, after it has read it.
+MARKET_WORDS = frozenset({"orderTypes", "pair", "contractType"})
+
 # The fate of the request is not known: ask. (errors.md: "execution status unknown", internal errors.)
 UNKNOWN = frozenset({"-1000", "-1001", "-1006", "-1007"})
 # Nothing happened, and the order itself was not refused: too many requests, overload, a clock that is off.
@@ -101,6 +104,8 @@ def of_margin(code: str, message: str) -> str | None:
 
 def of_usdm(code: str, message: str) -> str | None:
     """Our word for a refusal of the futures market."""
+    if code in LATER:
+        return None
     return _word(code, message, _USDM) or ("INVALID_ORDER" if _BEFORE_ANY_FUTURE.match(code) else None)
 
 

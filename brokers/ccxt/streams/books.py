@@ -83,9 +83,16 @@ def with_numbers(exchange: Any) -> None:
 
 def _book(make: Callable[..., Any], snapshot: Raw | None = None, depth: Any = None) -> Any:
     book = make(_floating(snapshot or {}), depth)
+    for side in (book["bids"], book["asks"]):
+        side.store = partial(_store, side.storeArray)
     reset = book.reset
     book.reset = lambda snapshot=None: reset(_floating(snapshot or {}))
     return book
+
+
+def _store(store: Callable[[list[Any]], None], price: Any, size: Any, *rest: Any) -> None:
+    """A change of one level, which some venues' code passes on as it came: as text, of which "0" is not nothing."""
+    store([float(price), float(size), *rest])
 
 
 def _floating(snapshot: Raw) -> dict[str, Any]:

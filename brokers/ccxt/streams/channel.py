@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from brokers.ccxt.outcomes import why
 from brokers.ccxt.streams.sockets import Sockets
 from brokers.resilience.ticks import ticks
 
@@ -93,4 +94,4 @@ class Channel:
             self.end("closed")  # ccxt cancels its futures when it closes a socket
             raise
         except Exception as error:  # noqa: BLE001 (ccxt raises anything; the stream is lost and says why)
-            self.end(str(error) or repr(error))
+            self.end(why(error))

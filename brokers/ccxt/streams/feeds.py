@@ -23,7 +23,7 @@ from brokers.ccxt.streams.sockets import Sockets
 from brokers.ccxt.streams.story import Story
 from brokers.ccxt.streams.tap import Tap
 from brokers.ccxt.streams.tracker import Tracker
-from brokers.errors import NotSupported
+from brokers.errors import NotSupported, Unavailable
 from brokers.market import Bar, OrderBook, Quote
 from brokers.order import OrderReport
 from brokers.port import Subscription
@@ -85,7 +85,16 @@ class Feeds:
             if self._tap is None or self._sockets is None:
                 self._tap, self._sockets = self._settle(exchange)
             if self._reports is not None:
-                await self._reports.open(exchange, self._sockets, self._tap)
+                await self._open_reports(self._reports, exchange, self._sockets, self._tap)
+
+    async def _open_reports(self, reports: ReportFeed, exchange: Any, sockets: Sockets, tap: Tap) -> None:
+        """A login is dated and signed: one that fails may be dated wrongly: the clock is measured first next time."""
+        try:
+            await reports.open(exchange, sockets, tap)
+        except Unavailable:
+            if self._client.clock is not None:
+                self._client.clock.distrust()
+            raise
 
     async def close(self) -> None:
         """End every stream: readers end with `Unavailable`. For good."""
@@ -126,6 +135,11 @@ class Feeds:
         """Order reports from now on; they end with `Unavailable` when the stream is lost."""
         assert self._reports is not None  # without keys the broker has refused already
         return self._reports.reports()
+
+    def lose(self, reason: str) -> None:
+        """Something may have happened that nobody will tell: the reports end, so that whoever listens reconciles."""
+        if self._reports is not None:
+            self._reports.lose(reason)
 
     def told(self, report: OrderReport) -> None:
         """The venue has told us this in an answer to a change: the stream must tell it, too."""
@@ -177,7 +191,7 @@ class Feeds:
     def _book_feed(self, depth: int) -> BookFeed:
         pulse = self._pulse.stream("books")
         feed = BookFeed(self._exchange, self._market.book, depth, self._now, self._pace, pulse)
-        feed.is_pushed = self._has("watchOrderBook")
+        feed.is_pushed = self._dialect.wire.books and self._has("watchOrderBook")
         return feed
 
     def _has(self, method: str) -> bool:

@@ -138,6 +138,7 @@ class Group:
         self._heard: dict[str, float] = {}
         self._channel: Channel | None = None
         self._failures = 0
+        self._opened_at = 0.0
         self._task = asyncio.create_task(self._run())
 
     def heard(self, topic: str) -> None:
@@ -146,7 +147,8 @@ class Group:
             self._heard[topic] = ticks()
             if self._channel is not None:
                 self._channel.heard()
-                self._failures = 0
+                if ticks() - self._opened_at > self._feed.pace.longest_pause:
+                    self._failures = 0  # not before: one that lives for a message only is opened ever more rarely
 
     async def close(self, *, unwatch: bool = False) -> None:
         """Nobody wants it any more. With `unwatch` the venue is told, where the socket stays open for others."""
@@ -184,6 +186,7 @@ class Group:
         self._channel = channel
         try:
             await channel.open(self._feed.pace.opening)
+            self._opened_at = ticks()
             self._feed.opened(self._list)
             self._feed.pulse.opened()
             self._heard = dict.fromkeys(self._list, ticks())

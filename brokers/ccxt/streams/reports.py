@@ -63,7 +63,7 @@ class ReportFeed:
         self._tracker = tracker
         self._pace = pace
         self._pulse = pulse
-        self._looks = Looks(account.find, pace, self._found, self._lose)
+        self._looks = Looks(account.find, pace, self._found, self.lose)
         self._fan = _fan("not open yet")
         self._channel: Channel | None = None
         self._life: asyncio.Task[None] | None = None
@@ -132,9 +132,9 @@ class ReportFeed:
         """Whoever reads must not wait for a stream that nobody looks after."""
         if not life.cancelled():
             error = life.exception()
-            self._lose(repr(error) if error is not None else "ended")
+            self.lose(repr(error) if error is not None else "ended")
 
-    def _lose(self, reason: str) -> None:
+    def lose(self, reason: str) -> None:
         """The stream is worth nothing any more."""
         if not self._lost:
             self._lost = reason or "lost"
@@ -152,11 +152,11 @@ class ReportFeed:
         while not self._lost:
             await asyncio.wait({channel.ended}, timeout=self._pace.step)
             if channel.ended.done():
-                self._lose(channel.ended.result())
+                self.lose(channel.ended.result())
             elif channel.lifeless_for() > self._pace.silence:
-                self._lose("no sign of life")
+                self.lose("no sign of life")
             elif await self._is_deaf():
-                self._lose("it is open and does not tell what happens")
+                self.lose("it is open and does not tell what happens")
             elif ticks() - max(asked_at, ticks() - channel.silent_for()) > self._pace.silence:
                 asked_at = ticks()
                 await self._question()
@@ -253,7 +253,7 @@ class ReportFeed:
                 await self._take_stock()
             except BrokerError as error:
                 if ticks() - heard_at > self._pace.silence:
-                    self._lose(str(error))
+                    self.lose(str(error))
                 continue
             heard_at = ticks()
             self._pulse.answered()

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from brokers.ccxt.loading import load_errors
+from brokers.ccxt.outcomes import why
 from brokers.ccxt.streams.tap import Tap
 from brokers.resilience.ticks import ticks
 
@@ -202,4 +203,4 @@ def _why(guard: asyncio.Future[Any]) -> str:
     if guard.cancelled():
         return "closed"
     error = guard.exception()
-    return str(error) if error is not None else "closed"
+    return why(error) if error is not None else "closed"

@@ -29,7 +29,8 @@ class Wire:
 
     `report_calls`, `quote_calls`: the methods of ccxt that open them; `report_params` go with the former. Without
     `quote_calls` quotes are asked for. `ask_calls`: the methods that give the prices of several symbols at once;
-    without them each is asked for on its own (`Dialect.quote`).
+    without them each is asked for on its own (`Dialect.quote`). `books`: a stream of order books may be opened; else
+    books are asked for.
     `endings`: names of events after which a stream is dead though its socket is open.
     `whole_orders`: every event tells the whole order, so nothing needs to be remembered between them.
     `final_bars`: the last word on a bar always comes before the first on the next one; else it is asked for.
@@ -42,6 +43,7 @@ class Wire:
     report_params: Mapping[str, Any] = field(default_factory=dict)
     quote_calls: tuple[str, ...] = ("watch_tickers",)
     ask_calls: tuple[str, ...] = ("fetch_tickers",)
+    books: bool = True
     endings: frozenset[str] = frozenset()
     whole_orders: bool = False
     final_bars: bool = False

@@ -58,5 +58,25 @@ class Migration(migrations.Migration):
             },
             bases=["Model"],
         ),
+        # strategies that trade in the standby of their own account
+        ops.CreateModel(
+            name="StandbyRow",
+            fields=[
+                ("strategy", fields.CharField(primary_key=True, unique=True, db_index=True, max_length=64)),
+                ("home", fields.CharField(max_length=64)),
+                ("account", fields.CharField(max_length=64)),
+                ("reason", fields.TextField(unique=False)),
+                ("at", fields.DatetimeField(auto_now=False, auto_now_add=False)),
+            ],
+            options={
+                "table": "standbys",
+                "app": "store",
+                "pk_attr": "strategy",
+                "table_description": (
+                    "A strategy that trades in the account that stands by for its own, until a person brings it back."
+                ),
+            },
+            bases=["Model"],
+        ),
         # --- operations are appended here, one block a room ---
     ]

@@ -66,7 +66,7 @@ class Distance(_Frozen):
         if self.percent is not None:
             return f"{self.percent.normalize():f} %"
         if self.price is not None:
-            return f"at {self.price.normalize():f}"
+            return f"at {self.price.normalize():,f}"
         return f"{self.atr.normalize():f} ATR" if self.atr is not None else f"{self.amount or 0:f}"
 
 

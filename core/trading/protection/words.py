@@ -10,6 +10,7 @@ from brokers.order import Side
 from core.alerts.channel import Severity
 from core.alerts.outbox import Alert
 from core.store.models import FillRow
+from core.trading.live_order import MANUAL
 from core.trading.protection.guard import Guard, Leg
 
 _DONE = {
@@ -49,6 +50,8 @@ def closed(guard: Guard, leg: Leg, fills: Sequence[FillRow]) -> Alert:
     verb = "Bought" if fills[0].side == Side.BUY else "Sold"
     title = f"{_DONE[leg]}: {verb} {plain(quantity)} {guard.symbol} at {plain(price)} ({level_of(guard, leg)})"
     body = f"{guard.strategy} opens nothing in {guard.symbol} until it wishes something else."
+    if guard.strategy == MANUAL:
+        body = "It was set by hand."
     return Alert("exit", Severity.WARNING, title, body, strategy=guard.strategy)
 
 

@@ -4,8 +4,8 @@
 its own that nobody reaches (they would be what is measured), as many spot symbols as wanted, each told as long-winded
 as the real venue does (its 46 permission groups included), and two commands more:
 
-`prepare` {"what": "reports" | "quotes", "count": N} makes so many events ready, as the bytes of WebSocket frames;
-`fire` sends them all at once to whoever listens, and says when (the machine's monotonic clock, nanoseconds).
+`prepare` {"what": "reports" | "quotes", "first": N, "count": N} makes numbered events ready, as bytes of WebSocket
+frames; `fire` sends them all at once to whoever listens, and says when (the machine's monotonic clock, nanoseconds).
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from tests.venues.binance.sockets import Socket
 
 OURS, BARE = "ours", "bare"
 SYMBOL = "BTC/USDT"
+FIRST_PRICE = 50_000
 _NO_LIMIT = 10**9
 _GROUPS = tuple(f"TRD_GRP_{number:03d}" for number in range(4, 50))
 _QUOTES = ("USDT", "BTC", "USDC", "TRY", "BNB", "FDUSD", "EUR", "ETH")
@@ -67,14 +68,16 @@ class Stand(Control):
 
     def _prepare(self, told: dict[str, Any]) -> int:
         make, self._site = {"reports": (_report, "ws-api"), "quotes": (_touch, "stream")}[told["what"]]
-        self._frames = b"".join(_frame(json.dumps(make(number)).encode()) for number in range(told["count"]))
+        numbers = range(told["first"], told["first"] + told["count"])
+        self._frames = b"".join(_frame(json.dumps(make(number)).encode()) for number in numbers)
         return len(self._frames)
 
     def _fire(self, told: dict[str, Any]) -> int:
         del told
         at = time.monotonic_ns()
-        for socket in self._venue.sockets.of(self._site):
-            socket.marks["transport"].write(self._frames)
+        sockets = self._venue.sockets.of(self._site)
+        (socket,) = (each for each in sockets if self._site == "ws-api" or "btcusdt@bookTicker" in each.streams)
+        socket.marks["transport"].write(self._frames)
         return at
 
     def _requests(self, told: dict[str, Any]) -> list[list[Any]]:
@@ -83,11 +86,16 @@ class Stand(Control):
         return [[entry["route"], entry.get("came_ns")] for entry in found[int(told.get("since", 0)) :]]
 
 
+def order_of(number: int) -> str:
+    """The client's id of the order that an event tells of: two events for each."""
+    return f"bench-{1_000_000 + number // 2}"
+
+
 def _report(number: int) -> dict[str, Any]:
     """An order that is taken, and with the next event filled."""
     order, is_trade = 1_000_000 + number // 2, number % 2
     event = {
-        "e": "executionReport", "E": 1767225600000 + number, "s": "BTCUSDT", "c": f"bench-{order}", "S": "BUY",
+        "e": "executionReport", "E": 1767225600000 + number, "s": "BTCUSDT", "c": order_of(number), "S": "BUY",
         "o": "LIMIT", "f": "GTC", "q": "0.01000000", "p": "50000.00000000", "P": "0.00000000", "F": "0.00000000",
         "g": -1, "C": "", "x": "TRADE" if is_trade else "NEW", "X": "FILLED" if is_trade else "NEW", "r": "NONE",
         "i": order, "l": "0.01000000" if is_trade else "0.00000000", "z": "0.01000000" if is_trade else "0.00000000",
@@ -105,9 +113,9 @@ def _touch(number: int) -> dict[str, Any]:
     return {
         "u": 400_900_217 + number,
         "s": "BTCUSDT",
-        "b": f"{50_000 + number}.10000000",
+        "b": f"{FIRST_PRICE + number}.10000000",
         "B": "31.21000000",
-        "a": f"{50_000 + number}.20000000",
+        "a": f"{FIRST_PRICE + number}.20000000",
         "A": "40.66000000",
     }
 
@@ -168,8 +176,14 @@ async def _serve(folder: Path, symbols: int) -> None:
 class Side:
     """One of the two venues, seen from here."""
 
+    port: int
     control: int
-    network: Network
+    ca: str
+
+    @property
+    def network(self) -> Network:
+        """The way there."""
+        return loopback.network(self.port, self.ca)
 
     def tell(self, do: str, **told: Any) -> Any:
         """A command of `tests.venues.binance.control`, or one of the two here. Blocks."""
@@ -232,7 +246,7 @@ def venues(folder: Path, symbols: int = len(USUAL)) -> Iterator[dict[str, Side]]
         if not line:
             raise RuntimeError("the venue did not start; its error is above")
         told = json.loads(line)
-        yield {name: Side(told[name][1], loopback.network(told[name][0], told["ca"])) for name in (OURS, BARE)}
+        yield {name: Side(*told[name], told["ca"]) for name in (OURS, BARE)}
 
 
 def never_limited() -> None:

@@ -3,50 +3,58 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import signal
-import sys
+import tempfile
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 from bot.sandbox.server import SandboxServer
-from tests.journeys.sandbox import ROOT, environment
+from tests.journeys.nursery import Program
+from tests.journeys.sandbox import environment, nursery
 
 SECONDS = 15.0
 CODE = re.compile(r"/start (join-[0-9A-Z]{26})")
 
 
 class Guided:
-    """A program that asks; every wait is bounded, and nothing of it stays."""
+    """A program that asks; every wait is bounded, and nothing of it stays. It is a fork of the nursery, heard by pipes."""
 
     def __init__(self, *arguments: str, server: SandboxServer | None = None, **env: str) -> None:
         self._arguments = arguments
         self._env = environment(**env, **({"QUARTERDECK_TELEGRAM__BASE_URL": server.bot_base_url} if server else {}))
         self.output = ""
         self._seen = 0
-        self._process: asyncio.subprocess.Process | None = None
+        self._program: Program | None = None
+        self._keyboard: BinaryIO | None = None
+        self._reader = asyncio.StreamReader()
 
     async def __aenter__(self) -> Self:
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "bot", *self._arguments, stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, cwd=ROOT, env=self._env,
-        )  # fmt: skip
+        with tempfile.TemporaryDirectory() as name:
+            said, typed = Path(name) / "said", Path(name) / "typed"
+            for each in (said, typed):
+                os.mkfifo(each)
+            heard = os.fdopen(os.open(said, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0)
+            self._keyboard = os.fdopen(os.open(typed, os.O_RDWR), "wb", buffering=0)
+            await asyncio.get_running_loop().connect_read_pipe(
+                lambda: asyncio.StreamReaderProtocol(self._reader), heard
+            )
+            self._program = nursery().start(self._arguments, self._env, out=said, err=said, stdin=str(typed))
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        assert self._process
-        if self._process.returncode is None:
-            self._process.kill()
-        await self._process.communicate()
+        assert self._program
+        if self._program.poll() is None:
+            self._program.send_signal(signal.SIGKILL)
+        await self.end()
 
     async def until(self, words: str) -> str:
         """Wait until it has said this; what it has said since the last time."""
-        assert self._process
-        assert self._process.stdout
         while words not in self.output[self._seen :]:
             try:
                 async with asyncio.timeout(SECONDS):
-                    more = await self._process.stdout.read(65536)
+                    more = await self._reader.read(65536)
             except TimeoutError:
                 raise AssertionError(f"no {words!r} in:\n{self.output}") from None
             assert more, f"it ended without {words!r}:\n{self.output}"
@@ -61,10 +69,8 @@ class Guided:
         return said
 
     async def type(self, line: str) -> None:
-        assert self._process
-        assert self._process.stdin
-        self._process.stdin.write(f"{line}\n".encode())
-        await self._process.stdin.drain()
+        assert self._keyboard
+        self._keyboard.write(f"{line}\n".encode())
 
     async def code(self) -> str:
         """The pairing code, once it is shown."""
@@ -76,19 +82,19 @@ class Guided:
 
     async def end(self, *, hang_up: bool = True) -> int:
         """Its exit status."""
-        assert self._process
-        assert self._process.stdin
+        assert self._program
+        assert self._keyboard
         if hang_up:
-            self._process.stdin.close()
+            self._keyboard.close()
         async with asyncio.timeout(SECONDS):
-            more, _ = await self._process.communicate()
-        self.output += more.decode()
-        assert self._process.returncode is not None
-        return self._process.returncode
+            self.output += (await self._reader.read()).decode()
+        code = self._program.wait(SECONDS)
+        self._keyboard.close()
+        return code
 
     def signal(self, number: signal.Signals = signal.SIGINT) -> None:
-        assert self._process
-        self._process.send_signal(number)
+        assert self._program
+        self._program.send_signal(number)
 
     async def run(self) -> int:
         """To its end without a word from us."""

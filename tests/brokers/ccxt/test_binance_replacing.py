@@ -209,3 +209,57 @@ async def test_somebody_else_cancels_an_order_that_was_changed(tmp_path: Path) -
         assert found is not None
         assert found.state is VenueOrderState.CANCELLED
         assert found.at > datetime.now(UTC) - timedelta(seconds=10)
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_an_order_whose_change_is_in_doubt_can_be_cancelled_at_once(tmp_path: Path, restarts: bool) -> None:
+    """The first cancel finds the order that came in its place; a kill must not need a second."""
+    async with account(tmp_path, "spot") as rig:
+        await rig.place()
+        rig.venue.script.plan(ROUTE, "drop_after")
+        with pytest.raises(Uncertain):
+            await change(rig)
+        if restarts:
+            await rig.again()
+        report = await rig.broker.cancel_order(A)
+        assert (report.client_order_id, report.state) == (A, VenueOrderState.CANCELLED)
+        assert list(await rig.broker.get_open_orders()) == []
+        assert rig.venue.spot.desk.open() == []
+
+
+async def test_an_order_is_changed_by_one_request_at_a_time(tmp_path: Path) -> None:
+    """Two at once would use one number twice."""
+    async with account(tmp_path, "spot") as rig:
+        await rig.place()
+        rig.venue.script.plan(ROUTE, "delay_before", seconds=0.2)
+        first = asyncio.create_task(change(rig))
+        async with asyncio.timeout(3):
+            while not rig.venue.journal.requests(ROUTE):
+                await asyncio.sleep(0.005)
+        with pytest.raises(Rejected, match="being changed"):
+            await change(rig, Decimal(47_000))
+        await first
+        await change(rig, Decimal(47_000))
+        (order,) = await rig.broker.get_open_orders()
+        assert (order.client_order_id, order.limit_price) == (A, Decimal(47_000))
+        assert len(rig.venue.spot.desk.open()) == 1
+
+
+async def test_many_doubts_and_restarts_leave_one_order(tmp_path: Path) -> None:
+    """Answers lost before and after, with a new process between: one order is open, on terms that were asked for."""
+    async with account(tmp_path, "spot") as rig:
+        await rig.place()
+        prices = [Decimal(48_000 - 100 * number) for number in range(6)]
+        for number, price in enumerate(prices):
+            rig.venue.script.plan(ROUTE, ("drop_after", "drop_before")[number % 2])
+            with pytest.raises(Uncertain):
+                await change(rig, price)
+            if number % 3 == 2:
+                await rig.again()
+        found = await rig.find(A)
+        assert found is not None
+        (there,) = rig.venue.spot.desk.open()
+        assert (found.state, found.limit_price) == (VenueOrderState.WORKING, prices[4])
+        assert there.client_id.startswith(A)
+        await rig.broker.cancel_order(A)
+        assert rig.venue.spot.desk.open() == []

@@ -74,3 +74,17 @@ async def test_a_listen_key_that_expires_ends_the_reports_and_is_not_used_again(
         await _order(here, "mine", limit_price="49000")
         here.venue.move("BTCUSDT", "48000")
         assert (await heard(again, _is_filled))[-1].client_order_id == "mine"
+
+
+@pytest.mark.parametrize("fault", ["code_2015", "html_502_before", "drop_before"])
+async def test_a_listen_key_that_cannot_be_renewed_ends_the_reports(tmp_path, fault):
+    """Its stream would fall silent within the hour; the next one asks for a key of its own."""
+    async with _account(tmp_path) as here:
+        reports = here.broker.reports()
+        here.venue.script.plan("PUT /fapi/v1/listenKey", fault)
+        await here.broker._client.exchange.keep_alive_listen_key({"type": "linear"})
+        with pytest.raises(Unavailable):
+            await asyncio.wait_for(anext(reports), 2)
+        await here.broker.connect()
+        assert len(here.venue.journal.requests("POST /fapi/v1/listenKey")) == 2
+        assert here.feeds.is_open

@@ -77,6 +77,22 @@ async def test_a_lost_stream_of_quotes_is_opened_anew_by_itself(tmp_path):
         assert here.broker.health.streams["quotes"].restarts == 1
 
 
+async def test_a_stream_that_breaks_after_each_message_is_opened_ever_more_rarely(tmp_path):
+    """Venues ban an address that connects too often."""
+    stormy = replace(QUICK, first_pause=0.1, longest_pause=30.0, tries=99)
+    async with rig(tmp_path, keys=False, pace=stormy) as here:
+        quotes = here.broker.quotes([BTC])
+        await heard(quotes, bool)
+        began, price = asyncio.get_running_loop().time(), 50_000
+        while asyncio.get_running_loop().time() - began < 2:
+            price += 1
+            here.venue.move("BTCUSDT", str(price))
+            await asyncio.sleep(0.03)
+            here.venue.sockets.drop("stream")
+        connected = [each for each in here.venue.journal.all("connected") if each["site"] == "stream"]
+        assert 4 <= len(connected) <= 12  # two sockets each time
+
+
 async def test_a_silent_stream_of_quotes_is_opened_anew(tmp_path):
     """It is open, answers pings, and says nothing."""
     async with rig(tmp_path, keys=False) as here:

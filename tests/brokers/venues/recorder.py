@@ -6,13 +6,14 @@ what the venue documents. Names resolve to it by `tests.venues.loopback`, so ccx
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import parse_qsl
 
-from aiohttp import web
+from aiohttp import WSMsgType, web
 
 from brokers.network import Network
 from tests.venues import loopback
@@ -36,13 +37,29 @@ class Asked:
         return f"{self.method} {self.path}"
 
 
+@dataclass(frozen=True)
+class Told:
+    """One message to the venue over a WebSocket, and the address that it went to."""
+
+    place: str
+    message: Any
+
+
 @dataclass
 class Recorder:
-    """`answers` maps `METHOD /path` to a payload, a `(status, payload)`, or a list of them, one for each call."""
+    """`answers` maps `METHOD /path` to a payload, a `(status, payload)`, a list of them, one for each call, or a
+    function that makes one of what was said.
+
+    `replies` are what the venue says over WebSockets: each has `when`, a part of a message that it answers to (none:
+    when a socket opens), and `say`, the messages that follow. `$name` in one is that part of what it answers to.
+    """
 
     hosts: tuple[str, ...]
     answers: dict[str, Any]
+    replies: list[dict[str, Any]] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
+    told: list[Told] = field(default_factory=list)
+    sockets: dict[str, web.WebSocketResponse] = field(default_factory=dict)
     network: Network = field(init=False)
 
     async def __aenter__(self) -> Self:
@@ -58,7 +75,21 @@ class Recorder:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        for socket in self.sockets.values():
+            await socket.close()
         await self._runner.cleanup()
+
+    async def push(self, place: str, *messages: Any) -> None:
+        """Say this on the open socket at an address."""
+        for message in messages:
+            await self.sockets[place].send_json(message)
+
+    async def heard(self, part: Any) -> Told:
+        """The message with this part, as soon as it has come."""
+        async with asyncio.timeout(3):
+            while not (found := [each for each in self.told if _has(each.message, part)]):
+                await asyncio.sleep(0.002)
+        return found[-1]
 
     def changes(self) -> list[Asked]:
         """What was asked and changes something: not the reading of markets, times and the like."""
@@ -68,7 +99,9 @@ class Recorder:
         """What was said in every request to `METHOD /path`."""
         return [each.said for each in self.asked if each.line == line]
 
-    async def _answer(self, request: web.Request) -> web.Response:
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        if request.headers.get("Upgrade", "").casefold() == "websocket":
+            return await self._converse(request)
         body = await request.text()
         asked = Asked(request.method, request.host, request.path, _said(request, body), dict(request.headers))
         self.asked.append(asked)
@@ -77,10 +110,42 @@ class Recorder:
         answer = self.answers[asked.line]
         if isinstance(answer, list):
             answer = answer.pop(0) if len(answer) > 1 else answer[0]
+        if callable(answer):
+            answer = answer(asked.said)
         status, payload = answer if isinstance(answer, tuple) else (200, answer)
         if isinstance(payload, str):
             return web.Response(text=payload, status=status, content_type="text/html")
         return web.json_response(payload, status=status)
+
+    async def _converse(self, request: web.Request) -> web.WebSocketResponse:
+        socket, place = web.WebSocketResponse(), request.host + request.path
+        await socket.prepare(request)
+        self.sockets[place] = socket
+        await self._reply(socket, None)
+        async for frame in socket:
+            if frame.type is WSMsgType.TEXT and frame.data[:1] == "{":  # others are pings in the venue's own way
+                self.told.append(Told(place, json.loads(frame.data)))
+                await self._reply(socket, self.told[-1].message)
+        return socket
+
+    async def _reply(self, socket: web.WebSocketResponse, message: Any) -> None:
+        for each in self.replies:
+            if each["when"] is None if message is None else each["when"] is not None and _has(message, each["when"]):
+                for say in each["say"]:
+                    await socket.send_json({key: _filled(value, message) for key, value in say.items()})
+
+
+def _has(message: Any, part: Any) -> bool:
+    """Whether `part` is in `message`, at any depth; a list has each item of the other."""
+    if isinstance(part, Mapping):
+        return isinstance(message, Mapping) and all(_has(message.get(key), part[key]) for key in part)
+    if isinstance(part, list):
+        return isinstance(message, list) and all(any(_has(each, one) for each in message) for one in part)
+    return bool(message == part)
+
+
+def _filled(value: Any, message: Any) -> Any:
+    return message.get(value[1:]) if isinstance(value, str) and value.startswith("$") else value
 
 
 def _said(request: web.Request, body: str) -> Any:

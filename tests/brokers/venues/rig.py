@@ -6,7 +6,7 @@ The examples are those of the venues' documentation, or were put together from i
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -23,10 +23,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from brokers.ccxt import markets
 from brokers.ccxt.broker import CcxtBroker
 from brokers.ccxt.limits import Limits
+from brokers.ccxt.streams.pace import Pace
 from brokers.instrument import Instrument
 from brokers.order import ClientOrderId, OrderRequest, OrderType, Side, TimeInForce
 from brokers.registry import BrokerContext, BrokerFactory
-from tests.brokers.venues.recorder import Recorder
+from tests.brokers.venues.recorder import Asked, Recorder
 
 DATA = Path(__file__).parent / "data"
 OURS = ClientOrderId("qdA1B201HZXW3F8K9QX4T7M2N5P6R8S9")
@@ -116,18 +117,23 @@ async def account(
     *symbols: str,
     keys: bool = True,
     answers: Mapping[str, Any] | None = None,
+    replies: Sequence[dict[str, Any]] = (),
+    pace: Pace | None = None,
+    asked: list[Asked] | None = None,
     **settings: Any,
 ) -> AsyncIterator[Account]:
-    """An account at a venue that answers with examples, connected."""
+    """An account at a venue that answers with examples, connected. `asked` is where its requests are written down."""
     markets.forget()
     facts = documented(venue)
-    async with Recorder(tuple(facts["hosts"]), deepcopy({**facts["answers"], **(answers or {})})) as recorder:
+    told = deepcopy({**facts["answers"], **(answers or {})})
+    async with Recorder(tuple(facts["hosts"]), told, list(replies), asked=[] if asked is None else asked) as recorder:
         context = BrokerContext(
             data_dir=folder, now=lambda: NOW, symbols=symbols or ("BTC/USDT",), network=recorder.network
         )
         own = {"mode": "live", "poll_seconds": 60, **(keys_of(facts) if keys else {}), **settings}
         broker = BrokerFactory(context).build("acc", {"adapter": venue, **own})
         assert isinstance(broker, CcxtBroker)
+        broker.pace = pace or broker.pace
         with patch.object(Limits, "throttle", _at_once):
             try:
                 await broker.connect()

@@ -56,10 +56,10 @@ def perpetual() -> dict[str, Any]:
     return {"retCode": 0, "retMsg": "OK", "result": {"category": "linear", "list": [market], "nextPageCursor": ""}}
 
 
-def linear(folder: Path) -> Any:
+def linear(folder: Path, **settings: Any) -> Any:
     """An account that trades perpetuals."""
     answers = {"GET /v5/market/instruments-info": perpetual()}
-    return account("bybit", folder, "BTC/USDT:USDT", market="linear", answers=answers)
+    return account("bybit", folder, "BTC/USDT:USDT", market="linear", answers=answers, **settings)
 
 
 def lists(account: Account, place: str, *names: str) -> None:
@@ -186,6 +186,14 @@ async def test_perpetuals_are_asked_for_liquidations_too(tmp_path: Path) -> None
         asked = await bybit.asked(bybit.broker.get_fills(NOW))
         assert [said["execType"] for _, said in asked] == ["Trade", "BustTrade", "AdlTrade"]
 
+        def busts(said: Any) -> Any:
+            rows = [bybit.cases["liquidation"]] if said["execType"] == "BustTrade" else []
+            return {"retCode": 0, "result": {"nextPageCursor": "", "list": rows}}
+
+        bybit.answer("GET /v5/execution/list", busts)
+        (fill,) = await bybit.broker.get_fills(NOW)
+        assert (fill.client_order_id, fill.fee, fill.fee_currency) == ("", Decimal("0.5"), "USDT")
+
 
 async def test_cancelling_and_changing(tmp_path: Path) -> None:
     async with account("bybit", tmp_path) as bybit:
@@ -197,11 +205,6 @@ async def test_cancelling_and_changing(tmp_path: Path) -> None:
         lists(bybit, "order/realtime", "cancelled")
         asked = await bybit.asked(bybit.broker.cancel_order(OURS))
         assert asked[0] == ("POST /v5/order/cancel", {**words, "orderFilter": "Order"})
-        client, dialect = bybit.broker._connected().client, bybit.dialect
-        said = {"symbol": "BTCUSDT", "category": "spot"}
-        assert await bybit.asked(client.ask(dialect.cancel_all_call("BTC/USDT"))) == [
-            ("POST /v5/order/cancel-all", said)
-        ]
 
 
 async def test_the_trigger_of_a_sleeping_order_is_changed_in_place(tmp_path: Path) -> None:
@@ -233,9 +236,10 @@ async def test_a_classic_account_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("mode", "host"), [("testnet", "api-testnet.bybit.com"), ("demo", "api-demo.bybit.com")])
 async def test_each_mode_has_an_address_of_its_own(mode: str, host: str, tmp_path: Path) -> None:
-    async with account("bybit", tmp_path, mode=mode) as bybit:
-        await bybit.sent()
-        assert bybit.venue.changes()[-1].host == host
+    for made in (account("bybit", tmp_path, mode=mode), linear(tmp_path, mode=mode)):
+        async with made as bybit:
+            await bybit.sent()
+            assert bybit.venue.changes()[-1].host == host
 
 
 ERRORS = [

@@ -210,14 +210,11 @@ async def test_changing_in_place(tmp_path: Path) -> None:
         assert ("POST /0/private/AmendOrder", {"cl_ord_id": WIRE, "trigger_price": "44000"}) in asked
 
 
-async def test_the_venues_word_for_everything_and_the_timer(tmp_path: Path) -> None:
-    async with account("kraken", tmp_path) as kraken:
-        client, dialect = kraken.broker._connected().client, kraken.dialect
-        assert dialect.cancel_all_call("BTC/USDT") is None
-        assert await kraken.asked(client.ask(dialect.cancel_all_call(None))) == [("POST /0/private/CancelAll", {})]
-        assert await kraken.asked(client.ask(dialect.dead_man_call(60))) == [
-            ("POST /0/private/CancelAllOrdersAfter", {"timeout": "60"})
-        ]
+async def test_the_timer_is_set_when_we_come_and_ended_when_we_go(tmp_path: Path) -> None:
+    async with account("kraken", tmp_path, dead_man_seconds=60) as kraken:
+        await kraken.broker.disconnect()
+        said = kraken.venue.said("POST /0/private/CancelAllOrdersAfter")
+        assert [each["timeout"] for each in said] == ["60", "0"]
 
 
 async def test_the_account(tmp_path: Path) -> None:

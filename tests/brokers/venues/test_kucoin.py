@@ -199,15 +199,10 @@ async def test_changing_is_not_offered(tmp_path: Path) -> None:
             await kucoin.broker.modify_order(OURS, limit_price=Decimal(50100))
 
 
-async def test_the_venues_word_for_everything_and_the_timer(tmp_path: Path) -> None:
-    async with account("kucoin", tmp_path) as kucoin:
-        client, dialect = kucoin.broker._connected().client, kucoin.dialect
-        timer = "POST /api/v1/hf/orders/dead-cancel-all"
-        assert await kucoin.asked(client.ask(dialect.dead_man_call(60))) == [(timer, {"timeout": 60})]
-        assert await kucoin.asked(client.ask(dialect.dead_man_call(0))) == [(timer, {"timeout": -1})]
-        one, everything = dialect.cancel_all_call("BTC/USDT"), dialect.cancel_all_call(None)
-        assert await kucoin.asked(client.ask(one)) == [("DELETE /api/v1/hf/orders", {"symbol": "BTC-USDT"})]
-        assert await kucoin.asked(client.ask(everything)) == [("DELETE /api/v1/hf/orders/cancelAll", {})]
+async def test_the_timer_is_set_when_we_come_and_ended_when_we_go(tmp_path: Path) -> None:
+    async with account("kucoin", tmp_path, dead_man_seconds=60) as kucoin:
+        await kucoin.broker.disconnect()
+        assert kucoin.venue.said("POST /api/v1/hf/orders/dead-cancel-all") == [{"timeout": 60}, {"timeout": -1}]
 
 
 async def test_the_account_and_market_data(tmp_path: Path) -> None:

@@ -48,9 +48,15 @@ ALGOS: list[tuple[dict[str, Any], dict[str, Any]]] = [
         {**SLEEPS, "tpTriggerPx": "60000", "tpOrdPx": "59900", "tpTriggerPxType": "last"},
     ),
 ]
+TRAILS = {"side": Side.SELL, "kind": OrderType.TRAILING_STOP}
 TRAILING: list[tuple[dict[str, Any], dict[str, Any]]] = [
-    ({"trail": Decimal(120)}, {**SLEEPS, "ordType": "move_order_stop", "callbackSpread": "120"}),
-    ({"trail_percent": Decimal(5)}, {**SLEEPS, "ordType": "move_order_stop", "callbackRatio": "0.05"}),
+    ({**TRAILS, "trail": Decimal(120)}, {**SLEEPS, "ordType": "move_order_stop", "callbackSpread": "120"}),
+    ({**TRAILS, "trail_percent": Decimal(5)}, {**SLEEPS, "ordType": "move_order_stop", "callbackRatio": "0.05"}),
+]
+OF_SPOT = TRAILING
+OF_SWAPS: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    *TRAILING,
+    ({"reduce_only": True}, {"side": "buy", "ordType": "limit", "px": "50000", "reduceOnly": True}),
 ]
 
 
@@ -88,7 +94,7 @@ async def test_spot_orders_in_the_venues_words(tmp_path: Path) -> None:
         for ours, theirs in ALGOS:  # in cash, which ccxt would make a margin order of
             assert await okx.sent(**ours) == (ALGO, {**SPOT, **theirs})
         for ours, theirs in TRAILING:
-            line, said = await okx.sent(Side.SELL, OrderType.TRAILING_STOP, **ours)
+            line, said = await okx.sent(**ours)
             assert (line, {**said, "tgtCcy": ""}) == (ALGO, {**SPOT, **theirs, "tgtCcy": ""})
         line, said = await okx.sent(kind=OrderType.STOP, stop_price=Decimal(55000))
         assert (said["tdMode"], said["tgtCcy"], said["slTriggerPx"]) == ("cash", "base_ccy", "55000")
@@ -100,6 +106,9 @@ async def test_orders_of_swaps_in_the_venues_words(tmp_path: Path) -> None:
             assert await okx.sent(**ours) == (ORDER, {**SWAP, **theirs})
         for ours, theirs in ALGOS:
             assert await okx.sent(**ours) == (ALGO, {**SWAP, **theirs})
+        for ours, theirs in OF_SWAPS:
+            line = ORDER if "reduce_only" in ours else ALGO
+            assert await okx.sent(**ours) == (line, {**SWAP, **theirs})
         _, said = await okx.sent(**STOP, reduce_only=True)
         assert said["reduceOnly"] is True
 
@@ -229,6 +238,14 @@ async def test_executions_name_their_orders(tmp_path: Path) -> None:
         assert {fill.client_order_id for fill in fills} == {OURS}
 
 
+async def test_executions_of_swaps_cost_what_they_are_margined_with(tmp_path: Path) -> None:
+    async with swap(tmp_path) as okx:
+        row = {**okx.cases["fill"], "instId": "BTC-USDT-SWAP", "instType": "SWAP", "feeCcy": "USDT", "fee": "-0.25"}
+        okx.answer("GET /api/v5/trade/fills-history", ok(row))
+        (fill,) = await okx.broker.get_fills(NOW)
+        assert (fill.symbol, fill.fee, fill.fee_currency) == ("BTC/USDT:USDT", Decimal("0.25"), "USDT")
+
+
 async def test_older_pages_are_asked_for(tmp_path: Path) -> None:
     async with account("okx", tmp_path) as okx:
         base = okx.cases["fill"]
@@ -290,22 +307,23 @@ async def test_the_account_counts_cash_and_not_what_positions_have_gained(tmp_pa
         assert info.positions["BTC/USDT:USDT"].quantity == -50
 
 
-async def test_the_timer(tmp_path: Path) -> None:
-    async with account("okx", tmp_path) as okx:
-        call = okx.dialect.dead_man_call(60)
-        asked = await okx.asked(okx.broker._connected().client.ask(call))
-        assert asked == [("POST /api/v5/trade/cancel-all-after", {"timeOut": 60})]
-    with pytest.raises(ConfigurationError, match="10 to 120"):
-        async with account("okx", tmp_path, dead_man_seconds=5):
-            pass
+async def test_the_timer_is_set_when_we_come_and_ended_when_we_go(tmp_path: Path) -> None:
+    async with account("okx", tmp_path, dead_man_seconds=60) as okx:
+        await okx.broker.disconnect()
+        assert okx.venue.said("POST /api/v5/trade/cancel-all-after") == [{"timeOut": 60}, {"timeOut": 0}]
+    for seconds in (5, 121):
+        with pytest.raises(ConfigurationError, match="dead_man_seconds"):
+            async with account("okx", tmp_path, dead_man_seconds=seconds):
+                pass
 
 
 async def test_the_demo_is_a_header(tmp_path: Path) -> None:
     for mode, header in (("live", None), ("demo", "1")):
-        async with account("okx", tmp_path, mode=mode) as okx:
-            await okx.sent()
-            asked = okx.venue.changes()[-1]
-            assert (asked.host, asked.headers.get("x-simulated-trading")) == ("www.okx.com", header)
+        for made in (account("okx", tmp_path, mode=mode), swap(tmp_path, mode=mode)):
+            async with made as okx:
+                await okx.sent()
+                asked = okx.venue.changes()[-1]
+                assert (asked.host, asked.headers.get("x-simulated-trading")) == ("www.okx.com", header)
 
 
 @pytest.mark.parametrize(("word", "value"), [("posMode", "long_short_mode"), ("acctLv", "1")])

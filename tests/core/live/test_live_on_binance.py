@@ -26,7 +26,7 @@ TEST = {"adapter": "binance", "market": "spot", "mode": "testnet"}
 
 
 class VenueTime:
-    """The wall clock as the venue shows it, which a test has set so that a bar is about to end."""
+    """The wall clock as the venue shows it, which a test puts forward so that a bar is about to end."""
 
     def __init__(self, *venues: BinanceServer) -> None:
         self._venues = venues
@@ -35,9 +35,11 @@ class VenueTime:
         return datetime.now(UTC) + timedelta(milliseconds=self._venues[0].clock.offset_ms)
 
     def before_a_minute_ends(self, seconds: float) -> None:
-        left = 60 - datetime.now(UTC).timestamp() % 60
+        """Go forward to so many seconds before the next one ends; never back."""
+        left = 60 - self.now().timestamp() % 60
+        forward = int(((left - seconds) % 60) * 1000)
         for venue in self._venues:
-            venue.clock.offset_ms = int((left - seconds) * 1000)
+            venue.clock.offset_ms += forward
 
 
 class Two(AbstractResolver):
@@ -64,8 +66,8 @@ async def running(given: Settings, clock: VenueTime, network: Network) -> AsyncI
         await engine.stop()
 
 
-async def until(seen: Callable[[], Any], seconds: float = 15) -> None:
-    """Wait for something, not for ever."""
+async def until(seen: Callable[[], Any], seconds: float = 40) -> None:
+    """Wait for something, not for ever; a slow machine is given its time."""
     async with asyncio.timeout(seconds):
         while not seen():
             await asyncio.sleep(0.02)
@@ -76,20 +78,29 @@ def price(engine: Engine) -> int:
     return 0 if quote is None else int(quote.last)
 
 
+def priced(venue: BinanceServer, engine: Engine, at: int) -> Callable[[], bool]:
+    """The venue says so until we have heard it."""
+
+    def seen() -> bool:
+        venue.move("BTCUSDT", str(at))
+        return price(engine) == at
+
+    return seen
+
+
 async def test_a_paper_account_trades_on_binances_prices(tmp_path: Path):
     """Bought at the end of a bar by the venue's own rules; started anew in the middle of one, nothing is bought twice."""
     async with BinanceServer() as venue:
         clock = VenueTime(venue)
         given = settings(tmp_path, market={"feeds": [LIVE]})
-        clock.before_a_minute_ends(2)
+        clock.before_a_minute_ends(50)
         async with running(given, clock, venue.network) as engine:
             desk = engine.floor.first
             assert len(engine.strategies.history(BTC)) > 500
             assert desk.portfolio.instruments[BTC].base == "BTC"
-            venue.move("BTCUSDT", "60000")
-            await until(lambda: price(engine) == 60000)
+            await until(priced(venue, engine, 60000))
             assert not desk.portfolio.held()
-            await until(lambda: desk.orders.open_orders)
+            clock.before_a_minute_ends(1)
 
             def bought() -> bool:
                 venue.move("BTCUSDT", "60010")
@@ -100,8 +111,7 @@ async def test_a_paper_account_trades_on_binances_prices(tmp_path: Path):
             held = desk.portfolio.held()
             assert engine.market.volumes[BTC] > 0
         async with running(given, clock, venue.network) as engine:
-            venue.move("BTCUSDT", "60020")
-            await until(lambda: price(engine) == 60020)
+            await until(priced(venue, engine, 60020))
             assert engine.floor.first.portfolio.held() == held
             assert not engine.floor.first.orders.open_orders
         assert len(await _fills(given)) == 1
@@ -112,20 +122,19 @@ async def test_when_binance_dies_another_venue_gives_the_prices(tmp_path: Path):
     async with BinanceServer() as first, BinanceServer() as second:
         clock = VenueTime(first, second)
         network = Network(resolver=Two(first.port, second.port), ssl=first.network.ssl)
-        given = settings(tmp_path, market={"feeds": [LIVE, TEST], "failover_seconds": 1})
-        second.move("BTCUSDT", "50300")
+        given = settings(tmp_path, market={"feeds": [LIVE, TEST], "failover_seconds": 3})
         async with running(given, clock, network) as engine:
-            second.move("BTCUSDT", "50301")
-            first.move("BTCUSDT", "50100")
-            await until(lambda: price(engine) == 50100)
+
+            def both(at: int) -> Callable[[], bool]:
+                def seen() -> bool:
+                    second.move("BTCUSDT", "50300")
+                    return priced(first, engine, at)()
+
+                return seen
+
+            await until(both(50100))
             await first.stop()
-            second.move("BTCUSDT", "50302")
-
-            def moved() -> bool:
-                second.move("BTCUSDT", "50303")
-                return price(engine) == 50303
-
-            await until(moved)
+            await until(priced(second, engine, 50303))
             assert engine.rounds.status == "live from binance-2 in place of a preferred feed"
             (told,) = await titles()
             assert told == "Prices come from binance-2 now"
@@ -160,17 +169,11 @@ async def test_an_account_at_the_venue_gives_its_own_prices_and_survives_a_lost_
             assert desk.portfolio.instruments[BTC].lot == Decimal("0.00001")
             assert desk.currency == "USDT"
 
-            def priced(at: str) -> Callable[[], bool]:
-                def seen() -> bool:
-                    venue.move("BTCUSDT", at)
-                    return price(engine) == int(at)
-
-                return seen
-
-            await until(priced("50100"))
-            venue.script.plan("GET /api/v3/openOrders", "http_503_unavailable", times=6)
+            await until(priced(venue, engine, 50100))
+            venue.script.plan("GET /api/v3/openOrders", "http_503_unavailable", times=10_000)
             venue.sockets.drop()
             await until(lambda: not desk.reconciled)
-            await until(lambda: desk.reconciled, 40)
-            await until(priced("50200"), 40)
+            venue.script.clear("GET /api/v3/openOrders")
+            await until(lambda: desk.reconciled)
+            await until(priced(venue, engine, 50200))
             assert desk.state_for() is TradingState.ACTIVE

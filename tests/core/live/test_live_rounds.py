@@ -9,7 +9,9 @@ from decimal import Decimal
 import pytest
 
 from brokers.instrument import Instrument
+from core import tending
 from core.access.roles import Actor, Role
+from core.market import feed
 from core.store.instruments import FEEDS, get_instruments
 from core.store.models import AlertRow
 from core.trading.by_hand.slip import Verb
@@ -19,9 +21,18 @@ from tests.core.live.town import MINUTE, TOWNS, pair
 
 
 @pytest.fixture(autouse=True)
-def _no_towns():
+def _no_towns(monkeypatch):
+    monkeypatch.setattr(feed, "_AGAIN_SECONDS", 0.02)
     yield
     TOWNS.clear()
+
+
+async def connected(made, number: int = 0) -> None:
+    """A feed that was away is connected again, and listens."""
+    async with asyncio.timeout(20):
+        while made.rounds.live.feeds[number].problem:
+            await asyncio.sleep(0.01)
+    await breathe()
 
 
 async def test_a_strategy_trades_at_the_end_of_a_bar(tmp_path):
@@ -168,8 +179,7 @@ async def test_the_second_feed_takes_over_and_gives_back(tmp_path):
         assert made.engine.market.quotes[BTC].last == 102
         assert made.rounds.status == "live from town-2 in place of a preferred feed"
         north.up()
-        made.rounds.live.feeds[0].problem = ""
-        await asyncio.sleep(2.05)  # it tries again every two seconds
+        await connected(made)
         for seconds in range(20, 84, 4):
             await made.at(seconds)
             await made.tick(north, 200)
@@ -224,7 +234,7 @@ async def test_without_prices_nothing_new_is_traded(tmp_path):
         (denied,) = await AlertRow.filter(kind="denied")
         assert "PRICE_UNKNOWN" in denied.title + denied.body
         north.up()
-        await asyncio.sleep(2.05)
+        await connected(made)
         await made.tick(north, 120)
         assert made.rounds.is_well
         assert made.rounds.status == "live from town"
@@ -393,13 +403,28 @@ async def test_instruments_are_remembered_for_a_start_without_venues(tmp_path):
         assert made.desk.state_for() is TradingState.ACTIVE
 
 
-async def test_without_any_word_of_a_venue_a_paper_account_is_halted(tmp_path):
-    """Not a start that fails: the chat is there, and says why."""
+async def test_without_any_word_of_a_venue_a_paper_account_waits_for_one(tmp_path, monkeypatch):
+    """The chat is there and says why; nothing is halted, for nothing can happen; then it goes on by itself."""
+    monkeypatch.setattr(tending, "_RECONNECT_SECONDS", 0.05)
     north, south = towns()
     north.is_up = south.is_up = False
     async with house(settings(tmp_path), prepare=impatient) as made:
-        assert made.desk.state_for() is TradingState.HALTED
-        assert "by which rules" in made.engine.switch.gravest("main").reason
+        made.clock.set(NOON + timedelta(seconds=40))
+        await made.look()
+        await made.engine.alert_watch.look()
+        await made.engine.sweep()  # that it has no money is not a loss
+        assert made.desk.state_for() is TradingState.ACTIVE
+        assert not made.desk.reconciled
+        assert made.rounds.status.startswith("NO PRICES for 39 s, so nothing new trades (")
+        assert [row.title for row in await AlertRow.all()] == ["There are no prices of BTC/USDT"]
+        north.up()
+        await made.engine.feeds[0].broker.connect()
+        await made.rounds.live.on_instruments(made.engine.feeds[0], await made.engine.feeds[0].instruments())
+        async with asyncio.timeout(5):
+            while not made.desk.reconciled:
+                await asyncio.sleep(0.02)
+        assert made.desk.broker.is_connected
+        assert made.desk.portfolio.instruments == {BTC: pair(BTC)}
 
 
 async def test_rules_that_have_changed_count_at_once_and_are_told(tmp_path):

@@ -70,6 +70,8 @@ _UNKNOWN: dict[str, tuple[Manner, int, str | Refusal]] = {
     "truncated": (Manner.TRUNCATE, 200, ""),
     "empty": (Manner.EMPTY, 200, ""),
 }
+# Valid JSON of a shape that nobody expects; what comes of it depends on the question.
+_SHAPES = {"list_after": "[]", "object_after": "{}", "word_after": '"ok"', "number_after": "1"}
 
 REST: dict[str, Mischief] = {
     **{f"{name}_after": Mischief(True, manner, status, says) for name, (manner, status, says) in _UNKNOWN.items()},
@@ -78,6 +80,7 @@ REST: dict[str, Mischief] = {
         for name, (manner, status, says) in _UNKNOWN.items()
         if manner not in {Manner.CUT, Manner.TRUNCATE, Manner.EMPTY}
     },
+    **{name: Mischief(True, Manner.ANSWER, 200, body) for name, body in _SHAPES.items()},
     "http_503_unavailable": Mischief(False, Manner.ANSWER, 503, "Service Unavailable."),
     "http_503_internal": Mischief(False, Manner.ANSWER, 503, _json(-1001, INTERNAL_503, 503)),
     "http_403_waf": Mischief(False, Manner.ANSWER, 403, HTML_403),

@@ -91,6 +91,7 @@ class Account:
         self.leverage = dict.fromkeys(contracts, USUAL_LEVERAGE)
         self.margin_type = dict.fromkeys(contracts, "CROSSED")
         self.is_restricted = False
+        self.is_hedged = False  # told, and nothing more: nobody trades such an account here
         self.wallet = START
         self.positions = Positions()
         self.orders: dict[int, Order] = {}

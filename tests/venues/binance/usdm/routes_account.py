@@ -36,7 +36,7 @@ class AccountRoutes:
             Route("GET", "/fapi/v1/income", self.income, READ, weight=30),
             Route("POST", "/fapi/v1/leverage", self.leverage, FUTURES),
             Route("POST", "/fapi/v1/marginType", self.margin_type, FUTURES),
-            Route("GET", "/fapi/v1/positionSide/dual", lambda _: {"dualSidePosition": False}, READ, weight=30),
+            Route("GET", "/fapi/v1/positionSide/dual", self.sides, READ, weight=30),
             Route("POST", "/fapi/v1/positionSide/dual", self.position_side, FUTURES),
             Route("GET", "/fapi/v1/multiAssetsMargin", lambda _: {"multiAssetsMargin": False}, READ, weight=30),
             Route("POST", "/fapi/v1/listenKey", self.create_key, KEY_ONLY),
@@ -134,6 +134,10 @@ class AccountRoutes:
             raise Refusal(-4168, "Unable to adjust to isolated-margin mode under the Multi-Assets mode.")
         account.margin_type[symbol] = wanted
         return answers.DONE
+
+    def sides(self, call: Call) -> Any:
+        """Whether long and short are kept apart."""
+        return {"dualSidePosition": self._usdm.of(call.place.mode).account.is_hedged}
 
     def position_side(self, call: Call) -> Any:
         """One-way mode is all there is: hedge mode is refused as with open orders."""
