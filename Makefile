@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # What `make test` runs on PostgreSQL too; tests/core/store runs on both databases by itself.
 ON_POSTGRES := $(addprefix tests/core/,access alerts $(addprefix trading/test_,desk.py ledger.py order_manager.py order_store.py reconcile.py pipeline.py))
 
-.PHONY: help sandbox test test-postgres witness soak check format bench lock clean
+.PHONY: help sandbox test test-postgres witness soak check format pages bench lock clean
 help:
 	@echo "make sandbox   the bot in a browser page: no account, keys or network"
 	@echo "make sandbox LIVE=binance   the same on that venue's prices of now: no account or keys"
@@ -16,6 +16,7 @@ help:
 	@echo "make soak      the fault tests in full: hours (ARGS=--help for less)"
 	@echo "make witness   let Binance's official SDKs read and use the venue server"
 	@echo "make check     format, lint, types, import contracts, docs"
+	@echo "make pages     write docs/brokers.md anew, from the adapters and their tests"
 	@echo "make bench     measure, and print the figures of docs/benchmarks.md"
 	@echo "make lock      write the hash-locked requirements anew"
 
@@ -68,6 +69,9 @@ soak: $(VENV)/dev.ok
 format: $(VENV)/dev.ok
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+pages: $(VENV)/dev.ok
+	$(BIN)/python -m tests.evidence
 
 bench: $(VENV)/dev.ok
 	$(BIN)/python -m tests.benchmarks

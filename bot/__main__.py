@@ -286,10 +286,12 @@ def _audit(options: argparse.Namespace) -> int:
 
 def _sandbox(options: argparse.Namespace) -> int:
     from bot.logging import configure
+    from bot.sandbox.choosing import check_venue
     from bot.sandbox.run import run_sandbox
     from core.store.private import make_private
 
     configure("WARNING")
+    check_venue(options.live)
     own = options.live and options.data_dir == _SANDBOX_DATA  # beside the one on history
     data_dir = _SANDBOX_DATA.with_name(f"sandbox-{options.live}") if own else options.data_dir
     make_private(data_dir)

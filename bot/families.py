@@ -26,7 +26,7 @@ FAMILIES = (
     Family("orders", "🧾 Orders", ("orders", "order", "cancel", "modify", "look", "decide")),
     Family("trading", "🖐 By hand", ("trade", "buy", "sell", "close")),
     Family("results", "📈 Results", ("pnl", "performance", "chart", "report")),
-    Family("safety", "🛡 Safety", ("halt", "resume", "scopes", "risk", "limits", "limit", "golive")),
+    Family("safety", "🛡 Safety", ("halt", "resume", "scopes", "risk", "limits", "limit", "golive", "failback")),
     Family("alerts", "🔔 Alerts", ("alerts", "alert", "ack", "snooze", "mutes", "mute", "unmute",
                                  "maintenance", "testalert")),
     Family("schedule", "⏰ Schedule", ("schedule", "job", "addreport")),

@@ -259,7 +259,7 @@ class LiveRounds(Rounds):
         """Write down what we are worth now; no account waits for another's venue."""
         async with transaction():
             for desk in self._floor:
-                if self.is_described or not desk.broker.capabilities.simulated:  # else it may never have opened
+                if desk.broker.is_connected or not desk.broker.capabilities.simulated:  # else it may never have opened
                     await self._note(self._clock.now(), desk)
 
     # --- telling -----------------------------------------------------------------------------------

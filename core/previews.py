@@ -227,6 +227,9 @@ def _notes(facts: Facts) -> Iterator[str]:
     )
     if found.basis is Basis.SHALLOW and found.shown is not None:
         yield f"The book shows only {plain(found.shown)} at these prices: the rest may cost more."
+    if wanted.slip.exits is not None and wanted.held * intent.side.sign > 0:
+        whole = plain(wanted.held + intent.signed_quantity)
+        yield f"The exits are for all that {wanted.owner} holds then: {whole} {symbol}, not only for this order."
     if wanted.slip.exits is not None and facts.guard is not None:
         yield f"These exits take the place of those that you have in {symbol}: {facts.guard.spec or 'none'}."
     elif wanted.slip.verb.side is not None and facts.guard is not None and facts.guard.spec is not None:

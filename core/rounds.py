@@ -23,7 +23,7 @@ from core.strategy.manager import StrategyManager
 from core.trading.desk import Desk
 from core.trading.floor import Floor
 from core.trading.market import Market
-from core.trading.profit import Profit, profits
+from core.trading.profit import Profit, profit_of
 from risk.view import TradingState
 
 Start = Callable[[str, Callable[[], Awaitable[None]]], None]
@@ -139,6 +139,11 @@ class Rounds(ABC):
         equity = desk.portfolio.equity
         if equity is None:
             return {}
-        by_name = profits(desk.portfolio)
-        nets = {name: by_name.get(name, Profit()).net for name in self._floor.strategies_of(desk.account)}
+        nets = {name: self._net(desk, name) for name in self._floor.strategies_of(desk.account)}
         return {equity_of(desk.account): equity, **{name: net for name, net in nets.items() if net is not None}}
+
+    def _net(self, desk: Desk, strategy: str) -> Decimal | None:
+        """What a strategy has brought; in accounts that it has left, too, if they are in the same currency."""
+        where = [each.portfolio for each in self._floor if each is desk or each.currency == desk.currency]
+        found = (profit_of(each, strategy) for each in where if each is desk.portfolio or any(each.results(strategy)))
+        return sum(found, Profit()).net

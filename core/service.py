@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from core.actions.alerts import AlertActions
 from core.actions.channels import ChannelActions
+from core.actions.failback import FailingBack
 from core.actions.flattening import Flattening
 from core.actions.golive import GoingLive
 from core.actions.jobs import JobActions
@@ -28,6 +29,7 @@ class Quarterdeck(
     Resuming,
     Flattening,
     GoingLive,
+    FailingBack,
     OrderActions,
     JobActions,
     PeopleActions,

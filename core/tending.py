@@ -59,6 +59,7 @@ class Tending:
         self._alerts = alerts
         self._is_real = alerts is not None and not desk.broker.capabilities.simulated
         self._was_there = False
+        self._waits = False  # simulated, and by which rules its market trades nobody has said yet
         self._is_slow = False  # its venue has kept the others waiting
 
     async def recover(self) -> None:
@@ -77,14 +78,15 @@ class Tending:
                 if failures == _TOLD_AFTER:
                     await self._tell(problem)
                 await asyncio.sleep(min(_RECONNECT_SECONDS * failures, _LONGEST_PAUSE_SECONDS))
-            if problem and self._waits_for_market:
+            self._waits = bool(problem) and self._waits_for_market
+            if self._waits:
                 log.info("a simulated venue waits for its market", account=self.desk.account)
             elif problem:
                 await self.desk.halt_for("RECONCILIATION FAILED", str(problem) or "the venue does not answer")
             else:
                 self._was_there = True
                 await self._tell_of_end(failures)
-            if not self._waits_for_market or self._was_there:
+            if not self._waits:
                 await self.desk.roll_day()
 
     def _is_worth_trying(self, problem: Exception, failures: int) -> bool:
@@ -169,7 +171,7 @@ class Tending:
             try:
                 await self.desk.listen()
             except Unavailable as down:
-                if (reason := str(down)) != told and not self._waits_for_market:
+                if (reason := str(down)) != told and not self._waits:
                     log.warning("the broker is gone", account=self.desk.account, reason=reason)
                     told = reason
             await asyncio.sleep(_RECONNECT_SECONDS)
@@ -193,8 +195,8 @@ class Tending:
             forget()
 
     async def sweep(self) -> None:
-        """Assess risk now, and look after stops and targets. What has never opened has no equity to be judged by."""
-        if self._waits_for_market and not self._was_there:
+        """Assess risk now, and look after stops and targets. What has not opened yet has no equity to be judged by."""
+        if self._waits:
             return
         await self.desk.sweep()
         await self._pipeline.keep()

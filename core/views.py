@@ -552,7 +552,8 @@ class HealthRow:
 class BrokerView:
     """One connection to a venue: an account's, or one that only brings prices (`is_feed`).
 
-    `mode` is live, testnet, demo or paper; `problem` why it is not connected, as far as that is known.
+    `mode` is live, testnet, demo or paper; `problem` why it is not connected, as far as that is known; `standby` says
+    who stands by for the account, and who trades away from home.
     """
 
     name: str
@@ -563,6 +564,25 @@ class BrokerView:
     connected: bool
     health: Health
     problem: str = ""
+    standby: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AwayRow:
+    """A strategy that trades in the standby of its own account (`home`) since `at`."""
+
+    strategy: str
+    home: str
+    account: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FailbackView:
+    """Who would come back from a standby; `token` binds the yes to that."""
+
+    rows: tuple[AwayRow, ...]
+    token: str
 
 
 @dataclass(frozen=True, slots=True)

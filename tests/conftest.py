@@ -1,18 +1,27 @@
 """For all tests: logged tracebacks are plain (drawn in colours, with all variables, they take longer than the tests), and
-no test leaves another umask behind, under which the next one's servers could not read their own files.
+no test leaves another umask behind, under which the next one's servers could not read their own files, or another way
+of rounding.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from decimal import getcontext
 
 import pytest
 import structlog
+from hypothesis import settings
 
 from tests.remembered import remember
 
 remember()
+
+# The same examples every day, so that a failure is of the change that is tested and comes again; `make soak` draws new
+# ones. No deadline: how long an example takes is up to the machine.
+settings.register_profile("every day", deadline=None, derandomize=True, max_examples=60)
+settings.register_profile("soak", deadline=None, derandomize=False, max_examples=500, database=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "every day"))
 
 structlog.configure(
     processors=[
@@ -30,3 +39,14 @@ def same_umask() -> Iterator[None]:
     os.umask(before)
     yield
     os.umask(before)
+
+
+@pytest.fixture(autouse=True)
+def same_decimals() -> Iterator[None]:
+    """Whoever changes how this process rounds (ccxt does, if it is let) fails, and not some test after it."""
+    context = getcontext()
+    before = (context.prec, context.rounding, dict(context.traps))
+    yield
+    after = (context.prec, context.rounding, dict(context.traps))
+    context.prec, context.rounding, context.traps = before  # type: ignore[assignment]
+    assert after == before

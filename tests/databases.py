@@ -67,7 +67,7 @@ def postgres_url(path: Path, *, migrated: bool = True) -> str:
         _drop(list(_names)[:-_KEPT])
         name = f"test_{next(_numbers)}"
         template = _TEMPLATE if migrated else "template0"
-        postgres().sql(f"CREATE DATABASE {name} TEMPLATE {template}")
+        postgres().sql(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
         _names[path] = name
     return postgres().url(_names[path])
 

@@ -36,7 +36,13 @@ def render(view: BrokerView, call: Call) -> Html:
     said = (view.adapter, _mode(view), "prices only" if view.is_feed else "")
     named = [each for each in said if each and each != view.name]
     head = html.text(_sign(view, now), " ", html.bold(view.name[:40]), *(f" · {each[:40]}" for each in named))
-    return html.lines(head, *_wrong(view, call), _calls(view.health), *_usual(view.health), *_streams(view.health, now))
+    figures = (_calls(view.health), *_usual(view.health), *_streams(view.health, now))
+    return html.lines(head, *_wrong(view, call), *_standby(view), *figures)
+
+
+def _standby(view: BrokerView) -> list[Html]:
+    """Who stands by for it, and who trades away from home."""
+    return [html.text("🔁 ", each[:200]) for each in view.standby[:8]]
 
 
 def _mode(view: BrokerView) -> str:

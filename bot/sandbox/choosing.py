@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from core.errors import SettingsError
+from brokers.registry import adapter_names, load_adapter
+from core.errors import SettingsError, near
 from core.settings import read_yaml
 
 _CONFIG = Path(__file__).with_name("sandbox.yaml")
@@ -23,14 +24,26 @@ def remembered(data_dir: Path) -> str:
 def chosen(data_dir: Path, venue: str) -> str:
     """The venue that a start is for: the one asked for, or the one that the directory began with.
 
-    Raises `SettingsError` if it began with another.
+    Raises `SettingsError` if it began with another, or if there is no such venue.
     """
+    check_venue(venue)
     before = remembered(data_dir)
     has_begun = bool(before) or (data_dir / _JOURNAL).exists()
     if venue and has_begun and venue != before:
         problem = f"{data_dir} holds a sandbox on {before or 'history'}; give --data-dir another directory"
         raise SettingsError([f"--live {venue}: {problem}"])
     return venue or before
+
+
+def check_venue(venue: str) -> None:
+    """Raise `SettingsError` unless it is "" or has prices of its own."""
+    if not venue:  # a sandbox on history loads no venue
+        return
+    known = [each for each in adapter_names() if not load_adapter(each).settings.on_any_market]
+    if venue not in known:
+        close = near(venue, known)
+        hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(known)}"
+        raise SettingsError([f"--live {venue}: there is no such venue; {hint}"])
 
 
 def remember(data_dir: Path, venue: str) -> None:

@@ -97,7 +97,7 @@ def _tell_of_prices(program: Program, say: Callable[[str], None]) -> None:
     rounds = program.engine.rounds
     say(f"  prices: {rounds.status}")
     if not rounds.has_prices:
-        say("  without prices nothing trades; they are asked for again every few seconds, and /status says how it stands")
+        say("  without prices nothing trades; they are asked for again and again, and /status says how it stands")
     sys.stdout.flush()
 
 

@@ -10,7 +10,9 @@ import structlog
 
 from brokers.ccxt.calls import Call
 from brokers.ccxt.clock import VenueClock
+from brokers.ccxt.decimals import keep_to_itself
 from brokers.ccxt.dialect import Dialect
+from brokers.ccxt.kept_ban import KeptBan
 from brokers.ccxt.limits import Limits, Rates
 from brokers.ccxt.loading import load_errors, load_exchange_class
 from brokers.ccxt.outcomes import clean, names_of, outcome
@@ -77,6 +79,7 @@ class Client:
             reserve=settings.reserve_percent / 100,
             now=self._context.now,
             share=(self.dialect.scope, self._context.network),
+            kept=KeptBan(self._context.data_dir / f"banned-{self.dialect.scope.replace(':', '-')}.txt"),
         )
         tap(exchange, load_errors().BadResponse)
         self._limits.attach(exchange)
@@ -194,6 +197,7 @@ class Client:
             }
         )
         exchange.number = str
+        keep_to_itself(exchange)
         exchange.has = {**exchange.has, "fetchCurrencies": dialect.needs_currencies}
         exchange.ssl_context = ssl_of(self._context.network)
         exchange.timeout_on_exit = 0

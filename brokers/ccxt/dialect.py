@@ -253,8 +253,8 @@ class Dialect(ABC, Generic[S_co]):
     async def name_fill(self, inquiry: Inquiry, symbol: str, venue_order_id: str) -> ClientOrderId | None:
         """Our id of the order that an execution belongs to, asked for where the list of executions lacks it.
 
-        Empty: definitely not ours. None: it cannot be known. An order that has been executed and that the venue does not
-        find is one that it will find: until then the question has failed, or it would be taken for somebody else's.
+        Empty: definitely not ours. None: it cannot be known. An order that has been executed and that the venue does
+        not find is one that it will find: until then the question has failed, or it would be taken for somebody else's.
         """
         try:
             raw = await inquiry.ask(Call("fetch_order", (venue_order_id, symbol, {})))

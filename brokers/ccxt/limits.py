@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from brokers.ccxt.kept_ban import KeptBan
 from brokers.errors import Unavailable
 from brokers.resilience.ban import Ban
 from brokers.resilience.budget import Budget
@@ -99,7 +100,7 @@ class Limits:
     """The limits that one account must keep to.
 
     `share` names the venue (and the way to it): accounts with the same name share its budget and its bans.
-    `reserve` (0 to 1) is the part of it that only cancels may use.
+    `reserve` (0 to 1) is the part of it that only cancels may use. `kept` is where a long ban outlives the process.
     """
 
     def __init__(
@@ -109,9 +110,11 @@ class Limits:
         now: Callable[[], datetime],
         reserve: float = 0.2,
         share: Hashable | None = None,
+        kept: KeptBan | None = None,
         ticks: Ticks = ticks,
     ) -> None:
         self._now = now
+        self._kept = kept
         self._ticks = ticks
         common = None if share is None else _shared.get(share)
         self._common = common or _Common(rates, reserve, ticks)
@@ -119,6 +122,8 @@ class Limits:
             _shared[share] = self._common
         # Nothing is kept back of the orders: whatever closes a position is one of them.
         self._orders = [(each, each.budget(0.0, ticks)) for each in rates.orders]
+        if kept is not None:
+            self._common.ban.demanded(kept.seconds_left(now()))
 
     def attach(self, exchange: Any) -> None:
         """Have every request of `exchange` counted, and every response heard."""
@@ -175,14 +180,20 @@ class Limits:
     def _obey(self, status: int, said: Mapping[str, str], body: str) -> None:
         ban = self._common.ban
         seconds = self._demanded(said, body) if status in _MAY_DEMAND else None
+        if seconds is None and status == _IS_BANNED:
+            seconds = _SHORTEST_IP_BAN
         if seconds is not None:
             ban.demanded(min(seconds, _LONGEST_BAN))
-        elif status == _IS_BANNED:
-            ban.demanded(_SHORTEST_IP_BAN)
+            self._keep()
         elif status == _IS_TOO_FAST:
             ban.too_fast()
         elif status < 300:
             ban.content()
+
+    def _keep(self) -> None:
+        until = self.banned_until
+        if self._kept is not None and until is not None:
+            self._kept.keep(until, self._now())
 
     def _demanded(self, said: Mapping[str, str], body: str) -> float | None:
         """For how long the venue wants silence; None if it does not say."""

@@ -51,7 +51,9 @@ class CircuitBreaker:
     @property
     def seconds_left(self) -> float:
         """Until the next trial may go; zero when a call may go now."""
-        return 0.0 if self._next_at is None else max(0.0, self._next_at - self._ticks())
+        if self._next_at is None:
+            return 0.0
+        return max(0.0, min(self._next_at - self._ticks(), self._wait))  # the sum of two floats may be a shade too long
 
     def permit(self, *, urgent: bool = False) -> bool:
         """Whether a call may go now. An urgent one always may, and is a trial while the breaker is open."""

@@ -118,8 +118,8 @@ class Feed:
             raise Unavailable("its account is not connected")
 
     async def _pause(self, problem: str, seconds: float) -> None:
-        if not self._is_away:
-            log.warning("a feed is away", feed=self.name, reason=problem)
+        if not self._is_away:  # an account's connection is told of by those who tend it
+            (log.warning if self.is_own else log.info)("a feed is away", feed=self.name, reason=problem)
             self._is_away = True
         self.problem = problem
         await asyncio.sleep(seconds)

@@ -71,7 +71,7 @@ class Lane:
     served: dict[str, Feed] = field(default_factory=dict)  # whose past the strategies have been shown, by symbol
     volumes_of: dict[str, date] = field(default_factory=dict)
     heard: dict[str, float] = field(default_factory=dict)  # when each symbol was last priced, by the feed that counts
-    since: float = 0.0  # the feed counts
+    since: float = 0.0  # the feed that counts does, or is heard again
     is_silent: bool = False
     lacks_history: bool = False
     unpriced: set[str] = field(default_factory=set)  # symbols of which there are no prices, but of others there are
@@ -228,10 +228,14 @@ class LiveMarket:
 
     def _lacks(self, lane: Lane, now: float) -> Iterator[News]:
         """What has begun to be lacking, or is there again. Where nothing is priced, that is all there is to say."""
-        lane.is_silent = lane.choice.is_silent(now)
+        was_silent, lane.is_silent = lane.is_silent, lane.choice.is_silent(now)
+        if was_silent and not lane.is_silent:  # those that are not heard yet have their time from here on
+            lane.since = now
         if lane.is_silent or lane.heard:
             yield from self._told(lane, "", lane.is_silent)
-        unpriced = {each for each in lane.symbols if now - lane.heard.get(each, lane.since) > self.patience}
+        unpriced = {
+            each for each in lane.symbols if now - max(lane.heard.get(each, lane.since), lane.since) > self.patience
+        }
         if lane.is_silent or len(unpriced) == len(lane.symbols):
             return
         lane.unpriced = unpriced

@@ -16,10 +16,10 @@ class BrokerQuestions(Asking):
     async def brokers(self, accounts: Collection[str] | None = None) -> tuple[BrokerView, ...]:
         """The connection of every account that the reader may see, then the feeds that have one of their own."""
         engine = self._engine
-        desks = [self._of_account(desk) for desk in engine.floor.chosen("", accounts)]
+        desks = [self._of_account(desk, accounts) for desk in engine.floor.chosen("", accounts)]
         return (*desks, *(self._of_feed(feed) for feed in engine.feeds if feed.is_own))
 
-    def _of_account(self, desk: Desk) -> BrokerView:
+    def _of_account(self, desk: Desk, seen: Collection[str] | None) -> BrokerView:
         raw, broker = self._engine.settings.accounts[desk.account].broker, desk.broker
         return BrokerView(
             name=desk.account,
@@ -29,6 +29,7 @@ class BrokerQuestions(Asking):
             is_live=broker.is_live,
             connected=broker.is_connected,
             health=broker.health,
+            standby=self._engine.failover.words(desk.account, lambda each: seen is None or each in seen),
         )
 
     def _of_feed(self, feed: Feed) -> BrokerView:

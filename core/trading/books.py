@@ -99,6 +99,13 @@ class Page:
                 key = (part.strategy, facts.symbol)
                 self.spent[key] = EXACT.add(self.spent.get(key, ZERO), sign * part.spent)
 
+    def let_go(self, facts: FillFacts) -> None:
+        """Units that somebody has taken away without an order of ours: they are not bought back either."""
+        for part in facts.allocations:
+            if part.quantity < 0:
+                key = (part.strategy, facts.symbol)
+                self.spent[key] = EXACT.subtract(self.spent.get(key, ZERO), part.quantity)
+
     async def post_flow(self, flow: CashFlow, at: datetime) -> bool:
         """Add money that came or went without a trade; False if it is in the books already."""
         if await ledger_store.is_posted(flow_ref(self._portfolio.account, flow)):

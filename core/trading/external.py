@@ -246,6 +246,7 @@ class ExternalTrades:
                     if is_new and trade is not None:
                         await allocations.put(trade, flow.at)
                         await page.post_trade(trade, flow.at)
+                        page.let_go(trade)
                     if is_new and (alert := alert_of_flow(each, trade)) is not None:
                         await self._alerts.add(alert)
                 self._watch.believe(moved)

@@ -186,7 +186,7 @@ class Failover:
             or _unready(there, symbols)
             or ("" if by_person else _halt(there, name, symbols, "it does not take over"))
             or await doubt(here, name)
-            
+            or await doubt(there, name)
         )
 
     # --- moving ------------------------------------------------------------------------------------
@@ -200,7 +200,7 @@ class Failover:
             body = (
                 f"{reason[0].upper()}{reason[1:]}. It held and ordered nothing there when books and venue were "
                 f"compared last. It opens positions in {to} from now on, by the limits of {to}, and stays there until "
-                f"an admin brings it back: /failback {home}"
+                f"an admin brings it back: /failback {name}"
             )
             title = f"{name} trades in {to} now, the standby of {home}"
             await self._alerts.add(

@@ -9,7 +9,6 @@ sending again. `core.trading.beliefs` takes over what the venue says; `core.trad
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 
@@ -85,7 +84,7 @@ class OrderManager:
             find=self._find,
         )
         self._refusals = Refusals()
-        self._used: deque[Approved] = deque(maxlen=_REMEMBERED)
+        self._used: dict[int, Approved] = {}  # by identity: it is held here, so that no other gets the same
 
     @property
     def account(self) -> str:
@@ -154,9 +153,11 @@ class OrderManager:
 
     def _use(self, approved: Approved) -> None:
         """An approval is used once, on its own account."""
-        if approved.intent.account != self.account or any(each is approved for each in self._used):
+        if approved.intent.account != self.account or id(approved) in self._used:
             raise ValueError(f"this approval is not for {self.account}, or it was used before")
-        self._used.append(approved)
+        self._used[id(approved)] = approved
+        if len(self._used) > _REMEMBERED:
+            del self._used[next(iter(self._used))]
 
     def _new_id(self) -> ClientOrderId:
         """Unique for ever: whose it is, the time, and 80 random bits; 32 characters, the most that venues take."""

@@ -112,19 +112,15 @@ class Portfolio:
 
     def lot(self, strategy: str, symbol: str) -> Lot:
         """The virtual position of one strategy."""
-        where = f"{self.account}/{strategy}/{symbol}"
+        where, balances = f"{self.account}/{strategy}/{symbol}", self.balances
         instrument = self.instrument(symbol)
-
-        def balance(kind: str, unit: str) -> Decimal:
-            return self.balances.get((f"{kind}/{where}", unit), ZERO)
-
         money = instrument.currency
         return Lot(
             instrument,
-            balance("position", symbol),
-            balance("cost", money),
-            -balance("realised", money),
-            balance("fees", money),
+            balances.get((f"position/{where}", symbol), ZERO),
+            balances.get((f"cost/{where}", money), ZERO),
+            -balances.get((f"realised/{where}", money), ZERO),
+            balances.get((f"fees/{where}", money), ZERO),
         )
 
     def lots(self, symbol: str = "") -> Iterator[tuple[str, Lot]]:

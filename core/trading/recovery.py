@@ -195,7 +195,8 @@ class Recovery:
         await self._external.begin(info.at)
         await self._post(postings)
         if postings and not self._broker.capabilities.simulated:
-            await self._telling.tell(_alert_of_opening(info, [each for each in info.positions if each in instruments]))
+            traded = [each for each in info.positions if each in instruments]
+            await self._telling.tell(_alert_of_opening(info, traded, self._books.portfolio.currency))
 
     async def _post(self, postings: list[Posting]) -> None:
         if not postings:
@@ -209,9 +210,10 @@ class Recovery:
         return Ours(portfolio.held(), portfolio.cash_by_currency, fees_pending=fees_pending)
 
 
-def _alert_of_opening(info: AccountInfo, traded: Sequence[str]) -> Alert:
+def _alert_of_opening(info: AccountInfo, traded: Sequence[str], currency: str) -> Alert:
     """What the books of a real account begin with: whoever reads it knows whose those coins are now."""
-    money = [f"{each.total.normalize():,f} {name}" for name, each in info.balances.items() if each.total]
+    own_first = sorted(info.balances.items(), key=lambda each: each[0] != currency)
+    money = [f"{each.total.normalize():,f} {name}" for name, each in own_first if each.total]
     held = {symbol: info.positions[symbol].quantity for symbol in traded}
     positions = [f"{units.normalize():+,f} {symbol}" for symbol, units in held.items() if units]
     title = f"The books are open: {_listed(positions + money)}"

@@ -26,13 +26,16 @@ def price_known(intent: OrderIntent, view: PortfolioView, limits: RiskLimits) ->
     names_a_price = intent.type is OrderType.LIMIT
     if only_reduces(intent, view) and not names_a_price:
         return None
-    part = ZERO if names_a_price else reducing_part(intent, view)
+
+    def denied(reason: str, limit: str, value: str) -> Denied:
+        return Denied(CODE, reason, limit, value, ZERO if names_a_price else reducing_part(intent, view))
+
     symbol = intent.instrument.symbol
     quote = view.quotes.get(symbol)
     if quote is None or quote_price(quote) is None:
-        return Denied(CODE, f"No market price for {symbol}", "a quote", "none", part)
+        return denied(f"No market price for {symbol}", "a quote", "none")
     age, oldest = abs(Decimal(str((view.at - quote.at).total_seconds()))), limits.stale_quote_seconds
     if oldest is None or age <= oldest:
         return None
     limit, value = f"{plain(oldest)} s", f"{plain(age.quantize(_TENTH, ROUND_UP))} s"
-    return Denied(CODE, f"The price of {symbol} is {value} away from now", limit, value, part)
+    return denied(f"The price of {symbol} is {value} away from now", limit, value)

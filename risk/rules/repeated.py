@@ -10,7 +10,7 @@ from risk.limits import RiskLimits
 from risk.reducing import only_reduces
 from risk.rule import rule
 from risk.verdict import Denied
-from risk.view import PortfolioView, Submission
+from risk.view import PortfolioView
 from risk.wording import plain
 
 CODE = "REPEATED_ENTRIES"
@@ -22,16 +22,14 @@ def repeated(intent: OrderIntent, view: PortfolioView, limits: RiskLimits) -> De
     if intent.origin is not Origin.STRATEGY or only_reduces(intent, view):
         return None
     since = view.at - timedelta(seconds=float(limits.entries_seconds))
-    entries = [sent.strategy.split(",") for sent in view.submissions if sent.at > since and _enters(sent, intent)]
+    symbol = intent.instrument.symbol
+    entries = [
+        sent.strategy for sent in view.submissions if sent.at > since and sent.symbol == symbol and not sent.reduces
+    ]
     for name in intent.strategies:
-        count = 1 + sum(name in whose for whose in entries)
+        count = 1 + len([whose for whose in entries if whose == name or name in whose.split(",")])
         if count > limits.max_entries:
             period = f"{plain(limits.entries_seconds)} s"
             limit, value = f"{limits.max_entries} in {period}", f"{count} in {period}"
             return Denied(CODE, f"{name} enters again and again", limit, value, reducing_part(intent, view))
     return None
-
-
-def _enters(sent: Submission, intent: OrderIntent) -> bool:
-    """Whether it was an order of the same symbol that did not only close."""
-    return sent.symbol == intent.instrument.symbol and not sent.reduces

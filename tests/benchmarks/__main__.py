@@ -77,6 +77,7 @@ def run_all(chosen: Sequence[str], path: Path | None) -> int:
     about = {**before, "load average after": after["load average"]}
     print("\n".join(f"{key}: {value}" for key, value in about.items()))
     show(figures)
+    print("\nThe same as lines of docs/benchmarks.md:\n\n" + "\n".join(lines(figures)))
     if path is not None:
         path.write_text(json.dumps({"machine": about, "figures": figures}, indent=2), encoding="utf-8")
     if failed:
@@ -112,6 +113,26 @@ def show(figures: Sequence[dict[str, Any]]) -> None:
             print(f"* {each['name']} (n={each['samples']}): {each['note']}")
 
 
+def lines(figures: Sequence[dict[str, Any]]) -> list[str]:
+    """The table as Markdown."""
+    head = "| Figure | median | tail | beside it, same run | goal | met |\n|---|--:|--:|---|--:|:-:|"
+    return [head, *(line(each) for each in figures)]
+
+
+def line(each: dict[str, Any]) -> str:
+    """One line of it, with the unit behind every number."""
+
+    def told(value: float) -> str:
+        return f"{number(value)} {each['unit']}".rstrip()
+
+    name = each["name"].replace("  of it", "– of it")
+    tail = "" if each["worst"] is None else f"{each['worst_is']} {told(each['worst'])}"
+    goal = "" if each["goal"] is None else f"< {each['goal']:g} {each['unit']}"
+    met = "**no**" if each["met"] == "NO" else each["met"]
+    cells = (name, told(each["typical"]), tail, each["reference"], goal, met)
+    return f"| {' | '.join(cells)} |".replace("|  |", "| |").replace("|  |", "| |")
+
+
 def row(each: dict[str, Any]) -> tuple[str, ...]:
     worst = "" if each["worst"] is None else f"{each['worst_is']} {number(each['worst'])}"
     goal = "" if each["goal"] is None else f"< {each['goal']:g}"
@@ -121,7 +142,7 @@ def row(each: dict[str, Any]) -> tuple[str, ...]:
 def number(value: float) -> str:
     if math.isinf(value):
         return "none"
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import inspect
 
 import pytest
 
-from tests.benchmarks.__main__ import names
+from tests.benchmarks.__main__ import line, names
 from tests.benchmarks.support.figure import Figure, figure, percentile
 
 
@@ -31,3 +31,9 @@ def test_a_goal_binds_the_worst():
     assert figure("f", "ms", [1.0, 9.0], percent=100, goal=5).met == "NO"
     assert Figure("f", "ms", 1.0, goal=5).met == "yes"
     assert Figure("f", "ms", 1.0).met == ""
+
+
+def test_a_figure_is_a_line_of_the_docs():
+    made = figure("f", "ms", [1.0, 9.0], percent=100, goal=5, reference="other 2 ms")
+    assert line(made.as_dict()) == "| f | 1 ms | worst 9 ms | other 2 ms | < 5 ms | **no** |"
+    assert line(Figure("many", "/s", 25_000).as_dict()) == "| many | 25,000 /s | | | | |"

@@ -36,7 +36,9 @@ def run() -> list[Figure]:
         raise RuntimeError(f"without an account at a real venue the program has loaded {nobody[0]['loaded']}")
     return [
         *memory(nobody, small, accounts, apart, bare),
-        *connecting(accounts[1], accounts[2], bare[1], requests, f"the answer alone, {size:.1f} MB: {told(plain, 's')}"),
+        *connecting(
+            accounts[1], accounts[2], bare[1], requests, f"the answer alone, {size:.1f} MB: {told(plain, 's')}"
+        ),
     ]
 
 

@@ -28,10 +28,10 @@ async def run() -> list[Figure]:
             async with sides[BARE].bare() as ccxt:
                 await ccxt.load_markets()
                 reports = await in_turns(
-                    sides, "reports", many(10_000, 1000), {OURS: our_reports(broker), BARE: bare_reports(ccxt)}
+                    sides, "reports", many(4000, 1000), {OURS: our_reports(broker), BARE: bare_reports(ccxt)}
                 )
                 quotes = await in_turns(
-                    sides, "quotes", many(40_000, 4000), {OURS: our_quotes(broker), BARE: bare_quotes(ccxt)}
+                    sides, "quotes", many(20_000, 4000), {OURS: our_quotes(broker), BARE: bare_quotes(ccxt)}
                 )
         finally:
             await broker.disconnect()

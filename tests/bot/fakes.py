@@ -30,12 +30,14 @@ from core.views import (
     AlertCard,
     AlertRow,
     AuditRow,
+    AwayRow,
     BalanceRow,
     BrokerView,
     CandlesView,
     DeliveryLine,
     EquityPoint,
     ExposureView,
+    FailbackView,
     FillRow,
     FlattenPreview,
     HealthRow,
@@ -95,6 +97,7 @@ class World:
     jobs: dict[str, JobRow] = field(default_factory=dict)
     audit: list[AuditRow] = field(default_factory=list)
     brokers: list[BrokerView] = field(default_factory=list)
+    away: list[AwayRow] = field(default_factory=list)
     points: int = 0
 
 
@@ -569,6 +572,16 @@ class FakeService(FakeHand, Quarterdeck):  # type: ignore[misc]
             return ActionResult(False, "The broker of paper is not what was shown: ask again.")
         self.world.waits_for_yes = False
         return self._act("go_live", account, actor.name, said="paper trades REAL MONEY from now on.")
+
+    def failback_preview(self, actor: Actor, strategy: str = "") -> FailbackView:
+        if strategy and strategy not in {row.strategy for row in self.world.away}:
+            raise UserError(f"{strategy} trades in its own account.")
+        return FailbackView(tuple(self.world.away), "t0k3n")
+
+    async def fail_back(self, actor: Actor, strategy: str, seen: str) -> ActionResult:
+        if seen != "t0k3n":
+            return ActionResult(False, "Not what was shown trades away from home by now: ask again.")
+        return self._act("fail_back", strategy, actor.name, said="They trade in their own accounts again.")
 
     async def kills(self) -> tuple[KillView, ...]:
         return tuple(self.world.kills)

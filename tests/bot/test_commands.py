@@ -20,7 +20,7 @@ ARGS = {"strategy": "trend-aapl", "run": "trend-aapl", "pause": "trend-aapl", "s
 ALL = list(REGISTRY)
 EXPECTED = {
     "limit", "unlock", "decline", "approve", "approvals", "ack", "alert", "maintenance", "mute", "mutes", "snooze", "unmute",
-    "addreport", "alerts", "audit", "balance", "brokers", "buy", "cancel", "change", "chart", "close", "decide", "exits", "exposure", "fills", "flatten", "golive", "halt", "health", "help", "invite", "job", "limits", "live",
+    "addreport", "alerts", "audit", "balance", "brokers", "buy", "cancel", "change", "chart", "close", "decide", "exits", "exposure", "failback", "fills", "flatten", "golive", "halt", "health", "help", "invite", "job", "limits", "live",
     "look", "menu", "modify", "order", "orders", "parameters", "pause", "performance", "place", "pnl", "positions", "report", "remove", "resume", "risk", "role", "run",
     "schedule", "scopes", "sell", "more", "timezone", "start", "status", "step", "stop", "strategies", "strategy", "trade", "testalert", "users",
 }  # fmt: skip
@@ -95,6 +95,7 @@ def test_what_asks() -> None:
         "job",
         "limit",
         "golive",
+        "failback",
         "approve",
         "invite",
         "remove",

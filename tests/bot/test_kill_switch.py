@@ -19,7 +19,7 @@ from core.engine import Engine
 from core.errors import UnknownName, UserError
 from core.halt_flag import HALT_FLAG, HaltFlag
 from core.service import Quarterdeck
-from core.store.models import AuditLine, TradingStateRow
+from core.store.models import AlertRow, AuditLine, TradingStateRow
 from core.trading.scopes import HOUSE, Known, Scope, ScopeKind, halt_said, scope_said
 from core.trading.sweep import Errand, SweepReport
 from core.trading.switch import GLOBAL
@@ -107,6 +107,17 @@ async def test_a_sweep_that_raises_in_one_account_keeps_no_other_from_being_kill
     assert (result.ok, stage.state(GLOBAL)) == (False, HALTED)
     assert "KILL INCOMPLETE: north." in result.message
     assert [(each.account, each.tries > 0) for each in await stage.service.kills()] == [("north", True)]
+
+
+async def test_an_incomplete_kill_is_swept_again_by_itself(stage: Stage) -> None:
+    """The running program does it, and nobody has to ask: then it is told as complete."""
+    stage.fails = {"north"}
+    await stage.service.halt(ADA, "enough")
+    stage.fails = set()
+    async with asyncio.timeout(10):
+        while await stage.service.kills():
+            await asyncio.sleep(0.05)
+    assert await AlertRow.filter(title="KILL COMPLETE: north").count() == 1
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from brokers.health import StreamHealth
 from core.access.roles import Role
 from core.alerts.channel import Standing, Status
 from core.service import Quarterdeck
-from core.views import KillView, Muting
+from core.views import AwayRow, KillView, Muting
 from risk.view import TradingState
 from tests.bot.fakes import (
     NOW,
@@ -97,6 +97,7 @@ def crowded() -> World:
                    health=well(last_error="e" * 200, calls={f"{n}{long}": ill().calls["query"] for n in range(20)}))
         for _ in range(20)
     ]  # fmt: skip
+    world.away = [AwayRow(f"{n}{long}", long, long, NOW) for n in range(40)]
     world.positions = [
         position("P" * 30, by_strategy=dict.fromkeys((f"{long}{n}" for n in range(9)), Decimal(5))) for _ in range(60)
     ]
@@ -116,9 +117,10 @@ def alarming() -> World:
     ]
     world.mutes = [Muting(3, False, "kind fill", "quiet " + EVIL, "Ada", NOW, NOW + timedelta(hours=2), {"fill": 3})]
     world.restricted = ("IBM", EVIL)
+    world.away = [AwayRow("trend-" + EVIL, "main", EVIL, NOW - timedelta(hours=3))]
     asked = {"quotes": StreamHealth(True, NOW - timedelta(seconds=2), polled=True)}
     world.brokers = [
-        connection("main", "binance", "live", health=ill()),
+        connection("main", "binance", "live", health=ill(), standby=("Standby: fund, after 300 s", f"{EVIL} stays")),
         connection("fund", "kraken", "live", connected=False, health=well(last_error=EVIL), problem=EVIL),
         connection("kucoin", "kucoin", "live", is_feed=True, is_live=False, health=well(streams=asked)),
     ]

@@ -57,11 +57,12 @@ def _lives(how_long: TimeInForce) -> Answer:
 
 
 def _right(is_told: Callable[[Permissions], bool]) -> Answer:
-    """Whether a venue tells something of a key: in every mode, or in which."""
+    """Whether a venue tells something of a key: in every mode, or in which not."""
 
     def answer(account: Account) -> str:
         told = [mode for mode in account.modes if (rights := account.rights(mode)) is not None and is_told(rights)]
-        return YES if told == list(account.modes) and told else ", ".join(told)
+        missing = [mode for mode in account.modes if mode not in told]
+        return NO if not told else f"not in {', '.join(missing)}" if missing else YES
 
     return answer
 
@@ -89,9 +90,21 @@ def _streams(method: str, ccxt: str) -> Answer:
     def answer(account: Account) -> str:
         if getattr(type(account.broker), method) is getattr(AbstractBroker, method):
             return NO
-        return "pushed" if account.has.get(ccxt) else "asked for"
+        return "pushed" if _is_pushed(account, ccxt) else "asked for"
 
     return answer
+
+
+def _is_pushed(account: Account, ccxt: str) -> bool:
+    assert account.dialect is not None
+    return bool(account.has.get(ccxt)) and (account.dialect.wire.books or ccxt != "watchOrderBook")
+
+
+def _bars(account: Account) -> str:
+    """As `_streams`; where the last word on a bar may be missing, it is asked for besides."""
+    answer = _streams("bars", "watchOHLCV")(account)
+    is_final = account.dialect is None or account.dialect.wire.final_bars
+    return answer if is_final or answer != "pushed" else "both"
 
 
 def _headers(dialect: Dialect[object]) -> str:
@@ -119,8 +132,7 @@ GROUPS = (
                 lambda account: _flag(account.is_looked_at),
             ),
         ),
-        "Where a mode is named, only that mode tells it: the testnets and demos of Binance and the demo of Bybit"
-        " answer no question about a key's rights. There the account is used with a warning.",
+        "*Not in* a mode: the venue answers no question about a key's rights there. The account is used, with a warning.",
     ),
     Group(
         "Orders",
@@ -183,11 +195,12 @@ GROUPS = (
     Group(
         "Streams",
         "*Pushed*: over the venue's WebSocket, and asked for while that cannot be opened. *Asked for*: the venue is asked"
-        " every few seconds (`poll_seconds`); `/brokers` says so.",
+        " every few seconds (`poll_seconds`); `/brokers` says so. *Both*: the stream tells that a bar has ended, and what it"
+        " was is confirmed by asking.",
         (
             Row("reports", "Orders and fills", _pushed(lambda account: account.can.report_stream)),
             Row("quotes", "Quotes", _pushed(_quotes)),
-            Row("bars", "Bars", _streams("bars", "watchOHLCV")),
+            Row("bars", "Bars", _bars),
             Row("books", "Order books", _streams("books", "watchOrderBook")),
         ),
     ),

@@ -23,6 +23,12 @@ UNITS = Decimal("0.02")
 PART = Decimal("0.008")
 FEWER = Decimal("0.015")
 FAR, NEAR = Decimal(49_000), Decimal(50_000)
+# After so many seconds every ban is over.
+_BANNED = 130
+# How long the program may take by itself to know what a broken stream has not told.
+_BY_ITSELF = 8.0
+# How long something may be on its way when we look, and how often we look.
+_ON_ITS_WAY, _LOOK = 5.0, 0.1
 # Bars that a strategy is given to have what it wants, after everything works again.
 _BARS = 6
 
@@ -34,13 +40,16 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 _OF_QUERIES = ("drop_before", "hang_before", "html_502_before", "truncated_after", "empty_after", "cut_after", "http_504_before",
                "code_1006_before", "http_503_unavailable", "limit_429", "ban_418", "code_1021", "lagging")  # fmt: skip
+_OF_DOUBT = ("lagging", "html_502_before", "drop_before", "empty_after")
 _OF_STREAMS = ("lose", "miss", "silent", "duplicate", "delay", "reorder", "terminate", "shutdown")
 _CHANGES = tuple(name for name, each in REST.items() if each.manner is not Manner.HANDLER) + ("limit_429", "ban_418")
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One scenario. `where` is the situation: what the order meets, or which question is not answered."""
+    """One scenario. `where` is the situation: what the order meets, or which question is not answered; of a doubt, how
+    it has come.
+    """
 
     act: str
     fault: str
@@ -83,16 +92,19 @@ def cases() -> list[Case]:
     found += [Case("modify", fault, "rests") for fault in (*_CHANGES, "fill_first")]
     found += [Case("search", fault, where) for fault in _OF_QUERIES for where in ("order", "openOrders", "trades")]
     found += [Case("search", "lagging_long", where) for where in ("every order", "everything")]
+    found += [Case("doubt", fault, by) for fault in _OF_DOUBT for by in ("drop_after", "truncated_after", "code_1006_after")]
     found += [Case("hear", fault, where) for fault in _OF_STREAMS for where in ("partly", "fills", "cancel")]
     return [*found, *(Case(each.act, each.fault, each.where, dies=True) for each in found)]
 
 
-async def run_cases(folder: Path, template: Template, market: str, wanted: Iterable[Case], born: Path | None = None) -> Tally:
+async def run_cases(
+    folder: Path, template: Template, market: str, wanted: Iterable[Case], born: Path | None = None, broken: str = ""
+) -> Tally:
     """These cases, in one life after another: a new world after one that went wrong."""
     waiting, whole = list(wanted), Tally()
     while waiting:
         place = folder / f"{market}-{len(waiting)}"
-        async with at_binance(place, template, market=market, born=born) as here:
+        async with at_binance(place, template, market=market, born=born, broken=broken) as here:
             trial = Trial(here)
             await trial.begin()
             while waiting and not trial.tally.wrong:
@@ -109,11 +121,12 @@ class Trial:
         self.tally = Tally()
         self._plans: list[Plan] = []
         self._said = ""
+        self._late: list[str] = []
         self._is_buy = False
         self._wish = 0.0
         self._acts: dict[str, Callable[[Case], Awaitable[None]]] = {
             "place": self._place, "want": self._want, "cancel": self._cancel, "modify": self._modify,
-            "search": self._search, "hear": self._hear,
+            "search": self._search, "hear": self._hear, "doubt": self._doubt,
         }  # fmt: skip
 
     async def begin(self) -> None:
@@ -142,27 +155,39 @@ class Trial:
         self.tally.wrong += [f"{self.here.market} {case}: {each}" for each in wrong]
 
     async def _tried(self, case: Case) -> list[str]:
+        self._late = []
         await self._acts[case.act](case)
-        wrong = [] if all(each.used for each in self._plans) else [f"the fault was not met; it said {self._said}"]
+        wrong = [*self._late, *self.here.oracle().safe()]
+        if not all(each.used for each in self._plans):
+            wrong.append(f"the fault was not met; it said {self._said}")
+        if wrong:
+            return wrong
         if case.dies:
-            await self._die()
+            await self._die(_BANNED if case.fault in ("limit_429", "ban_418") else 0)
         await self.here.compare(6)
         await self.here.settle(_rounds_after(case))
-        wrong += await self._judged()
-        if case.act == "want":
-            wrong += await self._has_what_it_wants()
+        wrong = await self._judged()
+        if case.act in ("want", "doubt") and not wrong:
+            wrong = await self._has_what_it_wants()
         await self._clear()
         return wrong or [f"put in order: {each}" for each in await self._judged()]
 
     async def _judged(self) -> list[str]:
         """What is wrong when nothing is on its way any more."""
-        oracle = self.here.oracle()
-        await self.here.until(lambda: not oracle.settled(delivered_too=False), 3.0)
-        return oracle.settled(delivered_too=False)
+        return await self._wrong_after(_ON_ITS_WAY)
 
-    async def _die(self) -> None:
-        """Killed, as it stands, and started again."""
+    async def _wrong_after(self, seconds: float) -> list[str]:
+        """What is wrong still when so much time has passed, of this world."""
+        for _ in range(int(seconds / _LOOK)):
+            if not self.here.oracle().settled(delivered_too=False):
+                return []
+            await asyncio.sleep(_LOOK)
+        return self.here.oracle().settled(delivered_too=False)
+
+    async def _die(self, seconds: float) -> None:
+        """Killed, as it stands, and started again; at once, if nothing keeps a start from being answered."""
         await self.here.kill()
+        self.here.be_away(seconds)
         await self.here.start()
         self.tally.starts += 1
         await self.here.priced()
@@ -194,7 +219,19 @@ class Trial:
         if case.where == "partly":
             self._thin_book()
         await here.to_the_next_minute(still=case.where == "partly")
-        await here.until(lambda: all(each.used for each in self._plans), 3.0)
+        await here.until(lambda: all(each.used for each in self._plans), 5.0)
+
+    async def _doubt(self, case: Case) -> None:
+        """The answer to a strategy's order is lost, and nothing of it is to be seen for some minutes of its market."""
+        here = self.here
+        self._plan(f"STREAM user {here.market}", "miss", times=None)
+        self._plan("GET *rder*", case.fault, times=None, **({"seconds": 50} if case.fault == "lagging" else {}))
+        self._plan("GET *rades", case.fault, times=None, **({"seconds": 50} if case.fault == "lagging" else {}))
+        await self._want(Case("want", case.where, "fills"))
+        await here.compare(1)
+        await here.to_the_next_minute()
+        await here.to_the_next_minute()
+        here.heal()
 
     async def _cancel(self, case: Case) -> None:
         """An order that rests, or is filled in part."""
@@ -235,6 +272,12 @@ class Trial:
         await asyncio.sleep(0.05)
         if case.fault == "reorder":
             self._meet(order, Decimal("0.001"))
+        if case.fault in ("lose", "shutdown"):
+            self._late = await self._not_known_by_itself()
+
+    async def _not_known_by_itself(self) -> list[str]:
+        """A stream that broke is opened anew, and what it has not told is asked for: nobody has to compare."""
+        return [f"it does not find out by itself: {each}" for each in await self._wrong_after(_BY_ITSELF)]
 
     # --- what they are made of ---------------------------------------------------------------------
 

@@ -40,7 +40,8 @@ class BinanceWorld(Lives):
     """One account at Binance, and a strategy that wants `UNITS` times what it is told.
 
     The program's clock, ccxt's and the venue's are one, and moved together; bars are minutes. `bnb`: fees are paid in
-    BNB, which nobody trades here; otherwise in what was bought. `born` is a data directory that was started once.
+    BNB, which nobody trades here; otherwise in what was bought. `born` is a data directory that was started once;
+    `broken` what is wrong with the program on purpose, see `tests.faults.breakages`.
     """
 
     def __init__(
@@ -52,8 +53,10 @@ class BinanceWorld(Lives):
         exits: bool = False,
         bnb: bool = False,
         born: Path | None = None,
+        broken: str = "",
     ) -> None:
         super().__init__(folder, template)
+        self.broken = broken
         if born is not None:
             shutil.copytree(born, self.data)
         self.market = market
@@ -178,6 +181,11 @@ class BinanceWorld(Lives):
         await self.ask("advance", seconds=seconds)
         (self.beat if still else self.move)()
 
+    def be_away(self, seconds: float) -> None:
+        """Time passes while the program does not run."""
+        self.offset += seconds
+        self.venue.clock.offset_ms = int(self.offset * 1000)
+
     async def priced(self) -> None:
         """The program has prices."""
         for _ in range(200):
@@ -193,11 +201,11 @@ class BinanceWorld(Lives):
         left = timedelta(minutes=1) - (now - now.replace(second=0, microsecond=0))
         before = (await self.ask("state"))["bars"]
         await self.pass_time(left.total_seconds() + 0.2, still=still)
-        for _ in range(50):
+        for _ in range(100):
             if (await self.ask("state"))["bars"] > before:
                 return
             (self.beat if still else self.move)()
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
 
     async def settle(self, rounds: int = 8) -> None:
         self.heal()

@@ -35,6 +35,7 @@ from risk.intent import OrderIntent, Origin
 from risk.verdict import Approved
 from tests.faults import wire_broker, wishes  # noqa: F401 - they register an adapter and strategies
 from tests.faults.binance_child import at_binance, import_ccxt
+from tests.faults.breakages import BREAKAGES
 from tests.faults.crash_points import arm, watch_sqlite
 from tests.faults.file_channel import FileChannel
 from tests.faults.forking import template, write_to
@@ -43,7 +44,8 @@ from tests.faults.forking import template, write_to
 @dataclass
 class Life:
     """One run of the program. `offset` moves its wall clock (seconds); `point` is where it dies, of `signal`:
-    from the start (`armed`), or from the moment when it is told to `arm`. `venue` is the folder of a Binance server."""
+    from the start (`armed`), or from the moment when it is told to `arm`. `venue` is the folder of a Binance server,
+    `broken` what is wrong with the program on purpose."""
 
     settings: dict[str, Any]
     control: str
@@ -55,6 +57,7 @@ class Life:
     armed: bool = True
     signal: int = int(signal.SIGKILL)
     venue: str = ""
+    broken: str = ""
 
     def json(self) -> str:
         return json.dumps(asdict(self), default=str)
@@ -84,6 +87,8 @@ class Running:
     def __init__(self, life: Life) -> None:
         self.life = life
         self.clock = HandClock(life.offset)
+        if life.broken:
+            BREAKAGES[life.broken]()
         network = at_binance(Path(life.venue), self.clock) if life.venue else OPEN
         self.engine = Engine(parse_settings(life.settings), clock=self.clock, network=network)
         self.service = Quarterdeck(self.engine)

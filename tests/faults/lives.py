@@ -98,6 +98,7 @@ class Lives(ABC):
         self.folder = folder
         self.offset = 0.0
         self.life: Life | None = None
+        self.broken = ""
         self.pid = 0
         self._template = template
         self._control: asyncio.Server | None = None
@@ -192,6 +193,7 @@ class Lives(ABC):
             armed=armed,
             signal=int(number),
             venue=self._venue_folder(),
+            broken=self.broken,
         )
         self.pid = self._template.fork(self.life)
 

@@ -1,4 +1,4 @@
-"""All of the fault tests: every cell of the matrix, a thousand kills, ten thousand seeds, every power cut.
+"""All of the fault tests: every cell of the matrix, a thousand kills, ten thousand seeds, every power cut, new examples.
 
     make soak
     make soak ARGS="--seeds 500 --kills 100 --points halt --processes 1 --only seeds,kills"
@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -103,7 +105,7 @@ def main(words: list[str]) -> int:
     options = _options(words)
     lines = ["| what | trials | failures | 95 % upper bound | met on the way |", "|---|---|---|---|---|"]
     began = time.monotonic()
-    parts = {"matrix": _matrix, "kills": _kills, "chat": _chat, "seeds": _seeds, "power": _power}
+    parts = {"matrix": _matrix, "kills": _kills, "chat": _chat, "seeds": _seeds, "power": _power, "examples": _examples}
     failures = 0
     for name in options.only.split(","):
         row, bad = parts[name](options)
@@ -119,11 +121,12 @@ def main(words: list[str]) -> int:
 
 def _options(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make soak")
-    parser.add_argument("--only", default="matrix,kills,chat,seeds,power", help="these parts, by commas (all)")
+    parser.add_argument("--only", default="matrix,kills,chat,seeds,power,examples", help="these parts, by commas (all)")
     parser.add_argument("--points", default="", help="only cells whose name contains this")
     parser.add_argument("--kills", type=int, default=1000, help="kills at a random moment under load")
     parser.add_argument("--chat-kills", type=int, default=1000, help="kills between message and answer")
     parser.add_argument("--seeds", type=int, default=10_000, help="seeds of the simulation")
+    parser.add_argument("--rounds", type=int, default=20, help="rounds of the property tests, with new examples each")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--processes", type=int, default=2, help="so many at once")
     parser.add_argument("--out", type=Path, default=Path("data/soak.md"), help="where the table goes")
@@ -172,6 +175,20 @@ def _seeds(options: argparse.Namespace) -> tuple[str, int]:
         )
     text = ", ".join(f"{count} {name}" for name, count in met.items())
     return _row("seeds of the simulation, an hour each", len(outcomes), bad, text), bad
+
+
+def _examples(options: argparse.Namespace) -> tuple[str, int]:
+    """The property tests of `make test`, with examples that are drawn anew each time."""
+    command = [sys.executable, "-m", "pytest", "-m", "hypothesis", "-n", str(options.processes), "tests"]
+    bad = 0
+    for _ in range(options.rounds):
+        done = subprocess.run(
+            command, env={**os.environ, "HYPOTHESIS_PROFILE": "soak"}, text=True, capture_output=True, check=False
+        )
+        if done.returncode:
+            bad += 1
+            print(done.stdout[-5000:], flush=True)
+    return _row("rounds of the property tests", options.rounds, bad, "new examples each round"), bad
 
 
 def _power(options: argparse.Namespace) -> tuple[str, int]:

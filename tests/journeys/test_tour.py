@@ -21,6 +21,7 @@ ARGUMENTS = {
 }  # fmt: skip
 EXPECTED = {
     "brokers": r"paper",
+    "failback": r"(?i)own account",
     "golive": r"(?i)real money|simulated|no account|paper",
     "alerts": "fill|Bought|Sold", "audit": "start", "balance": r"Ledger +Venue", "cancel": "no open order",
     "decide": "There is no order", "look": "There is no order", "order": "There is no order",

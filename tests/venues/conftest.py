@@ -1,4 +1,4 @@
-"""A venue for each test, and unmodified ccxt exchange objects that take it for the real Binance."""
+"""A venue for each test, and ccxt exchange objects, unmodified but for their rounding, that take it for Binance."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import aiohttp
 import ccxt.pro
 import pytest
 
+from brokers.ccxt.decimals import keep_to_itself
 from brokers.network import Network
 from tests.venues.binance.app import BinanceServer
 from tests.venues.binance.keys import Key
@@ -34,6 +35,7 @@ async def open_exchange(stack: AsyncExitStack, network: Network, key: Key | None
     exchange = ccxt.pro.binance({**keys, "session": session, "enableRateLimit": False, "options": options, **config})
     exchange.ssl_context = network.ssl
     exchange.timeout_on_exit = 0
+    keep_to_itself(exchange)
     stack.push_async_callback(exchange.close)
     return exchange
 

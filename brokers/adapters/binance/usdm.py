@@ -12,15 +12,14 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from brokers.account import AccountInfo, Balance, CashFlow, FlowKind
-from brokers.adapters.binance import words
+from brokers.account import AccountInfo, CashFlow
+from brokers.adapters.binance import usdm_money, words
 from brokers.adapters.binance.margin import forget_login
 from brokers.adapters.binance.settings import BinanceSettings
-from brokers.ccxt import accounts
-from brokers.ccxt.calls import Call, Inquiry, Known, Raw, Sighting, pages
+from brokers.ccxt.calls import Call, Inquiry, Known, Raw, Sighting
 from brokers.ccxt.dialect import Answer, Change, Dialect, Permissions
 from brokers.ccxt.limits import BINANCE_FUTURES, Rates
-from brokers.ccxt.parsing import Unreadable, decimal, milliseconds, moment
+from brokers.ccxt.parsing import decimal, milliseconds, moment
 from brokers.ccxt.settings import Mode
 from brokers.ccxt.streams.wire import Wire
 from brokers.errors import ConfigurationError, NotSupported, OrderNotFound, Rejected, Unavailable
@@ -43,9 +42,6 @@ _ALGO_OVER = frozenset({"TRIGGERING", "TRIGGERED", "FINISHED", "REJECTED", "EXPI
 _ENDINGS = frozenset({"listenKeyExpired", "serverShutdown", "eventStreamTerminated"})
 _DEFINITE = ("Service Unavailable", "unable to process your request")
 _BOOK_LIMITS = (5, 10, 20, 50, 100, 500, 1000)
-# What a trade brings is told with its fill.
-_OF_TRADES = frozenset({"REALIZED_PNL", "COMMISSION"})
-_FLOWS = {"FUNDING_FEE": FlowKind.FUNDING, "SPECIAL_FUNDING_FEE": FlowKind.FUNDING}
 
 
 class UsdmDialect(Dialect[BinanceSettings]):
@@ -269,7 +265,7 @@ class UsdmDialect(Dialect[BinanceSettings]):
         """POST countdownCancelAll, one symbol at a time; algo orders stay."""
         times = round(seconds * 1000)
         return [
-            Call("fapiPrivatePostCountdownCancelAll", ({"symbol": _id_of(each), "countdownTime": times},))
+            Call("fapiPrivatePostCountdownCancelAll", ({"symbol": usdm_money.id_of(each), "countdownTime": times},))
             for each in symbols
         ]
 
@@ -334,35 +330,11 @@ class UsdmDialect(Dialect[BinanceSettings]):
 
     async def account(self, inquiry: Inquiry, name: str, instruments: Mapping[str, Instrument]) -> AccountInfo:
         """GET account and positionRisk."""
-        info = (await inquiry.ask(Call("fetch_balance", ({},)))).get("info") or {}
-        positions = await inquiry.ask(Call("fetch_positions", (None, {})))
-        assets = info.get("assets")
-        if not isinstance(assets, list) or not isinstance(positions, list):
-            raise Unreadable("a futures account without assets")
-        balances = {each.currency: each for each in map(_balance, assets) if each.total or each.locked}
-        return accounts.margined_account(
-            name,
-            balances,
-            positions,
-            instruments,
-            inquiry.now(),
-            equity=decimal(info.get("totalMarginBalance")),
-            initial_margin=decimal(info.get("totalInitialMargin")),
-            maintenance_margin=decimal(info.get("totalMaintMargin")),
-        )
+        return await usdm_money.account(inquiry, name, instruments)
 
     async def cash_flows(self, inquiry: Inquiry, since: int) -> Sequence[CashFlow]:
         """GET income: everything but what trades bring."""
-        raws = await pages(
-            inquiry.ask,
-            lambda at: Call("fetch_ledger", (None, at, self.order_page, {})),
-            since,
-            size=self.page,
-            until=milliseconds(inquiry.now()),
-            window=self.window,
-            key=_income_id,
-        )
-        return [flow for raw in raws if (flow := _flow(raw, inquiry.symbols)) is not None]
+        return await usdm_money.cash_flows(inquiry, since, size=self.page, window=self.window)
 
     # --- outcomes ----------------------------------------------------------------------------------
 
@@ -406,34 +378,3 @@ def _is_triggered(raw: Raw) -> bool:
 def _plain(number: Decimal) -> str:
     """As a venue takes it: no exponent."""
     return f"{number:f}"
-
-
-def _balance(asset: Raw) -> Balance:
-    """The wallet: profits of open positions are not in it."""
-    total = decimal(asset.get("walletBalance"), "wallet balance")
-    if total is None:
-        raise Unreadable("an asset without a wallet balance")
-    return Balance(str(asset["asset"]), total, decimal(asset.get("initialMargin")) or Decimal(0))
-
-
-def _id_of(symbol: str) -> str:
-    """BTC/USDT:USDT as Binance writes it: BTCUSDT."""
-    return symbol.partition(":")[0].replace("/", "")
-
-
-def _income_id(raw: Raw) -> str:
-    """A transaction's number is unique within its kind only."""
-    info = raw.get("info") or {}
-    return ":".join(str(info.get(name) or "") for name in ("incomeType", "tranId", "symbol", "asset"))
-
-
-def _flow(raw: Raw, symbols: Sequence[str]) -> CashFlow | None:
-    info = raw.get("info") or {}
-    kind, amount, at = str(info.get("incomeType")), decimal(info.get("income")), moment(info.get("time"))
-    if kind in _OF_TRADES or not amount or at is None:
-        return None
-    flow = _FLOWS.get(kind, FlowKind.OTHER)
-    if kind == "TRANSFER":
-        flow = FlowKind.DEPOSIT if amount > 0 else FlowKind.WITHDRAWAL
-    ids = {_id_of(each): each for each in symbols}
-    return CashFlow(_income_id(raw), flow, str(info["asset"]), amount, at, ids.get(str(info.get("symbol")), ""))

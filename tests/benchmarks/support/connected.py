@@ -67,7 +67,12 @@ async def bare(network: Any, told: dict[str, Any], place: int) -> tuple[float, i
 
     session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(resolver=network.resolver, ssl=network.ssl))
     key = key_of(told["ways"][place])
-    options = {"defaultType": "spot", "fetchMarkets": {"types": ["spot"]}, "fetchMargins": False, "fetchCurrencies": False}
+    options = {
+        "defaultType": "spot",
+        "fetchMarkets": {"types": ["spot"]},
+        "fetchMargins": False,
+        "fetchCurrencies": False,
+    }
     made = ccxt.pro.binance({"apiKey": key["api_key"], "secret": key["secret"], "session": session, "options": options})
     made.ssl_context, made.timeout_on_exit = network.ssl, 0
     await made.load_markets()

@@ -33,7 +33,7 @@ from tests.venues import loopback
 from tests.venues.binance.app import BinanceServer
 from tests.venues.binance.control import Control, tell
 from tests.venues.binance.keys import Keys
-from tests.venues.binance.limits import MINUTE, TEN_SECONDS, Budget, Limits, Window
+from tests.venues.binance.limits import MINUTE, TEN_SECONDS, Budget, Window
 from tests.venues.binance.listing import USUAL, Listing
 from tests.venues.binance.sockets import Socket
 

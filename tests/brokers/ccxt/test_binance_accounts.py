@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -9,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from brokers.account import FlowKind
-from brokers.errors import ConfigurationError, Rejected
+from brokers.errors import ConfigurationError, Rejected, Unavailable, Uncertain
 from brokers.health import Grade
 from brokers.order import Liquidity, OrderType, Side, VenueOrderState
-from tests.brokers.ccxt.rig import Rig, account
+from tests.brokers.ccxt.rig import SYMBOLS, Rig, account
 from tests.brokers.ccxt_streams.rig import heard
+from tests.brokers.ccxt_streams.rig import rig as listening
 from tests.venues.binance import keys
 from tests.venues.binance.app import BinanceServer
 
@@ -28,6 +30,10 @@ ADDRESSES = {
 MARKETS = ("spot", "margin", "usdm")
 MEASURED = timedelta(seconds=1)
 """So good, and better, is a clock that is compared over a wire."""
+SITES = {"spot": "api", "margin": "api", "usdm": "fapi"}
+HALF = {"spot": 3000, "margin": 3000, "usdm": 1200}
+"""Of the weight that the venue allows in a minute."""
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 every_market = pytest.mark.parametrize("market", MARKETS)
 
 
@@ -168,3 +174,82 @@ async def test_what_came_and_went_without_a_trade(tmp_path: Path) -> None:
         (flow,) = await rig.broker.get_cash_flows(began)
         assert (flow.kind, flow.currency) == (FlowKind.FUNDING, "USDT")
         assert abs(flow.amount + Decimal("0.05")) < Decimal("0.001")
+
+
+@every_market
+async def test_what_the_venue_says_is_used_up_is_believed(market: str, tmp_path: Path) -> None:
+    """Also what somebody else at the same address has used."""
+    async with account(tmp_path, market) as rig:
+        budget = rig.venue.limits.budgets[SITES[market]]
+        budget.weight.count += HALF[market]
+        await rig.broker.get_quote(rig.symbol)
+        assert 0.45 < (rig.broker.health.used or 0) < 0.6
+
+
+@every_market
+async def test_a_ban_is_obeyed(market: str, tmp_path: Path) -> None:
+    """Nothing is sent while it lasts, a cancel neither."""
+    async with account(tmp_path, market) as rig:
+        placed = await rig.place()
+        rig.venue.limits.stop(SITES[market], 30, 418)
+        with pytest.raises(Unavailable):
+            await rig.broker.get_quote(rig.symbol)
+        assert rig.broker.health.banned_until is not None
+        sent = len(rig.venue.journal.all("request"))
+        with pytest.raises(Unavailable, match="wants no requests until"):
+            await rig.broker.cancel_order(placed.client_order_id)
+        assert len(rig.venue.journal.all("request")) == sent
+
+
+@every_market
+async def test_refused_not_sent_and_unknown_are_kept_apart(market: str, tmp_path: Path) -> None:
+    """An answer that is lost leaves it open, and the order is there; a refusal and a full house leave nothing."""
+    async with account(tmp_path, market) as rig:
+        route = f"POST {rig.path}"
+        rig.venue.script.plan(route, "drop_after")
+        lost = rig.request()
+        with pytest.raises(Uncertain):
+            await rig.broker.place_order(lost)
+        assert (await rig.find(lost.client_order_id)) is not None
+        assert rig.accepted(lost.client_order_id) == 1
+        rig.venue.script.plan(route, "code_1008")
+        full = rig.request()
+        with pytest.raises(Unavailable):
+            await rig.broker.place_order(full)
+        rig.venue.script.plan(route, "error", code=-2010, msg="Account has insufficient balance for requested action.")
+        with pytest.raises(Rejected):
+            await rig.broker.place_order(rig.request())
+        assert rig.accepted(full.client_order_id) == 0
+
+
+@every_market
+async def test_requests_are_dated_by_the_venues_clock(market: str, tmp_path: Path) -> None:
+    """A clock that jumps costs one refusal, and no order."""
+    async with account(tmp_path, market) as rig:
+        rig.venue.clock.offset_ms = 3_600_000
+        with pytest.raises(Unavailable, match="-1021"):
+            await rig.place()
+        order = await rig.place()
+        assert rig.accepted(order.client_order_id) == 1
+
+
+@pytest.mark.parametrize("market", ["margin", "usdm"])
+async def test_bars_and_books_are_pushed(market: str, tmp_path: Path) -> None:
+    """Those of the spot market are in tests/brokers/ccxt_streams."""
+    async with listening(tmp_path, market=market, symbols=[SYMBOLS[market]], beat_seconds=0.1) as here:
+        symbol = SYMBOLS[market]
+        bars, books = here.broker.bars([symbol], MINUTE if market == "usdm" else SECOND), here.broker.books([symbol], 3)
+        await asyncio.sleep(0.1)
+        product = here.venue.usdm if market == "usdm" else here.venue.spot
+        product.book("BTCUSDT", bids=[("50000", "0.3")], asks=[("50000.2", "0.2"), ("50001", "1")])
+        (*_, book) = await heard(books, lambda told: told and told[-1].asks[0].price == Decimal("50000.2"))
+        assert (book.bids[0].price, book.bids[0].quantity) == (Decimal(50_000), Decimal("0.3"))
+        if market == "usdm":
+            here.venue.move("BTCUSDT", Decimal(50_020))
+            await asyncio.sleep(0.2)  # a candle of this minute
+            here.venue.clock.offset_ms += 60_000  # nobody waits for the next one
+            (bar,) = await heard(bars, bool, 5)
+            assert (bar.symbol, bar.close, bar.at.second) == (symbol, Decimal(50_020), 0)
+        else:
+            one, other = await heard(bars, lambda told: len(told) == 2, 5)
+            assert other.at - one.at == SECOND

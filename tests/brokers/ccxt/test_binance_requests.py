@@ -122,7 +122,7 @@ async def check_found(rig: Rig, name: str, request: OrderRequest) -> None:
         ("spot", {"post_only": True, "tif": TimeInForce.IOC}, NotSupported),
         ("spot", {"type": OrderType.TRAILING_STOP, "trail": Decimal(10)}, NotSupported),
         ("spot", {"type": OrderType.TRAILING_STOP, "trail_percent": Decimal("0.123")}, Rejected),
-        ("spot", {"oid": "somebody_r1"}, Rejected),
+        ("spot", {"oid": "somebody_r01"}, Rejected),
         ("margin", {"type": OrderType.TRAILING_STOP, "trail_percent": Decimal(1)}, NotSupported),
         ("usdm", {"type": OrderType.TRAILING_STOP, "trail_percent": Decimal("0.15")}, Rejected),
         ("usdm", {"type": OrderType.TRAILING_STOP, "trail_percent": Decimal(11)}, Rejected),

@@ -27,6 +27,7 @@ from brokers.adapters.okx import OkxDialect, OkxSettings
 from brokers.ccxt import markets
 from brokers.ccxt.calls import KnownOrders
 from brokers.ccxt.checks import check_order
+from brokers.ccxt.decimals import keep_to_itself
 from brokers.ccxt.dialect import Answer, Dialect
 from brokers.ccxt.loading import load_errors, load_exchange_class
 from brokers.ccxt.outcomes import outcome
@@ -74,6 +75,7 @@ def exchange_of(ccxt_id: str) -> Any:
     """Ccxt's object as ours are, without a network."""
     exchange = load_exchange_class(ccxt_id)({"options": {"defaultType": "spot"}})
     exchange.number = str
+    keep_to_itself(exchange)
     return exchange
 
 

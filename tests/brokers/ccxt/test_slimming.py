@@ -27,6 +27,7 @@ RAW = {
 
 def exchange(kept):
     made = load_exchange_class("binance")()
+    made.options["crossMarginPairsData"] = made.options["isolatedMarginPairsData"] = []
     forgetful(made, kept)
     made.set_markets([made.parse_market(dict(RAW))])
     return made

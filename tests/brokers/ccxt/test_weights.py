@@ -9,21 +9,23 @@ from unittest.mock import patch
 
 import pytest
 
-from brokers.ccxt import markets
+from brokers.ccxt import limits, markets
+from brokers.ccxt.kept_ban import KeptBan
 from brokers.ccxt.limits import Limits
 from brokers.errors import Unavailable
 from brokers.order import OrderType
 from tests.brokers.ccxt.rig import LONG_AGO, Rig, account
 
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 SITE = {"spot": "api", "usdm": "fapi"}
 WHOLE = {"spot": 6000, "usdm": 2400}
 
 
 def counted(rig: Rig) -> tuple[float, float]:
     """Ours in the venue's unit, and the venue's."""
-    limits = rig.broker._client.limits
-    assert limits is not None
-    ((_, ours),) = limits._common.budgets
+    its = rig.broker._client.limits
+    assert its is not None
+    ((_, ours),) = its._common.budgets
     theirs = rig.venue.limits.of(SITE[rig.market]).weight
     return ours.used * WHOLE[rig.market], theirs.count
 
@@ -65,9 +67,9 @@ async def test_when_all_but_the_reserve_is_used_only_cancels_go_out(tmp_path: Pa
     markets.forget()
     async with account(tmp_path, "spot") as rig:
         order = await rig.place()
-        limits = rig.broker._client.limits
-        assert limits is not None
-        ((window, budget),) = limits._common.budgets
+        its = rig.broker._client.limits
+        assert its is not None
+        ((window, budget),) = its._common.budgets
         budget.spend(window.count * 0.8 - budget.used * window.count)
         sent = len(rig.venue.journal.requests("*"))
         with pytest.raises(Unavailable, match="rate limit"):
@@ -76,3 +78,38 @@ async def test_when_all_but_the_reserve_is_used_only_cancels_go_out(tmp_path: Pa
             await rig.place()
         assert len(rig.venue.journal.requests("*")) == sent
         assert not (await rig.broker.cancel_order(order.client_order_id)).state.is_open
+
+
+async def test_a_ban_outlives_a_restart(tmp_path: Path) -> None:
+    """A new process knows of it: it asks for nothing, not even the time, until it is over."""
+    markets.forget()
+    async with account(tmp_path, "spot") as rig:
+        rig.venue.script.plan("GET /api/v3/openOrders", "ban_418", retry_after=600)
+        with pytest.raises(Unavailable):
+            await rig.broker.get_open_orders()
+        await rig.broker.disconnect()
+        limits._shared.clear()  # what a new process knows
+        sent = len(rig.venue.journal.requests("*"))
+        with pytest.raises(Unavailable, match="wants no requests"):
+            await rig.connect()
+        assert len(rig.venue.journal.requests("*")) == sent
+        until = rig.broker.health.banned_until
+        assert until is not None
+        assert timedelta(seconds=590) < until - datetime.now(UTC) <= timedelta(seconds=600)
+        limits._shared.clear()
+
+
+@pytest.mark.parametrize("text", ["", "soon", "2026-06-01T12:00:00", "9999-01-01T00:00:00+00:00", "\ufffd"])
+def test_a_file_that_makes_no_sense_is_no_ban(tmp_path: Path, text: str) -> None:
+    """Nor is one that is over, nor one that cannot be read."""
+    path = tmp_path / "banned.txt"
+    kept = KeptBan(path)
+    assert kept.seconds_left(NOW) == 0
+    path.write_text(text, encoding="utf-8")
+    assert kept.seconds_left(NOW) == 0
+    kept.keep(NOW + timedelta(seconds=40), NOW)
+    assert kept.seconds_left(NOW) == 40
+    assert kept.seconds_left(NOW + timedelta(seconds=40)) == 0
+    kept.keep(NOW + timedelta(seconds=29), NOW)
+    assert kept.seconds_left(NOW) == 40, "a short one is not worth a file"
+    KeptBan(tmp_path / "missing" / "banned.txt").keep(NOW + timedelta(hours=1), NOW)

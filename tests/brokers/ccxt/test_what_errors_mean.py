@@ -6,7 +6,9 @@ An error class is not an outcome: the code and the text decide, and what they le
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from ssl import SSLCertVerificationError
 from unittest.mock import patch
@@ -17,7 +19,7 @@ from aiohttp.client_reqrep import ConnectionKey
 
 from brokers.ccxt.dialect import Answer
 from brokers.errors import OrderNotFound, Unavailable, Uncertain
-from brokers.order import VenueOrderState
+from brokers.order import OrderType, VenueOrderState
 from tests.brokers.ccxt.rig import account
 from tests.brokers.ccxt.test_outcomes_on_the_wire import QUERIES, patient, told
 
@@ -200,6 +202,19 @@ async def test_a_parser_that_stumbles_before_anything_is_sent_is_no_doubt(tmp_pa
         assert rig.venue.journal.requests("POST /api/v3/order") == []
 
 
+@pytest.mark.parametrize("market", ["spot", "usdm"])
+async def test_an_order_in_doubt_is_never_sent_again(tmp_path: Path, market: str) -> None:
+    """A filled order leaves its id free at Binance: the same request would be filled a second time."""
+    async with account(tmp_path, market) as rig:
+        rig.venue.script.plan(f"POST {rig.path}", "drop_after")
+        request = rig.request(type=OrderType.MARKET)
+        with pytest.raises(Uncertain):
+            await rig.broker.place_order(request)
+        assert await told(rig.broker.place_order(request)) == "Rejected DUPLICATE_ORDER"
+        assert len(rig.venue.journal.requests(f"POST {rig.path}")) == 1
+        assert rig.executed(request.client_order_id) == request.quantity
+
+
 async def test_who_stops_waiting_has_not_cancelled(tmp_path: Path) -> None:
     """The caller's task is cancelled while the answer is on its way: the order is known as sent, and is found."""
     async with account(tmp_path, "spot") as rig:
@@ -245,3 +260,15 @@ async def test_below_ccxt_only_a_connection_that_never_stood_is_certain(tmp_path
             assert await told(rig.place()) == meaning
         with patch.object(rig.broker._client.exchange.session, "get", side_effect=error):
             assert await told(rig.broker.get_open_orders()) == LATER
+
+
+async def test_a_contract_of_another_size_than_we_think_is_no_position(tmp_path: Path) -> None:
+    """Ten times the contract is ten times the risk: the account cannot be read then, and nothing trades on it."""
+    async with account(tmp_path, "usdm") as rig:
+        await rig.place(type=OrderType.MARKET)
+        line = rig.broker._line
+        assert line is not None
+        await rig.broker.get_account_info()
+        line.instruments[rig.symbol] = replace(rig.instrument, multiplier=Decimal(10))
+        with pytest.raises(Unavailable, match="contract size"):
+            await rig.broker.get_account_info()

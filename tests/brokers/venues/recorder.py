@@ -47,8 +47,8 @@ class Told:
 
 @dataclass
 class Recorder:
-    """`answers` maps `METHOD /path` to a payload, a `(status, payload)`, a list of them, one for each call, or a
-    function that makes one of what was said.
+    """`answers` maps `METHOD /path` to a payload, a `(status, payload)` with headers behind it, a list of them, one for
+    each call, or a function that makes one of what was said.
 
     `replies` are what the venue says over WebSockets: each has `when`, a part of a message that it answers to (none:
     when a socket opens), and `say`, the messages that follow. `$name` in one is that part of what it answers to.
@@ -112,10 +112,11 @@ class Recorder:
             answer = answer.pop(0) if len(answer) > 1 else answer[0]
         if callable(answer):
             answer = answer(asked.said)
-        status, payload = answer if isinstance(answer, tuple) else (200, answer)
+        status, payload, *rest = answer if isinstance(answer, tuple) else (200, answer)
+        headers = rest[0] if rest else None
         if isinstance(payload, str):
             return web.Response(text=payload, status=status, content_type="text/html")
-        return web.json_response(payload, status=status)
+        return web.json_response(payload, status=status, headers=headers)
 
     async def _converse(self, request: web.Request) -> web.WebSocketResponse:
         socket, place = web.WebSocketResponse(), request.host + request.path

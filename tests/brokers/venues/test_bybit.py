@@ -58,7 +58,7 @@ def perpetual() -> dict[str, Any]:
 
 def linear(folder: Path, **settings: Any) -> Any:
     """An account that trades perpetuals."""
-    answers = {"GET /v5/market/instruments-info": perpetual()}
+    answers = {"GET /v5/market/instruments-info": perpetual(), **settings.pop("answers", {})}
     return account("bybit", folder, "BTC/USDT:USDT", market="linear", answers=answers, **settings)
 
 

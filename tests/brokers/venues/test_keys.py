@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from brokers.errors import ConfigurationError
+from brokers.errors import ConfigurationError, Unavailable
 from brokers.health import Grade
 from brokers.registry import BrokerContext, BrokerFactory, validate
 from tests.brokers.venues.recorder import Asked
-from tests.brokers.venues.rig import NOW, account, documented, keys_of
+from tests.brokers.venues.rig import NOW, documented, keys_of
+from tests.brokers.venues.test_requests import QUESTIONS, at
 
 RIGHTS = {
     "bybit": ("GET /v5/user/query-api", ("result",)),
@@ -73,7 +74,15 @@ LISTS = {
     "kucoin": ("GET /api/v3/margin/symbols", "GET /api/v1/isolated/symbols"),
 }
 """What ccxt signs when it lists markets."""
+QUOTES = {
+    "bybit": "GET /v5/market/tickers",
+    "coinbase": "GET /api/v3/brokerage/market/products/BTC-USDT/ticker",
+    "kraken": "GET /0/public/Ticker",
+    "kucoin": "GET /api/v1/market/stats",
+    "okx": "GET /api/v5/market/ticker",
+}
 every_venue = pytest.mark.parametrize("venue", RIGHTS)
+every_account = pytest.mark.parametrize("key", QUESTIONS)
 
 
 def rights(venue: str, change: dict[str, Any]) -> dict[str, Any]:
@@ -87,45 +96,49 @@ def rights(venue: str, change: dict[str, Any]) -> dict[str, Any]:
     return {line: answer}
 
 
-@every_venue
-async def test_a_key_that_may_withdraw_is_refused_and_not_used(venue: str, tmp_path: Path) -> None:
+@every_account
+async def test_a_key_that_may_withdraw_is_refused_and_not_used(key: str, tmp_path: Path) -> None:
     """Its rights are asked for first; of the rest ccxt signs only what it lists markets with."""
+    venue, _, _ = key.partition(" ")
     asked: list[Asked] = []
     with pytest.raises(ConfigurationError, match=r"brokers\.acc: .*may withdraw money.*take the permission"):
-        async with account(venue, tmp_path, answers=rights(venue, WITHDRAWS[venue]), asked=asked):
+        async with at(key, tmp_path, answers=rights(venue, WITHDRAWS[venue]), asked=asked):
             pass
     signed = [each.line for each in asked if SIGNATURES[venue] in {name.casefold() for name in each.headers}]
     assert signed == [*LISTS.get(venue, ()), RIGHTS[venue][0]]
 
 
-@every_venue
-async def test_a_key_that_may_only_read_is_refused(venue: str, tmp_path: Path) -> None:
+@every_account
+async def test_a_key_that_may_only_read_is_refused(key: str, tmp_path: Path) -> None:
     """It would be found out with the first order."""
+    venue, _, _ = key.partition(" ")
     with pytest.raises(ConfigurationError, match="may not trade"):
-        async with account(venue, tmp_path, answers=rights(venue, READS[venue])):
+        async with at(key, tmp_path, answers=rights(venue, READS[venue])):
             pass
 
 
-@every_venue
-async def test_a_key_for_every_address_is_a_warning(venue: str, tmp_path: Path) -> None:
+@every_account
+async def test_a_key_for_every_address_is_a_warning(key: str, tmp_path: Path) -> None:
     """And one with a list of addresses is good; Coinbase does not tell."""
-    async with account(venue, tmp_path) as here:
+    venue, _, _ = key.partition(" ")
+    async with at(key, tmp_path) as here:
         texts = {finding.text: finding.grade for finding in await here.broker.inspect()}
         assert texts["The key may trade, and may not withdraw"] is Grade.GOOD
         listed = "The key works from listed IP addresses only"
         assert texts.get(listed) is (None if venue == "coinbase" else Grade.GOOD)
     if venue in FROM_EVERYWHERE:
-        async with account(venue, tmp_path, answers=rights(venue, FROM_EVERYWHERE[venue])) as here:
+        async with at(key, tmp_path, answers=rights(venue, FROM_EVERYWHERE[venue])) as here:
             found = [finding for finding in await here.broker.inspect() if "works from everywhere" in finding.text]
             assert [finding.grade for finding in found] == [Grade.WARNING]
 
 
-@every_venue
-async def test_a_key_that_the_venue_does_not_take(venue: str, tmp_path: Path) -> None:
+@every_account
+async def test_a_key_that_the_venue_does_not_take(key: str, tmp_path: Path) -> None:
     """Mistyped, or of another mode: all that it may be is said, in plain words."""
+    venue, _, _ = key.partition(" ")
     line, _ = RIGHTS[venue]
     with pytest.raises(ConfigurationError, match=r"does not take this API key.*keys of its own.*IP addresses"):
-        async with account(venue, tmp_path, answers={line: REFUSALS[venue]}):
+        async with at(key, tmp_path, answers={line: REFUSALS[venue]}):
             pass
 
 
@@ -176,9 +189,28 @@ def dated(venue: str, asked: Asked) -> datetime:
     return datetime.fromtimestamp(int(said[name]) / 1000, UTC)
 
 
-@pytest.mark.parametrize("venue", ["bybit", "coinbase", "kucoin", "okx"])
-async def test_requests_are_dated_by_the_venues_clock(venue: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("key", [each for each in QUESTIONS if each != "kraken"])
+async def test_requests_are_dated_by_the_venues_clock(key: str, tmp_path: Path) -> None:
     """It says that it is another month; Kraken wants a number that grows, and no date."""
-    async with account(venue, tmp_path) as here:
+    venue, _, _ = key.partition(" ")
+    async with at(key, tmp_path) as here:
         await here.sent()
         assert abs(dated(venue, here.venue.changes()[-1]) - NOW) < timedelta(seconds=20)
+
+
+@every_account
+@pytest.mark.parametrize("status", [429, 418])
+async def test_a_venue_that_is_asked_too_much_is_left_alone(key: str, status: int, tmp_path: Path) -> None:
+    """For as long as it says: nothing more is sent meanwhile."""
+    venue, _, _ = key.partition(" ")
+    async with at(key, tmp_path) as here:
+        here.answer(QUOTES[venue], (status, {"code": "429", "msg": "slow down"}, {"Retry-After": "30"}))
+        with pytest.raises(Unavailable):
+            await here.broker.get_quote(here.instrument.symbol)
+        before = len(here.venue.asked)
+        with pytest.raises(Unavailable, match="wants no requests until"):
+            await here.broker.get_quote(here.instrument.symbol)
+        assert len(here.venue.asked) == before
+        until = here.broker.health.banned_until
+        assert until is not None
+        assert abs(until - NOW - timedelta(seconds=30)) < timedelta(seconds=5)

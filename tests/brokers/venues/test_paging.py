@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from brokers.errors import Unavailable
-from tests.brokers.venues.rig import NOW, Account, account
+from tests.brokers.venues.rig import NOW, Account
+from tests.brokers.venues.test_requests import QUESTIONS, at
 
 COUNT = 230
 SINCE = NOW - timedelta(days=20)
@@ -117,9 +118,15 @@ def coinbase(listing: Listing, name: str, first: str, last: str) -> Callable[[Sa
     return answer
 
 
-def lists(here: Account, venue: str) -> tuple[Listing, Listing]:
+def cases_of(here: Account, key: str) -> dict[str, Any]:
+    """The venue's examples, of the market that is traded."""
+    swap = {"instId": "BTC-USDT-SWAP", "instType": "SWAP"} if key == "okx swap" else {}
+    return {name: {**case, **swap} for name, case in here.cases.items()}
+
+
+def lists(here: Account, key: str) -> tuple[Listing, Listing]:
     """A venue with as many executions, and as many orders that were cancelled."""
-    case = here.cases
+    case, venue = cases_of(here, key), key.partition(" ")[0]
     if venue == "bybit":
         trades = Listing(lambda n, ms: {**case["trade"], "execId": f"e{n}", "execTime": str(ms)})
         times = ("createdTime", "updatedTime")
@@ -179,14 +186,14 @@ def lists(here: Account, venue: str) -> tuple[Listing, Listing]:
     return trades, orders
 
 
-every_venue = pytest.mark.parametrize("venue", ["bybit", "coinbase", "kraken", "kucoin", "okx"])
+every_account = pytest.mark.parametrize("key", QUESTIONS)
 
 
-@every_venue
-async def test_no_execution_is_lost_between_two_pages(venue: str, tmp_path: Path) -> None:
+@every_account
+async def test_no_execution_is_lost_between_two_pages(key: str, tmp_path: Path) -> None:
     """Each of them once, oldest first."""
-    async with account(venue, tmp_path) as here:
-        trades, _ = lists(here, venue)
+    async with at(key, tmp_path) as here:
+        trades, _ = lists(here, key)
         fills = await here.broker.get_fills(SINCE)
         assert len(fills) == len({fill.fill_id for fill in fills}) == COUNT
         assert [fill.at for fill in fills] == sorted(fill.at for fill in fills)
@@ -194,20 +201,20 @@ async def test_no_execution_is_lost_between_two_pages(venue: str, tmp_path: Path
         assert trades.pages > 2
 
 
-@every_venue
-async def test_no_order_is_lost_between_two_pages(venue: str, tmp_path: Path) -> None:
+@every_account
+async def test_no_order_is_lost_between_two_pages(key: str, tmp_path: Path) -> None:
     """Those that ended since a time, each once."""
-    async with account(venue, tmp_path) as here:
-        _, orders = lists(here, venue)
+    async with at(key, tmp_path) as here:
+        _, orders = lists(here, key)
         reports = await here.broker.get_closed_orders(SINCE)
         assert len(reports) == len({report.venue_order_id for report in reports}) == COUNT
         assert {report.client_order_id for report in reports} == {f"o{number}" for number in range(COUNT)}
         assert orders.pages > 2
 
 
-def open_orders(here: Account, venue: str, count: int) -> None:
+def open_orders(here: Account, key: str, count: int) -> None:
     """So many orders rest there, or sleep where that is another list."""
-    case = here.cases
+    case, venue = cases_of(here, key), key.partition(" ")[0]
     if venue == "okx":
         rows = [
             {**case["stop"], "algoId": str(number), "algoClOrdId": f"o{number}"} for number in reversed(range(count))
@@ -238,18 +245,18 @@ def open_orders(here: Account, venue: str, count: int) -> None:
         )
 
 
-@pytest.mark.parametrize(("venue", "count"), [("okx", 250), ("coinbase", 600), ("kucoin", 120)])
-async def test_no_open_order_is_left_out(venue: str, count: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("key", "count"), [("okx spot", 250), ("okx swap", 250), ("coinbase", 600), ("kucoin", 120)])
+async def test_no_open_order_is_left_out(key: str, count: int, tmp_path: Path) -> None:
     """More than the venue lists at once, or by itself."""
-    async with account(venue, tmp_path) as here:
-        open_orders(here, venue, count)
+    async with at(key, tmp_path) as here:
+        open_orders(here, key, count)
         reports = await here.broker.get_open_orders()
         assert {report.client_order_id for report in reports} == {f"o{number}" for number in range(count)}
 
 
 async def test_what_cannot_be_listed_is_no_answer(tmp_path: Path) -> None:
     """Of more than 500 sleeping stops KuCoin's first page is not the whole."""
-    async with account("kucoin", tmp_path) as here:
+    async with at("kucoin", tmp_path) as here:
         open_orders(here, "kucoin", 501)
         with pytest.raises(Unavailable, match="more open orders than it lists"):
             await here.broker.get_open_orders()

@@ -73,6 +73,23 @@ async def test_one_symbol_without_prices_is_told_by_name(tmp_path):
         assert (row.status, row.note) == ("closed", "town gives prices again")
 
 
+async def test_after_a_silence_of_all_each_symbol_has_its_time(tmp_path):
+    """The first price of one is no alarm about the others."""
+    north, south = towns(BTC, ETH)
+    async with house(both(tmp_path)) as made:
+        made.is_quiet = True
+        south.down()
+        await made.at(30)
+        await made.tick(north, 100)
+        assert await titles() == ["There are no prices of BTC/USDT, ETH/USDT"]
+        await made.at(44)
+        await made.tick(north, 100)
+        assert len(await titles()) == 1
+        await made.at(46)
+        await made.tick(north, 100)
+        assert (await titles())[1:] == ["There are no prices of ETH/USDT"]
+
+
 async def test_prices_that_are_there_after_a_start_end_what_was_told_before_it(tmp_path):
     """Nobody is woken again and again for a silence of yesterday."""
     north, south = towns()

@@ -420,6 +420,8 @@ async def test_without_any_word_of_a_venue_a_paper_account_waits_for_one(tmp_pat
         north.up()
         await made.engine.feeds[0].broker.connect()
         await made.rounds.live.on_instruments(made.engine.feeds[0], await made.engine.feeds[0].instruments())
+        assert not made.desk.reconciled
+        await made.engine.sweep()  # still
         async with asyncio.timeout(5):
             while not made.desk.reconciled:
                 await asyncio.sleep(0.02)

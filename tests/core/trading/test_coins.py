@@ -104,6 +104,16 @@ async def test_an_airdropped_coin_does_not_hide_the_equity(opened: Any) -> None:
     assert stage.desk.portfolio.equity == stage.desk.portfolio.deposits == 510
 
 
+async def test_hundreds_of_coins_are_one_alert(opened: Any) -> None:
+    """A testnet gives some of every coin there is: nobody gets a message for each."""
+    stage = await opened(Venue(USD=500, **{f"C{number:03}": number + 1 for number in range(300)}))
+    await stage.start()
+    await stage.desk.reconcile()
+    alert = await AlertRow.get(kind="uncounted")
+    assert alert.title == "Not counted: 300 coins"
+    assert alert.body.startswith("1 C000, 2 C001, 3 C002, 4 C003, 5 C004, 6 C005, 7 C006, 8 C007 and 292 more.\n")
+
+
 async def test_a_debt_without_a_rate_does_hide_it(opened: Any) -> None:
     """What we owe must not be overlooked."""
     stage = await opened(Venue(USD=500, SHIB=-1_000))
@@ -160,6 +170,28 @@ async def test_coins_that_go_are_taken_from_whoever_holds_them(opened: Any) -> N
     lot = stage.desk.portfolio.lot(MANUAL, "BTC/USD")
     assert (lot.quantity, lot.realised) == (dec("0.1"), dec("0.2") * 2_000)
     assert stage.desk.portfolio.equity == 500 + 1_200
+
+
+async def test_coins_that_somebody_took_away_are_not_bought_back(opened: Any) -> None:
+    """A strategy that held them keeps to what is left, over a restart too; deposits change nothing for it."""
+    venue = Venue(USD=100_000)
+    stage = await opened(venue)
+    await stage.start()
+    await stage.tick(10_000, "BTC/USD")
+    stage.strategies.want("alpha", 1.0, "BTC/USD")
+    stage.strategies.instances["alpha"].units = 1
+    await stage.round(10_000, "BTC/USD")
+    assert stage.held("alpha", "BTC/USD") == 1
+    for number, amount in enumerate(("-0.4", "0.3", "-0.5"), 1):
+        await tell(stage, CashFlow(f"f{number}", FlowKind.WITHDRAWAL, "BTC", dec(amount), stage.market_clock.now()))
+        await stage.desk._recovery._external.catch_up()
+        await stage.round(10_000, "BTC/USD")
+    assert stage.held("alpha", "BTC/USD") == dec("0.4")
+    await stage.crash_and_restart()
+    await stage.tick(10_000, "BTC/USD")
+    await stage.round(10_000, "BTC/USD")
+    assert stage.held("alpha", "BTC/USD") == dec("0.4")
+    assert len(await stage.orders()) == 1
 
 
 @pytest.mark.parametrize(

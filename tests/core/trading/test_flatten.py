@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.access.audit import Audit
-from core.store.models import AlertRow, AuditLine, FlattenRow
+from core.store.models import AlertRow, AuditLine, FlattenRow, OrderRow
 from core.trading.flatten_plan import End, Position, bounded, least, of_row, plan_text
 from core.trading.flattener import Flattener
 from core.trading.floor import Floor, Place
 from core.trading.switch import GLOBAL
 from risk.view import TradingState
+from tests.core.trading.exits_stage import without
 from tests.core.trading.stage import Stage, dec
 
 
@@ -59,6 +60,17 @@ async def test_it_ends_closed_and_says_so_in_row_trail_and_alert(stage: Stage) -
     alert = await AlertRow.get(kind="flatten")
     assert (alert.title, alert.body) == ("Flatten everything: done", "Sell 15 ACME: closed")
     assert (await AuditLine.get(action="flatten")).detail == "everything: Sell 15 ACME: closed"
+
+
+async def test_a_venue_without_reduce_only_orders_is_not_asked_for_them(stage: Stage) -> None:
+    """A spot market knows none and refuses them: there the gate alone holds the order to what is held."""
+    without(stage, "reduce_only")
+    positions = await holding(stage, alpha=10)
+    market = asyncio.create_task(ticking(stage))
+    (end,) = await ended(stage, await flattener(stage).begin("everything", positions, "Ada"))
+    market.cancel()
+    assert (end.end, end.why) == (End.CLOSED, "")
+    assert [row.reduce_only for row in await OrderRow.filter(origin="flatten")] == [False]
 
 
 async def test_a_refused_order_is_tried_again_and_then_told_with_the_reason(stage: Stage) -> None:

@@ -10,11 +10,11 @@ import pytest
 
 from brokers.errors import Unavailable
 from brokers.order import OrderType
-from core.store.models import KillRow
+from core.store.models import AlertRow, KillRow
 from core.trading.states import OrderState
-from core.trading.switch import GLOBAL
+from core.trading.switch import GLOBAL, Setting
 from risk.intent import Origin
-from risk.view import TradingState
+from risk.view import TradingState, live_scope
 from tests.core.trading.conftest import Open
 from tests.core.trading.stage import Stage, dec
 from tests.core.trading.test_desk import external
@@ -108,6 +108,63 @@ async def test_a_venue_that_shows_an_order_after_it_was_empty_is_swept_again(sta
     stage.wall.advance(3)
     await stage.desk.killing.tend()
     assert await stage.paper.get_open_orders() == ()
+
+
+async def test_after_the_first_looks_what_others_do_at_the_venue_is_left_alone(stage: Stage) -> None:
+    """Whoever works in the venue's own app during a halt is not worked against, until somebody halts once more."""
+    assert (await kill(stage)).is_empty
+    for seconds in (3, 5):
+        stage.wall.advance(seconds)
+        await stage.desk.killing.tend()
+    theirs = await stage.paper.place_order(external("theirs"))
+    for _ in range(3):
+        stage.wall.advance(30)
+        await stage.desk.killing.tend()
+    assert [each.client_order_id for each in await stage.paper.get_open_orders()] == [theirs.client_order_id]
+    assert (await kill(stage)).is_empty
+    assert await stage.paper.get_open_orders() == ()
+
+
+async def test_after_a_restart_a_halt_that_owes_nothing_takes_nothing_of_others(stage: Stage) -> None:
+    """It was complete before; what has come since is somebody's."""
+    assert (await kill(stage)).is_empty
+    await stage.crash_and_restart()
+    await stage.paper.place_order(external("theirs"))
+    await stage.desk.killing.tend()
+    assert len(await stage.paper.get_open_orders()) == 1
+
+
+async def test_an_account_that_waits_for_its_confirmation_is_not_swept(stage: Stage) -> None:
+    """Nobody has halted it: what rests at the venue stays."""
+    await stage.paper.place_order(external("theirs"))
+    stage.switch.hold(live_scope("main"), Setting(HALTED, "nobody has confirmed it yet", "system", stage.wall.now()))
+    stage.wall.advance(60)
+    await stage.desk.killing.tend()
+    assert len(await stage.paper.get_open_orders()) == 1
+
+
+async def test_a_resume_ends_the_alert_of_an_incomplete_kill(stage: Stage) -> None:
+    """Nobody need answer for what is not wanted any more."""
+    hurry(stage)
+    await stage.submit(1, limit=90)
+    stage.broker.plan("open", *["down"] * 99)
+    stage.broker.plan("cancel", *["down"] * 99)
+    await kill(stage)
+    assert (await AlertRow.get(title="KILL INCOMPLETE: main")).status == "open"
+    await stage.switch.set(GLOBAL, TradingState.ACTIVE, "", "x")
+    await stage.desk.killing.tend()
+    assert (await AlertRow.get(title="KILL INCOMPLETE: main")).status == "closed"
+
+
+async def test_one_reason_for_all_is_told_once(stage: Stage) -> None:
+    """A venue that takes nothing says so in one line, and each order is a short one."""
+    hurry(stage)
+    await stage.submit(1, limit=90)
+    stage.broker.plan("open", *["down"] * 99)
+    stage.broker.plan("cancel", *["down"] * 99)
+    report = await kill(stage)
+    assert report.problems == ("🔴 Buy 1 ACME at 90: may still be open",)
+    assert report.trouble.startswith("open orders cannot be listed: ")
 
 
 async def test_a_look_at_what_was_empty_that_fails_is_no_news(stage: Stage) -> None:

@@ -173,3 +173,27 @@ async def test_of_two_changes_at_once_one_is_sent(stage: Stage) -> None:
         change(stage, order, quantity=5), change(stage, order, quantity=4), return_exceptions=True
     )
     assert (stage.broker.count("modify"), sum(isinstance(each, Rejected) for each in done)) == (1, 1)
+
+
+@pytest.mark.parametrize("fills", [False, True])
+async def test_a_change_that_the_stream_has_told_before_its_answer_was_lost_is_made(stage: Stage, fills: bool) -> None:
+    """It is no doubt any more, or the order would be in doubt for ever: nobody would ask what is known."""
+    order = await stage.submit(10, limit=90)
+    stage.broker.plan("modify", "lost")
+    whole = stage.broker.modify_order
+
+    async def told_meanwhile(order_id: ClientOrderId, **terms: Decimal | None) -> object:
+        try:
+            return await whole(order_id, **terms)
+        except Uncertain:
+            if fills:
+                await stage.tick(80)
+            report = await stage.broker.find_order(order_id)
+            assert report is not None
+            await stage.desk.orders.apply(report)
+            raise
+
+    stage.broker.modify_order = told_meanwhile  # type: ignore[method-assign]
+    assert await change(stage, order, quantity=5) is (S.FILLED if fills else S.WORKING)
+    assert (order.terms, order.wanted) == (Terms(dec(5), dec(90)), None)
+    await stage.check()

@@ -4,7 +4,8 @@ POST / {"do": "move", "symbol": "BTCUSDT", "price": "50100", "volume": null}
        {"do": "plan", "route": "POST /api/v3/order", "fault": "drop_after", "times": 1, …options}
        {"do": "clear", "route": "*"}   {"do": "drop", "site": "ws-api"}   {"do": "clock", "offset_ms": 0}
        {"do": "stop", "site": "api", "seconds": 5, "status": 418}   {"do": "deposit", "asset": "USDT", "amount": "1"}
-       {"do": "journal", "kind": "", "since": 0}   {"do": "keys"}   {"do": "balances"}
+       {"do": "journal", "kind": "", "since": 0}   {"do": "keys"}   {"do": "balances"}   {"do": "open"}
+       {"do": "weigh", "site": "api", "weight": 5000}: somebody else at this address has used so much of the limit
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ class Control:
             "journal": self._journal,
             "keys": lambda _: {mode: asdict(venue.keys.of(mode)) | {"permissions": None} for mode in MODES},
             "balances": self._balances,
+            "weigh": lambda told: venue.limits.charge(told.get("site", "api"), int(told["weight"])),
+            "open": lambda _: [order.client_id for order in venue.spot.desk.open()],
         }
 
     async def start(self) -> int:
