@@ -7,7 +7,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # What `make test` runs on PostgreSQL too; tests/core/store runs on both databases by itself.
 ON_POSTGRES := $(addprefix tests/core/,access alerts $(addprefix trading/test_,desk.py ledger.py order_manager.py order_store.py reconcile.py pipeline.py))
 
-.PHONY: help sandbox test test-postgres witness soak check format pages bench lock clean
+# Compiled modules are kept, whatever the machine says: a test run starts hundreds of programs.
+unexport PYTHONDONTWRITEBYTECODE
+
+# Four processes on two cores: some of them always wait. Whole files, in the order of tests/conftest.py.
+PYTEST := $(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
+
+.PHONY: help sandbox test test-postgres witness soak check types style format pages bench lock clean
 help:
 	@echo "make sandbox   the bot in a browser page: no account, keys or network"
 	@echo "make sandbox LIVE=binance   the same on that venue's prices of now: no account or keys"
@@ -41,18 +47,23 @@ sandbox: $(VENV)/runtime.ok
 	$(BIN)/quarterdeck sandbox $(if $(LIVE),--live $(LIVE)) $(ARGS)
 
 check: $(VENV)/dev.ok
+	@$(MAKE) --no-print-directory --jobs=2 types style
+
+types: $(VENV)/dev.ok
+	$(BIN)/mypy
+
+style: $(VENV)/dev.ok
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest tests/docs
 
 test: check
-	$(BIN)/pytest --numprocesses 3 --dist loadfile
-	TEST_DATABASE=postgres $(BIN)/pytest --numprocesses 3 --dist loadfile $(ON_POSTGRES)
+	$(PYTEST)
+	TEST_DATABASE=postgres $(PYTEST) $(ON_POSTGRES)
 
 test-postgres: $(VENV)/dev.ok
-	TEST_DATABASE=postgres $(BIN)/pytest --numprocesses 3 --dist loadfile tests/core
+	TEST_DATABASE=postgres $(PYTEST) tests/core
 
 .venv-witness/ok: tests/venues/requirements-witness.txt
 	$(PYTHON) -m venv .venv-witness

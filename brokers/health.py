@@ -60,6 +60,7 @@ class Health:
     clock_offset: timedelta | None = None
     reconnects: int = 0
     last_error: str = ""
+    last_error_at: datetime | None = None
 
 
 class Grade(StrEnum):

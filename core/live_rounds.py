@@ -45,6 +45,8 @@ _BEAT_SECONDS, _IDLE_SECONDS = 0.05, 1.0
 _START_SECONDS = 30.0
 # And if none of them can even be connected.
 _VAIN_SECONDS = 5.0
+# A feed that is away for so long is told of even if another one counts: there is one less in need.
+_SPARE_SECONDS = 300.0
 # What losses are measured from is kept so often.
 _ROLL = timedelta(seconds=10)
 
@@ -83,6 +85,7 @@ class LiveRounds(Rounds):
         }
         self._rolled: dict[str, datetime] = {}
         self._told_late = False
+        self._told_away: set[str] = set()
         self._thinking = asyncio.Lock()  # strategies of all accounts think on one thread
 
     # --- start -------------------------------------------------------------------------------------
@@ -143,6 +146,7 @@ class LiveRounds(Rounds):
         """Take in what has come since the last time, and let every account work through it. Waits for no venue."""
         for news in self.live.look():
             await self._tell(news)
+        await self._tell_of_feeds()
         if past := self.live.take_past():
             self._strategies.warm_up(past)
             self._market.remember(past)
@@ -222,9 +226,11 @@ class LiveRounds(Rounds):
         await pipeline.order(bars)
 
     def _is_last(self, bar: Bar) -> bool:
-        """Whether history ends with it. If not, a strategy would look ahead of the bar that it decides on."""
+        """Whether history ends with it. If not, history is another venue's by now, or ahead of it."""
         history = self._strategies.history(bar.symbol)
-        return history is not None and len(history) > 0 and bool(history.at[-1] == utc(bar.at))
+        if history is None or not len(history):
+            return False
+        return bool(history.at[-1] == utc(bar.at) and history.close[-1] == float(bar.close))
 
     def _is_now(self, bar: Bar) -> bool:
         """Whether it may be traded on: it is not older than a period."""
@@ -300,6 +306,21 @@ class LiveRounds(Rounds):
             title, severity = f"Prices come from {lane.feed.name} now", Severity.WARNING
             body = f"{lane.name}: {before.name}: {before.why}."
         await self._alerts.add(Alert("prices", severity, title, body))
+
+    async def _tell_of_feeds(self) -> None:
+        """Of those that are not there when they are needed, once."""
+        for feed in self.live.feeds:
+            if not feed.away_for:
+                self._told_away.discard(feed.name)
+            elif feed.name not in self._told_away and feed.is_own and feed.is_misconfigured:
+                await self._tell_away(feed, f"{feed.name} cannot give prices with these settings")
+            elif feed.name not in self._told_away and feed.is_own and feed.away_for > _SPARE_SECONDS:
+                await self._tell_away(feed, f"{feed.name} has been away for {feed.away_for / 60:.0f} min")
+
+    async def _tell_away(self, feed: Feed, title: str) -> None:
+        self._told_away.add(feed.name)
+        body = f"{feed.problem or feed.why}\nIt is tried again; /brokers shows how it stands."
+        await self._alerts.add(Alert("prices", Severity.WARNING, title, body))
 
     async def _tell_of_late(self, ends: Sequence[BarEnd]) -> None:
         """Once, until bars come in time again."""

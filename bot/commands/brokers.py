@@ -36,7 +36,7 @@ def render(view: BrokerView, call: Call) -> Html:
     said = (view.adapter, _mode(view), "prices only" if view.is_feed else "")
     named = [each for each in said if each and each != view.name]
     head = html.text(_sign(view, now), " ", html.bold(view.name[:40]), *(f" · {each[:40]}" for each in named))
-    figures = (_calls(view.health), *_usual(view.health), *_streams(view.health, now))
+    figures = (_calls(view.health), *_usual(view.health, now), *_streams(view.health, now))
     return html.lines(head, *_wrong(view, call), *_standby(view), *figures)
 
 
@@ -92,7 +92,7 @@ def _figures(calls: CallHealth) -> tuple[str, str, str]:
     return _span(calls.p50), _span(calls.p99), percent(calls.success, 0 if calls.success in (0, 1) else 1)
 
 
-def _usual(health: Health) -> list[Html]:
+def _usual(health: Health, now: datetime) -> list[Html]:
     """The figures that are there, in one line; and the last error in one of its own."""
     parts = []
     if health.used is not None:
@@ -102,7 +102,8 @@ def _usual(health: Health) -> list[Html]:
         parts.append(f"clock within {_span(abs(health.clock_offset).total_seconds())}")
     if health.reconnects:
         parts.append(number_of(health.reconnects, "reconnect"))
-    last = html.italic(f"Last error: {health.last_error[:150]}") if health.last_error else EMPTY
+    when = f" {age(health.last_error_at, now)}" if health.last_error_at else ""
+    last = html.italic(f"Last error{when}: {health.last_error[:150]}") if health.last_error else EMPTY
     return [html.text(" · ".join(parts)) if parts else EMPTY, last]
 
 

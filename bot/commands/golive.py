@@ -35,9 +35,19 @@ async def _is_waiting(call: Call) -> bool:
         return False
 
 
+def _view(call: Call) -> LiveView | None:
+    """What a yes would let trade. To /golive alone "nothing" is an answer; an account that is named must be one."""
+    try:
+        return call.service.live_preview(call.actor, _account(call))
+    except UserError:
+        if _account(call):
+            raise
+        return None
+
+
 async def _ask(call: Call) -> Question | None:
-    view = call.service.live_preview(call.actor, _account(call))
-    if not view.waits:
+    view = _view(call)
+    if view is None or not view.waits:
         return None
     text = html.lines(
         html.text("💰 ", html.bold(f"Let {view.account} trade REAL MONEY?")),
@@ -66,7 +76,10 @@ async def golive(call: Call) -> Screen:
     """Confirm exactly what was shown."""
     token = next((each for each in call.args if each.startswith(_BOUND)), "").removeprefix(_BOUND)
     if not token:
-        return _confirmed(call.service.live_preview(call.actor, _account(call)))
+        try:
+            return _confirmed(call.service.live_preview(call.actor, _account(call)))
+        except UserError as error:
+            return notice(html.text(str(error)), _AFTER, toast="Nothing to confirm")
     return outcome(await call.service.go_live(call.actor, _account(call), token), *_AFTER)
 
 

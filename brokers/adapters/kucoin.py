@@ -137,8 +137,8 @@ class KucoinDialect(Dialect[KucoinSettings]):
 
     @property
     def wire(self) -> Wire:
-        """The list of prices is of all symbols, so each is asked for by itself."""
-        return Wire(ask_calls=())
+        """Prices are listed of all symbols, so each is asked for by itself; an error may say that the token is over."""
+        return Wire(ask_calls=(), endings=frozenset({"error"}))
 
     def lists(self, market: Raw) -> bool:
         """Spot pairs that are open."""

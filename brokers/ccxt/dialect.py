@@ -306,6 +306,11 @@ class Dialect(ABC, Generic[S_co]):
         del raw
         return None
 
+    def never_fills(self, raw: Raw) -> bool:
+        """Whether an order of ccxt is one that only waits: what is filled is another that it turns into."""
+        del raw
+        return False
+
     def kind(self, raw: Raw) -> OrderType | None:
         """The type of an order of ccxt in our words; None: by its prices (see `brokers.ccxt.parsing`)."""
         del raw

@@ -22,9 +22,10 @@ from brokers.errors import Unavailable
 from brokers.resilience.ban import Ban
 from brokers.resilience.budget import Budget
 from brokers.resilience.ticks import Ticks, ticks
+from brokers.urgency import is_urgent
 
 URGENT = frozenset({"cancel", "timer"})
-"""Kinds of calls that may use the reserve."""
+"""Kinds of calls that may use the reserve; so may what is urgent (`brokers.urgency`)."""
 
 _ORDERING = frozenset({"place", "modify"})
 _PATIENCE = 5.0  # seconds that a request may wait for room: an older one is not what was wanted any more
@@ -162,7 +163,8 @@ class Limits:
     async def throttle(self, cost: float | None = None) -> None:
         """Wait until a request may go. Raises `Unavailable` if that takes too long, or nothing may be sent."""
         budgets = [budget for _, budget in self._common.budgets]
-        await self._spend(budgets, 1.0 if cost is None else float(cost), urgent=_kind.get() in URGENT)
+        urgent = _kind.get() in URGENT or is_urgent()
+        await self._spend(budgets, 1.0 if cost is None else float(cost), urgent=urgent)
 
     def heard(self, status: int, headers: Mapping[str, str] | None, body: str = "") -> None:
         """What a response says of limits; ccxt shows each of them, so nobody else needs to."""

@@ -124,7 +124,7 @@ class Reader:
         sent = known.request if known is not None else None
         kind = self._dialect.kind(raw) or (sent.type if sent is not None else kind_of(raw))
         quantity = needed(raw.get("amount"), "quantity")
-        filled = filled_of(raw)
+        filled = self._filled(raw)
         time_in_force, expires_at = self._time_in_force(raw)
         trail, trail_percent = self._dialect.trail(raw) if kind.is_trailing else (None, None)
         report = OrderReport(
@@ -201,9 +201,9 @@ class Reader:
             terms = replace(terms, client_order_id=order)
         if seen.now is seen.terms and not seen.earlier:
             return terms
-        before = sum((filled_of(raw) for raw in seen.earlier), ZERO)
+        before = sum((self._filled(raw) for raw in seen.earlier), ZERO)
         quantity = terms.quantity + before
-        filled = before + filled_of(seen.now)
+        filled = before + self._filled(seen.now)
         return replace(
             terms,
             venue_order_id=venue_id(seen.now),
@@ -240,7 +240,7 @@ class Reader:
     @making_sense()
     def own_fills(self, raw: Raw) -> tuple[Fill, ...] | None:
         """The executions that an order of ccxt's brings along; None unless they are all there."""
-        filled = filled_of(raw)
+        filled = self._filled(raw)
         trades = raw.get("trades") or ()
         if not all(trade.get("id") and trade.get("amount") for trade in trades):  # some tell ids only
             return None
@@ -249,6 +249,11 @@ class Reader:
         whole = [{**trade, **{name: trade.get(name) or value for name, value in names.items()}} for trade in trades]
         fills = tuple(self.fill(trade) for trade in whole)
         return fills if sum((fill.quantity for fill in fills), ZERO) == filled else None
+
+    def _filled(self, raw: Raw) -> Decimal:
+        if raw.get("filled") is None and self._dialect.never_fills(raw):
+            return ZERO
+        return filled_of(raw)
 
     def _side(self, raw: Raw) -> Side:
         side = raw.get("side")

@@ -12,6 +12,7 @@ from brokers.resilience.breaker import CircuitBreaker
 from brokers.resilience.latency import Latencies
 from brokers.resilience.success import Success
 from brokers.resilience.ticks import Ticks, ticks
+from brokers.urgency import is_urgent
 
 if TYPE_CHECKING:
     from brokers.ccxt.clock import VenueClock
@@ -92,10 +93,11 @@ class Pulse:
         self._breaker = CircuitBreaker(ticks)
         self._connections = 0
         self._last_error = ""
+        self._last_error_at: datetime | None = None
 
     def permit(self, kind: str) -> None:
-        """Raises `Unavailable` while the breaker is open. Cancels always pass, and the dead man's timer."""
-        if not self._breaker.permit(urgent=kind in URGENT):
+        """Raises `Unavailable` while the breaker is open. Cancels always pass, the dead man's timer, what is urgent."""
+        if not self._breaker.permit(urgent=kind in URGENT or is_urgent()):
             seconds = self._breaker.seconds_left
             raise Unavailable(f"the venue does not answer; it is tried again in {seconds:.0f} s ({self._last_error})")
 
@@ -135,7 +137,8 @@ class Pulse:
             clock_offset=clock.offset if clock else None,
             reconnects=max(0, self._connections - 1),
             last_error=self._last_error,
+            last_error_at=self._last_error_at,
         )
 
     def _told(self, error: str) -> None:
-        self._last_error = " ".join(error.split())[:_TOLD]
+        self._last_error, self._last_error_at = " ".join(error.split())[:_TOLD], self._now()

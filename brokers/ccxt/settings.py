@@ -26,7 +26,7 @@ class CcxtSettings(AdapterSettings):
     `mode` has no default: it must be written. `currency`: what the account is kept in. `silence_seconds`: a stream that
     says nothing for so long is opened anew; `poll_seconds`: how often is asked where nothing is streamed;
     `dead_man_seconds`: the venue cancels our orders when it has not heard from us for so long (0: off; only where
-    offered, see docs/brokers.md); `reserve_percent`: the part of the rate limit that is kept for cancels.
+    offered, see docs/brokers.md); `reserve_percent`: the part of the rate limit that is kept for cancels and exits.
     """
 
     shortest_timer: ClassVar[int] = 10

@@ -34,6 +34,10 @@ class Choice:
         heard = self._heard[place]
         return heard is not None and now - heard <= self._patience
 
+    def well_for(self, now: float) -> float:
+        """For how long the source that counts has been well without a break; 0 if it is not."""
+        return now - self._well_since[self.current] if self.is_well(self.current, now) else 0.0
+
     def silence(self, place: int, now: float) -> float:
         """For how long nothing has been heard of it; since the beginning if nothing ever was."""
         heard = self._heard[place]

@@ -69,18 +69,24 @@ class Feed:
         self.is_own = is_own
         self._with_bars = with_bars
         self.problem = ""
+        self.is_misconfigured = False  # the problem is one of the settings
+        self._away_since: float | None = None
         self.doubt = ""  # why what it tells does not count, although it is connected
         self._period = period
         self._silence = silence
         self._heard: dict[str, float] = {}
         self._nonsense: set[str] = set()  # symbols of which it says what cannot be; that is logged once
-        self._is_away = False
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
     @property
     def why(self) -> str:
         """Why nothing is heard of it, in a few words."""
         return self.problem or self.doubt or "silent"
+
+    @property
+    def away_for(self) -> float:
+        """For how many seconds it could not be connected, or said nothing after it was; 0 if it is there."""
+        return 0.0 if self._away_since is None else asyncio.get_running_loop().time() - self._away_since
 
     async def run(self, listener: Listener) -> None:
         """Listen for ever; a connection that ends is made again."""
@@ -91,6 +97,7 @@ class Feed:
                 await listener.on_instruments(self, await self.instruments())
                 await _together(self._quotes(listener), self._bars(listener), self._ask(listener))
             except ConfigurationError as error:
+                self.is_misconfigured = True
                 await self._pause(str(error), _MISCONFIGURED_SECONDS)
             except (BrokerError, TimeoutError) as error:
                 await self._pause(str(error) or "the venue does not answer", _AGAIN_SECONDS)
@@ -118,9 +125,9 @@ class Feed:
             raise Unavailable("its account is not connected")
 
     async def _pause(self, problem: str, seconds: float) -> None:
-        if not self._is_away:  # an account's connection is told of by those who tend it
+        if self._away_since is None:  # an account's connection is told of by those who tend it
             (log.warning if self.is_own else log.info)("a feed is away", feed=self.name, reason=problem)
-            self._is_away = True
+            self._away_since = asyncio.get_running_loop().time()
         self.problem = problem
         await asyncio.sleep(seconds)
 
@@ -163,7 +170,7 @@ class Feed:
         if not self._makes_sense(quote.symbol, flaw_of_quote(quote)):
             return
         self._heard[quote.symbol] = asyncio.get_running_loop().time()
-        self.doubt, self._is_away = "", False
+        self.doubt, self._away_since, self.is_misconfigured = "", None, False
         listener.on_quote(self, quote)
 
     def _makes_sense(self, symbol: str, flaw: str) -> bool:

@@ -231,7 +231,7 @@ class LiveMarket:
         was_silent, lane.is_silent = lane.is_silent, lane.choice.is_silent(now)
         if was_silent and not lane.is_silent:  # those that are not heard yet have their time from here on
             lane.since = now
-        if lane.is_silent or lane.heard:
+        if lane.is_silent or lane.choice.well_for(now) >= self.patience:  # what comes and goes is one silence
             yield from self._told(lane, "", lane.is_silent)
         unpriced = {
             each for each in lane.symbols if now - max(lane.heard.get(each, lane.since), lane.since) > self.patience

@@ -13,6 +13,7 @@ from decimal import Decimal
 
 import structlog
 
+from brokers.urgency import urgently
 from core.access.audit import Audit
 from core.alerts.channel import Severity
 from core.alerts.outbox import Alert, Alerts
@@ -104,7 +105,8 @@ class Flattener:
                 position.end = End.HALTED
                 return
             if left := self._left(position):
-                verdict = await self._floor.pipeline(position.account).flatten(position.symbol, left, reason)
+                with urgently():
+                    verdict = await self._floor.pipeline(position.account).flatten(position.symbol, left, reason)
                 position.why = verdict.reason if isinstance(verdict, Denied) and verdict.code != "CROSSED" else ""
             if await self._is_over(position):
                 return

@@ -17,6 +17,7 @@ import structlog
 from brokers.errors import BrokerError
 from brokers.order import ClientOrderId, OrderReport, Side
 from brokers.port import AbstractBroker
+from brokers.urgency import urgently
 from core.trading.live_order import LiveOrder
 from core.trading.order_manager import OrderManager
 from core.trading.states import OrderState
@@ -131,7 +132,8 @@ class Sweeper:
 
     async def sweep(self, errand: Errand) -> SweepReport:
         """Cancel until nothing is open, the halt is over, or the time is up."""
-        return await _Sweep(self._broker, self._orders, errand, self.call, self._hanging).run(self.seconds)
+        with urgently():
+            return await _Sweep(self._broker, self._orders, errand, self.call, self._hanging).run(self.seconds)
 
 
 class _Sweep:

@@ -80,7 +80,7 @@ async def run() -> list[Figure]:
 
 def figures(spans: dict[str, list[float]], disk: str) -> list[Figure]:
     """What the samples come to."""
-    whole, commit, before, bare = (spans[name] for name in ("whole", "commit", "before", "bare"))
+    whole, commit, before, busy, bare = (spans[name] for name in ("whole", "commit", "before", "busy", "bare"))
     rest = [each - durable for each, durable in zip(whole, commit, strict=True)]
     pairs = [ours - theirs for ours, theirs in zip(rest, bare, strict=True)]
     median, tail = (percentile(rest, each) - percentile(bare, each) for each in (50, 99))
@@ -92,6 +92,10 @@ def figures(spans: dict[str, list[float]], disk: str) -> list[Figure]:
         figure("Bare ccxt: `create_order` → request bytes at Binance", "ms", bare, reference="the same loop and run"),
         figure(
             "Ours beyond the commit, measured: signal → ccxt is called", "ms", before, goal=GOAL_MS, reference=beside
+        ),
+        figure(
+            "– of it: processor time of the loop, which no other program lengthens much", "ms", busy,
+            note="from the strategies' answer on; without the hop from their thread",
         ),
         Figure(
             "Ours beyond commit and bare ccxt: difference of percentiles", "ms", median, tail, goal=GOAL_MS,
@@ -127,6 +131,7 @@ class Watch:
         self._desk = engine.floor.first
         self._commits: list[float] = []
         self._called: list[float] = []
+        self._busy: list[float] = []
         self._bare: list[float] = []
         self._over = asyncio.Event()
         SIGNALS.clear()
@@ -135,14 +140,23 @@ class Watch:
     def _listen(self) -> None:
         orders, exchange = self._desk.orders, self._desk.broker._client.exchange  # type: ignore[attr-defined]
         write, create, submit = orders._store, exchange.create_order, orders.submit
+        strategies, decide = self._engine.strategies, self._engine.strategies.decide
+        worked = [0.0]  # processor time of this thread: when what counts began, less what does not count
+
+        async def timed_decide(*arguments: Any) -> Any:
+            decided = await decide(*arguments)
+            worked[0] = time.thread_time()
+            return decided
 
         async def timed_store(*arguments: Any) -> Any:
-            begin = time.monotonic()
+            begin, spent = time.monotonic(), time.thread_time()
             written = await write(*arguments)
             self._commits.append(time.monotonic() - begin)
+            worked[0] += time.thread_time() - spent
             return written
 
         async def timed_create(*arguments: Any) -> Any:
+            self._busy.append(time.thread_time() - worked[0])
             self._called.append(time.monotonic())
             return await create(*arguments)
 
@@ -154,6 +168,7 @@ class Watch:
             return order
 
         orders._store, exchange.create_order, orders.submit = timed_store, timed_create, watched_submit
+        strategies.decide = timed_decide  # type: ignore[method-assign]
 
     async def one(self, number: int, ccxt: Any) -> None:
         """One order of ours; when everything is quiet again, one the bare way."""
@@ -196,6 +211,7 @@ class Watch:
             "before": [
                 at - signal - commit for signal, at, commit in zip(SIGNALS, self._called, self._commits, strict=True)
             ],
+            "busy": self._busy,
             "bare": [at - begin for begin, at in zip(self._bare, bare, strict=True)],
         }
         return {name: [each * 1000 for each in values[WARM:]] for name, values in made.items()}

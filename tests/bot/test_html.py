@@ -82,6 +82,26 @@ def test_other_figures() -> None:
 
 
 @pytest.mark.parametrize(
+    ("amount", "currency", "rough", "beside"),
+    [
+        ("51426.02", "USDT", "51,426 USDT", "51,426.02"),
+        ("-51426.02", "USDT", "-51,426 USDT", "-51,426.02"),
+        ("51426.02", "USD", "$51,426.02", "$51,426.02"),
+        ("999.99", "USDT", "999.99 USDT", "999.99"),
+        ("179851.33760000", "USDT", "179,851 USDT", "179,851.34"),
+        ("0.00123000", "BTC", "0.00 BTC", "0.00123"),
+        ("9.999850", "BNB", "10.00 BNB", "9.99985"),
+        ("12", "CHF", "12.00 CHF", "12.00"),
+        ("1E-18", "ETH", "0.00 ETH", "0"),
+    ],
+)
+def test_money_of_crypto_venues(amount: str, currency: str, rough: str, beside: str) -> None:
+    """Large sums of tokens need no cents; a little of a coin keeps its places, and never in powers of ten."""
+    assert figures.rough_money(Decimal(amount), currency) == rough
+    assert figures.balance(Decimal(amount), currency) == beside
+
+
+@pytest.mark.parametrize(
     ("seconds", "shown"),
     [(12, "12 s ago"), (300, "5 min ago"), (-60, "in 60 s"), (10_000, "2 h ago"), (200_000, "2 d ago")],
 )

@@ -205,5 +205,5 @@ def test_a_sandbox_on_history_loads_nothing_of_any_venue(tmp_path):
     """Neither time nor memory: not when it starts, and not while it runs."""
     sqlite_file(tmp_path / "quarterdeck.sqlite3")
     command = [sys.executable, "-c", _PLAIN, str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)  # noqa: S603 - our own
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     assert done.stdout.splitlines()[-1:] == ["[]"], done.stdout + done.stderr

@@ -14,18 +14,23 @@ from brokers.registry import adapter_names
 from tests.brokers.ccxt.test_binance_requests import MARKETS
 from tests.contract.harness import EXAMPLES_ONLY, harnesses
 from tests.evidence.accounts import Account, accounts
-from tests.evidence.claims import CLAIMS, Grade, claim_of
+from tests.evidence.claims import CLAIMS, Claim, Grade, claim_of
 from tests.evidence.page import PAGE, cell, page
 from tests.evidence.rows import GROUPS, NO, rows
 
-CLAIMED = [
-    (row.key, account, claim)
-    for row in rows()
-    for account in accounts()
-    if row.answer(account) != NO and (claim := claim_of(row.key, account.key)) is not None
-]
 ON_THE_SERVER = ("tests/contract/", "tests/brokers/ccxt/", "tests/brokers/ccxt_streams/", "tests/core/")
 """Where tests are that run our adapter against the venue server."""
+
+
+@cache
+def claimed() -> tuple[tuple[str, Account, Claim], ...]:
+    """Every mark: its row, its account, and what it rests on."""
+    return tuple(
+        (row.key, account, claim)
+        for row in rows()
+        for account in accounts()
+        if row.answer(account) != NO and (claim := claim_of(row.key, account.key)) is not None
+    )
 
 
 @cache
@@ -37,7 +42,7 @@ def found_in(path: str) -> dict[str, str]:
 
 
 def nodes(grade: Grade) -> set[str]:
-    return {claim.node for _, _, claim in CLAIMED if claim.grade is grade}
+    return {claim.node for _, _, claim in claimed() if claim.grade is grade}
 
 
 def test_the_page_is_what_the_code_says():
@@ -69,12 +74,12 @@ def test_no_claim_is_about_something_that_there_is_not():
     assert {key for claims in CLAIMS.values() for key in claims} <= known
 
 
-@pytest.mark.parametrize("node", sorted(nodes(Grade.OWN) | nodes(Grade.WIRE) | nodes(Grade.PAYLOAD)))
-def test_every_mark_leads_to_a_test(node: str):
+def test_every_mark_leads_to_a_test():
     """In a file of the repository, by its name."""
-    path, _, name = node.partition("::")
-    assert ROOT / path in files()
-    assert name in found_in(path)
+    for node in nodes(Grade.OWN) | nodes(Grade.WIRE) | nodes(Grade.PAYLOAD):
+        path, _, name = node.partition("::")
+        assert ROOT / path in files(), node
+        assert name in found_in(path), node
 
 
 def test_a_mark_is_not_better_than_its_test():
@@ -82,7 +87,7 @@ def test_a_mark_is_not_better_than_its_test():
     assert nodes(Grade.LIVE) == set()
     assert all(node.startswith(ON_THE_SERVER) for node in nodes(Grade.WIRE))
     assert all(node.startswith("tests/brokers/venues/") for node in nodes(Grade.PAYLOAD))
-    by_grade = {grade: {account.adapter for _, account, claim in CLAIMED if claim.grade is grade} for grade in Grade}
+    by_grade = {grade: {account.adapter for _, account, claim in claimed() if claim.grade is grade} for grade in Grade}
     assert by_grade[Grade.OWN] == {"paper"}
     assert by_grade[Grade.WIRE] == {harness.adapter for harness in harnesses()} - {"paper"}
     assert by_grade[Grade.PAYLOAD] == set(EXAMPLES_ONLY)
@@ -103,7 +108,7 @@ def test_every_kind_of_order_of_binance_has_its_words_in_a_test(market: str):
 def test_marks_of_streams_say_what_their_tests_do():
     """What is pushed, and what is asked for."""
     answers = {(row.key, account.key): row.answer(account) for row in rows() for account in accounts()}
-    for row, account, claim in CLAIMED:
+    for row, account, claim in claimed():
         name = claim.node.partition("::")[2]
         if row in ("reports", "quotes", "bars", "books") and claim.grade is Grade.PAYLOAD:
             asked = "asked_for" in name or "nothing_is_pushed" in name
@@ -112,7 +117,7 @@ def test_marks_of_streams_say_what_their_tests_do():
 
 def test_a_test_of_one_market_is_no_witness_of_another():
     """Each file names the market that it is a witness of, or goes through all accounts of its venue."""
-    for row, account, claim in CLAIMED:
+    for row, account, claim in claimed():
         path = claim.node.partition("::")[0]
         if claim.grade in (Grade.WIRE, Grade.PAYLOAD) and not path.startswith("tests/contract/"):
             text = (ROOT / path).read_text(encoding="utf-8")

@@ -20,7 +20,8 @@ built where none could be reached. Start with a venue's testnet or demo where it
 look at `quarterdeck check --broker NAME` first: it asks everything that can be asked without ordering anything.
 
 This page is written by `make pages` from the adapters' own code and from `tests/evidence/claims.py`, which names a test for every mark;
-a test fails when page, code and tests disagree. How to set an account up: [configuration](configuration.md#crypto-venues).
+a test fails when page, code and tests disagree. How to begin: [crypto venues](crypto-venues.md); every setting:
+[configuration](configuration.md#crypto-venues).
 
 ## How to read it
 
@@ -29,7 +30,7 @@ A dash: not offered; it is refused before anything is sent, never imitated. Othe
 | Mark | Verified by |
 |---|---|
 | own | The venue is part of this program; the contract suite of all adapters and its own tests run on it. |
-| wire | Our adapter and unmodified ccxt against a server of ours that speaks the venue's documented protocol over real sockets, with faults. Binance's official SDKs have checked what it says (`make witness`). |
+| wire | Our adapter and unmodified ccxt against a server of ours that speaks the venue's documented protocol over real sockets, with faults. Binance's official SDKs have checked what it says of spot and of USDT-M (`make witness`); of margin nobody else has. |
 | payload | Our adapter and unmodified ccxt over real sockets, with the venue's documented or reconstructed answers; every request is compared word for word. Nothing was recorded at the venue, and no matching takes place. |
 | read | Taken from the documentation or from ccxt's code. No test shows it. |
 | live | Tried at the venue itself. There is no such mark on this page. |

@@ -216,7 +216,7 @@ GROUPS = (
     Group(
         "Limits and errors",
         "An order whose fate an error leaves open is looked up, never sent again. A part of the rate limit"
-        " (`reserve_percent`) is kept for cancels.",
+        " (`reserve_percent`) is kept for cancels and exits.",
         (
             Row("outcomes", "Refused, not sent and unknown kept apart", _real(lambda _: YES)),
             Row("headers", "Believes what the venue says is used up", _real(_headers)),

@@ -31,9 +31,9 @@ class MovedClock(Protocol):
     """A clock, and by how many seconds it was moved."""
 
     @property
-    def moved(self) -> float: ...  # noqa: D102
+    def moved(self) -> float: ...
 
-    def now(self) -> datetime: ...  # noqa: D102
+    def now(self) -> datetime: ...
 
 
 def import_ccxt() -> None:

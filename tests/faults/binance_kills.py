@@ -35,7 +35,9 @@ async def kill_at_random(
     async with at_binance(folder, template, market=market, born=born) as here:
         storm = Storm(here, Random(seed))
         await storm.blow(kills)
-        storm.tally.wrong = [f"{market} seed {seed} after {storm.tally.cases} kills: {each}" for each in storm.tally.wrong]
+        storm.tally.wrong = [
+            f"{market} seed {seed} after {storm.tally.cases} kills: {each}" for each in storm.tally.wrong
+        ]
         return storm.tally
 
 
@@ -113,7 +115,9 @@ class Storm:
 
     async def _wander(self) -> None:
         """Prices move, time passes, a connection breaks."""
-        self.here.move(max(self.here.price + self.dice.randint(-300, 300), PRICE / 2), self.dice.choice((None, Decimal("0.005"))))
+        self.here.move(
+            max(self.here.price + self.dice.randint(-300, 300), PRICE / 2), self.dice.choice((None, Decimal("0.005")))
+        )
         await self.here.pass_time(self.dice.choice((1, 5, 20)))
         if self.dice.random() < 0.1:
             self.here.venue.sockets.drop()
@@ -126,7 +130,9 @@ class Storm:
         """Something will go wrong."""
         here, path = self.here, self.here.path
         change = f"POST {path}/cancelReplace" if here.market == SPOT else f"PUT {path}"
-        route = self.dice.choice((f"POST {path}", f"POST {path}", f"DELETE {path}", change, f"GET {path}", "GET *openOrders", "stream"))
+        route = self.dice.choice(
+            (f"POST {path}", f"POST {path}", f"DELETE {path}", change, f"GET {path}", "GET *openOrders", "stream")
+        )
         if route == "stream":
             route = f"STREAM user {here.market}"
             fault = self.dice.choice(sorted(STREAM - {"silent"}))

@@ -11,7 +11,13 @@ from tests.faults.lives import Template
 from tests.faults.matrix import SIGNALS, is_built, live_through
 
 # What becomes of a market order there; `ok` fills it at once.
-OUTCOMES = {"filled": "ok", "refused": "refused", "never-received": "never", "in-part": "partial", "answer-lost": "lost"}
+OUTCOMES = {
+    "filled": "ok",
+    "refused": "refused",
+    "never-received": "never",
+    "in-part": "partial",
+    "answer-lost": "lost",
+}
 MARKETS = (SPOT, USDM)
 Cell = tuple[str, str, str, str]
 CELLS: list[Cell] = [

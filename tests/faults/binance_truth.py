@@ -105,7 +105,9 @@ class BinanceTruth:
         most = _CENT * len(self._executions) if self._market == USDM else ZERO
         for currency in {*cash, *theirs}:
             summed, told = cash.get(currency, ZERO), theirs.get(currency, ZERO)
-            assert abs(summed - told) <= most, f"the venue's wallet is {told} {currency}, its executions make it {summed}"
+            assert abs(summed - told) <= most, (
+                f"the venue's wallet is {told} {currency}, its executions make it {summed}"
+            )
         return theirs
 
     def positions(self) -> dict[str, Decimal]:

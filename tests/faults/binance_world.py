@@ -70,6 +70,7 @@ class BinanceWorld(Lives):
         self.price = PRICE
         self.resting = {"symbol": self.symbol, "quantity": "0.02", "limit": "49000"}
         self._is_thin = False
+        self.skew = 0.0  # by how much the venue's clock is ahead of ours
         self.smaller = "0.015"
         stop = {"exits": {"stop_loss": {"percent": 20}}} if exits else {}
         self._strategies = ({"name": "told", "symbols": [self.symbol], **WISHES, **stop},)
@@ -177,14 +178,18 @@ class BinanceWorld(Lives):
         """For everybody: the venue's clock first, for what is signed a little in the past is taken. `still`: the market
         stays as it is.
         """
-        self.venue.clock.offset_ms = int((self.offset + seconds) * 1000)
+        self.set_venue_clock(self.offset + seconds)
         await self.ask("advance", seconds=seconds)
         (self.beat if still else self.move)()
 
     def be_away(self, seconds: float) -> None:
         """Time passes while the program does not run."""
         self.offset += seconds
-        self.venue.clock.offset_ms = int(self.offset * 1000)
+        self.set_venue_clock(self.offset)
+
+    def set_venue_clock(self, offset: float) -> None:
+        """It shows our time, but for what it is wrong by."""
+        self.venue.clock.offset_ms = int((offset + self.skew) * 1000)
 
     async def priced(self) -> None:
         """The program has prices."""

@@ -301,7 +301,9 @@ _TABLE = (
     Point("ledger-mid-balances", sql("before", _BALANCES), "entries are written, balances are not", action="fill"),
     Point("fill-before-commit", commit("before", _FILLS), "all of the fill is written, not committed", action="fill"),
     Point("fill-after-commit", commit("after", _FILLS), "the fill is committed, memory does not know", action="fill"),
-    Point("fill-before-publish", call("before", (Events,), "publish", given=_is_fill), "nobody has heard", action="fill"),
+    Point(
+        "fill-before-publish", call("before", (Events,), "publish", given=_is_fill), "nobody has heard", action="fill"
+    ),
     # alerts
     Point("outbox-mid-store", sql("before", _DELIVERIES), "an alert without its deliveries", action="fill"),
     Point("outbox-before-send", call("before", (FileChannel,), "deliver"), "an alert is about to leave", action="fill"),
@@ -315,9 +317,7 @@ _TABLE = (
     Point("modify-before-store", call("after", BROKERS, "modify_order"), "changed, not stored", action="modify"),
     # a stop-loss for what was bought
     Point("protect-before-store", sql("before", _PROTECTIONS), "the stop is decided, not stored", action="protect"),
-    Point(
-        "protect-before-send", call("before", BROKERS, "place_order", given=_is_stop), "not sent", action="protect"
-    ),
+    Point("protect-before-send", call("before", BROKERS, "place_order", given=_is_stop), "not sent", action="protect"),
     Point("protect-before-answer", call("after", BROKERS, "place_order", given=_is_stop), "sent", action="protect"),
     # a halt, step by step
     Point("halt-before-store", sql("before", _STATES), "halted in memory", action="halt"),

@@ -42,16 +42,16 @@ class Truth(Protocol):
     """What really happened at a venue. `excesses` are sentences on more than was ever wanted."""
 
     @property
-    def journal(self) -> Journal: ...  # noqa: D102
+    def journal(self) -> Journal: ...
 
     @property
-    def orders(self) -> Mapping[str, Order]: ...  # noqa: D102
+    def orders(self) -> Mapping[str, Order]: ...
 
     @property
-    def executions(self) -> Sequence[Execution]: ...  # noqa: D102
+    def executions(self) -> Sequence[Execution]: ...
 
     @property
-    def excesses(self) -> Sequence[str]: ...  # noqa: D102
+    def excesses(self) -> Sequence[str]: ...
 
     def money(self) -> dict[str, Decimal]:
         """Cash by currency."""

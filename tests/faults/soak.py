@@ -21,7 +21,8 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from tests.faults import chat_kills, power_cut, simulation
+from tests.faults import chat_kills, power_cut, simulation, soak_binance
+from tests.faults.binance_cases import Tally as BinanceTally
 from tests.faults.lives import Template, world
 from tests.faults.matrix import CELLS, run_cell
 from tests.faults.random_kills import Tally, kill_at_random
@@ -105,7 +106,10 @@ def main(words: list[str]) -> int:
     options = _options(words)
     lines = ["| what | trials | failures | 95 % upper bound | met on the way |", "|---|---|---|---|---|"]
     began = time.monotonic()
-    parts = {"matrix": _matrix, "kills": _kills, "chat": _chat, "seeds": _seeds, "power": _power, "examples": _examples}
+    parts = {
+        "matrix": _matrix, "kills": _kills, "chat": _chat, "seeds": _seeds, "power": _power, "examples": _examples,
+        "doubts": _doubts, "cells": _cells, "storms": _storms, "broken": _broken,
+    }  # fmt: skip
     failures = 0
     for name in options.only.split(","):
         row, bad = parts[name](options)
@@ -121,8 +125,10 @@ def main(words: list[str]) -> int:
 
 def _options(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make soak")
-    parser.add_argument("--only", default="matrix,kills,chat,seeds,power,examples", help="these parts, by commas (all)")
-    parser.add_argument("--points", default="", help="only cells whose name contains this")
+    usual = "matrix,kills,chat,seeds,power,examples,doubts,cells,storms,broken"
+    parser.add_argument("--only", default=usual, help=f"these parts, by commas ({usual}); the last four are at Binance")
+    parser.add_argument("--points", default="", help="only cells and doubts whose name contains this")
+    parser.add_argument("--storm-kills", type=int, default=480, help="kills at a random moment at Binance")
     parser.add_argument("--kills", type=int, default=1000, help="kills at a random moment under load")
     parser.add_argument("--chat-kills", type=int, default=1000, help="kills between message and answer")
     parser.add_argument("--seeds", type=int, default=10_000, help="seeds of the simulation")
@@ -198,6 +204,29 @@ def _power(options: argparse.Namespace) -> tuple[str, int]:
         print(each, flush=True)
     bad = len(verdict.wrong)
     return _row("power cuts", verdict.cuts, bad, f"{verdict.syncs} syncs, {verdict.orders} orders sent"), bad
+
+
+def _doubts(options: argparse.Namespace) -> tuple[str, int]:
+    return _met("Binance: doubts, one scenario each", soak_binance.doubts(options.processes, options.points))
+
+
+def _cells(options: argparse.Namespace) -> tuple[str, int]:
+    tally = soak_binance.cells(options.processes, options.points)
+    return _met("Binance: crash points × outcomes × signals × markets", tally)
+
+
+def _storms(options: argparse.Namespace) -> tuple[str, int]:
+    tally = soak_binance.storms(options.processes, options.storm_kills)
+    return _met("Binance: SIGKILL at a random moment", tally)
+
+
+def _broken(options: argparse.Namespace) -> tuple[str, int]:
+    return _met("Binance: broken programs that must be found out", soak_binance.broken(options.processes))
+
+
+def _met(what: str, tally: BinanceTally) -> tuple[str, int]:
+    met = f"{tally.orders} orders, {tally.executions} executions, {tally.faults} faults, {tally.starts} starts"
+    return _row(what, tally.cases, len(tally.wrong), met), len(tally.wrong)
 
 
 def _row(what: str, trials: int, bad: int, met: str) -> str:

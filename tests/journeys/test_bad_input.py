@@ -37,7 +37,7 @@ CORPUS = {
     "/run ../../etc/passwd": "etc/passwd",
     "/flatten ｔｒｅｎｄ": "",
     "/flatten trend-aapl now please": "Name one",
-    "/cancel": "nothing to cancel",
+    "/cancel": ("nothing to cancel", "Cancel which order?"),  # as the day of the stop left it
     "/cancel 1 OR 1=1": "more than",
     "/cancel '; DROP TABLE orders;--": "more than",
     "/cancel qd\u202eabc": "no open order called",
@@ -71,7 +71,8 @@ def test_a_mistake_is_answered_shortly(calm, text):
     """Says what is wrong; no fault of ours, no half-done work."""
     before = state(calm)
     answer = said(calm.admin.say(text))
-    assert CORPUS[text] in answer
+    expected = CORPUS[text]
+    assert any(each in answer for each in ([expected] if isinstance(expected, str) else expected)), answer
     assert not [word for word in FAULTS if word in answer], answer
     assert len(answer) < 700 or answer.startswith("🏠"), (
         "far too long an answer to a mistake, and no screen to choose from"

@@ -292,13 +292,19 @@ def test_killed_while_orders_rest_at_the_venue(house: House, ada: Person) -> Non
 
 
 def test_one_word_stops_everything_and_one_yes_sells_it(house: House, ada: Person) -> None:
-    """A stop rests, a limit rests: /panic clears the venue's own list, /flatten sells to the last lot, and says so."""
+    """A stop and a limit rest, the rate limit is nearly used up: all the same /panic clears the venue's own list.
+
+    And /flatten sells to the last lot, and says what stays.
+    """
     question = preview(ada, "/buy BTC/USDT 0.01 with stop 48500")
     assert "🛡 with stop at 48,500\n" in seen(question)
     assert "▫️ The exits are for all that manual holds then: 1.0" in seen(question)
     ada.press(question, "✅ Buy 0.01 BTC/USDT")
     order(ada, "/buy BTC/USDT 0.03 limit 49100 gtc")
     until(lambda: len(house.venue.tell("open")) == 2)
+    house.venue.tell("weigh", weight=5000)  # somebody else at our address: only the reserve is left
+    until(lambda: "not sent" in seen(order(ada, "/buy BTC/USDT 0.01 limit 49000 ioc")))
+    assert "⚠️ rate limit 8" in seen(ada.say("/brokers"))
     after = ada.seq()
     halted = seen(ada.say("/panic that is enough"))
     assert halted.splitlines()[:2] == ["✅ Trading is HALTED.", "• main: no open orders (2 cancelled)"]

@@ -1,7 +1,7 @@
 """Binance: spot, cross margin and USDT-M futures, through ccxt.
 
-`settings` what can be set; `spot`, `margin` and `usdm` what is special about each market, `usdm_money` what an account of
-futures holds; `words` what error codes mean.
+`settings` what can be set; `spot`, `margin` and `usdm` what is special about each market; `usdm_money` what an account
+of futures holds; `words` what error codes mean.
 """
 
 from __future__ import annotations

@@ -287,6 +287,10 @@ class UsdmDialect(Dialect[BinanceSettings]):
 
     # --- reading answers ---------------------------------------------------------------------------
 
+    def never_fills(self, raw: Raw) -> bool:
+        """An algo order, in an answer or an event."""
+        return is_algo(raw) or "aid" in (raw.get("info") or {})
+
     def kind(self, raw: Raw) -> OrderType | None:
         """By Binance's own type; what a trigger has made is still what it was."""
         info = raw.get("info") or {}

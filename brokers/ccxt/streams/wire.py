@@ -53,11 +53,11 @@ class Wire:
 
 
 def event_name(message: object) -> str:
-    """What a message calls itself, in an envelope (`event`, `data`) or without; "" if it has no name."""
+    """What a message calls itself (`e`, `event`, `type`), in an envelope (`event`, `data`) or without; else ""."""
     for _ in range(3):
         if not isinstance(message, Mapping):
             return ""
-        name = message.get("e") or message.get("event")
+        name = message.get("e") or message.get("event") or message.get("type")
         if isinstance(name, str):
             return name
         message = name if name is not None else message.get("data")

@@ -16,6 +16,7 @@ import structlog
 
 from brokers.market import Bar
 from brokers.money import ZERO
+from brokers.urgency import urgently
 from core.alerts.outbox import Alert, Alerts
 from core.clock import Clock
 from core.market.indicators import atr as average_true_range
@@ -365,7 +366,8 @@ class Protector:
         if intent is None or not self._exits.may(guard.key, self._clock.now()):
             return
         before = self._desk.closable(*guard.key)
-        verdict = await self._place(intent)
+        with urgently():
+            verdict = await self._place(intent)
         if self._desk.closable(*guard.key) != before:
             self._exits.forget(guard.key)
             self._told.discard(("exit", guard.episode))

@@ -6,6 +6,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -263,3 +264,19 @@ async def test_many_doubts_and_restarts_leave_one_order(tmp_path: Path) -> None:
         assert there.client_id.startswith(A)
         await rig.broker.cancel_order(A)
         assert rig.venue.spot.desk.open() == []
+
+
+async def test_a_number_that_is_not_on_the_disk_is_not_sent(tmp_path: Path) -> None:
+    """A disk that does not take it for certain: nothing leaves, and the order is as it was."""
+    async with account(tmp_path, "spot") as rig:
+        await rig.place()
+        with (
+            patch("brokers.ccxt.replaced.os.fsync", side_effect=OSError(28, "no space left")),
+            pytest.raises(Unavailable),
+        ):
+            await change(rig)
+        assert rig.venue.journal.requests(ROUTE) == []
+        found = await rig.find(A)
+        assert found is not None
+        assert (found.state, found.limit_price) == (VenueOrderState.WORKING, Decimal(49_000))
+        await change(rig)

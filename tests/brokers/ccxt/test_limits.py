@@ -12,6 +12,7 @@ import pytest
 from brokers.ccxt.limits import BINANCE_FUTURES, BINANCE_SPOT, Limits, Rates, Window
 from brokers.ccxt.loading import load_exchange_class
 from brokers.errors import Unavailable
+from brokers.urgency import is_urgent, urgently
 from tests.brokers.resilience.by_hand import HandClock
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -47,6 +48,18 @@ async def test_cancels_have_the_last_fifth_for_themselves() -> None:
     assert rig.limits.used == pytest.approx(0.8, abs=0.01)
     rig.clock.pass_(61)
     assert await rig.send("place", 0.2)
+
+
+async def test_what_is_urgent_may_use_it_too() -> None:
+    """A kill asks the venue for its list, a way out is an order: in tasks that they begin as well, and only there."""
+    rig = Rig()
+    assert await rig.send("query", 960)
+    with urgently():
+        assert await rig.send("query", 80)
+        assert await asyncio.create_task(rig.send("place", 0.2))
+        assert is_urgent()
+    assert not is_urgent()
+    assert not await rig.send("query", 1)
 
 
 async def test_orders_are_counted_on_their_own() -> None:

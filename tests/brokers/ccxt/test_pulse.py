@@ -10,6 +10,7 @@ from brokers.ccxt.limits import BINANCE_SPOT, Limits
 from brokers.ccxt.pulse import Pulse
 from brokers.errors import Unavailable
 from brokers.health import Breaker, Health, StreamHealth
+from brokers.urgency import urgently
 from tests.brokers.resilience.by_hand import HandClock
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -50,6 +51,7 @@ def test_calls_by_kind() -> None:
     assert (place.count, place.failed, place.success) == (100, 0, 1)
     assert health.calls["query"].failed == 1
     assert health.last_error == "RequestTimeout: no answer"
+    assert health.last_error_at is not None
 
 
 def test_an_open_breaker_keeps_everybody_but_cancels() -> None:
@@ -59,6 +61,8 @@ def test_an_open_breaker_keeps_everybody_but_cancels() -> None:
     assert rig.pulse.health().breaker is Breaker.OPEN
     with pytest.raises(Unavailable, match=r"does not answer; it is tried again in 2 s \(RequestTimeout: no answer\)"):
         rig.pulse.permit("place")
+    with urgently():
+        rig.pulse.permit("query")
     rig.pulse.permit("cancel")
     rig.pulse.note("cancel", 0.1, ok=True)
     rig.pulse.permit("place")

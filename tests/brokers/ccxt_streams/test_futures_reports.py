@@ -88,3 +88,16 @@ async def test_a_listen_key_that_cannot_be_renewed_ends_the_reports(tmp_path, fa
         await here.broker.connect()
         assert len(here.venue.journal.requests("POST /fapi/v1/listenKey")) == 2
         assert here.feeds.is_open
+
+
+async def test_a_conditional_order_that_is_cancelled_is_told_at_once(tmp_path):
+    """Its event says nothing of fills, for it has none: nobody needs to be asked."""
+    async with _account(tmp_path) as here:
+        reports = here.broker.reports()
+        await _order(here, "mine", OrderType.STOP, stop_price="51000")
+        before = len(here.venue.journal.requests("GET /fapi/v1/*"))
+        exchange = here.broker._client.exchange
+        await exchange.cancel_order("", "BTC/USDT:USDT", {"clientOrderId": "mine", "trigger": True})
+        told = await heard(reports, lambda seen: seen and not seen[-1].state.is_open)
+        assert (told[-1].client_order_id, told[-1].state, told[-1].filled) == ("mine", State.CANCELLED, 0)
+        assert len(here.venue.journal.requests("GET /fapi/v1/*")) == before

@@ -250,8 +250,11 @@ async def test_no_open_order_is_left_out(key: str, count: int, tmp_path: Path) -
     """More than the venue lists at once, or by itself."""
     async with at(key, tmp_path) as here:
         open_orders(here, key, count)
+        before = len(here.venue.asked)
         reports = await here.broker.get_open_orders()
         assert {report.client_order_id for report in reports} == {f"o{number}" for number in range(count)}
+        asked = [each.said for each in here.venue.asked[before:]]
+        assert len(asked) <= 8  # each page begins where the one before has ended
 
 
 async def test_what_cannot_be_listed_is_no_answer(tmp_path: Path) -> None:

@@ -59,6 +59,7 @@ FILLS: dict[str, Callable[[Account], None]] = {
 async def test_a_fill_is_told_though_nothing_is_pushed(key: str, tmp_path: Path) -> None:
     """Under our id, with its executions, once."""
     async with at(key, tmp_path, pace=QUICK) as here:
+        assert here.broker.health.streams["reports"].polled
         reports = here.broker.reports()
         await here.broker.place_order(here.order())
         FILLS[key](here)

@@ -17,7 +17,7 @@ from brokers.market import Bar
 from tests.brokers.venues.rig import NOW, Account, account, documented
 
 MINUTE = timedelta(minutes=1)
-QUICK = Pace(silence=60, poll=0.05, late=0.1)
+QUICK = Pace(silence=60, poll=0.05, late=0.1, first_pause=0.02)
 VENUES = ("bybit", "coinbase", "kraken", "kucoin", "okx")
 STREAMS = [(venue, market) for venue in VENUES for market in documented(venue)["streams"]]
 BID, ASK, LAST = Decimal("50020.1"), Decimal("50020.3"), Decimal("50020.2")
@@ -86,6 +86,42 @@ async def test_quotes_come_by_asking_where_no_stream_opens(
         assert (quote.last, quote.bid < quote.ask) == (50_000, True)
         assert here.venue.told == []
         assert here.broker.health.streams["quotes"].polled
+
+
+@every_venue
+async def test_a_lost_stream_is_opened_anew(venue: str, market: str, tmp_path: Path) -> None:
+    """Subscribed as before, and quotes go on."""
+    async with listening(venue, market, tmp_path) as (here, streams):
+        example = streams["quotes"]
+        quotes = here.broker.quotes([streams["symbol"]])
+        await here.venue.heard(example["asks"])
+        await until(quotes, lambda each: True)
+        here.venue.told.clear()
+        await here.venue.sockets[example["place"]].close()
+        await here.venue.heard(example["asks"])
+        await here.venue.push(example["place"], *example["says"])
+        await until(quotes, lambda each: (each.bid, each.ask, each.last) == (BID, ASK, LAST))
+        async with asyncio.timeout(3):
+            while here.broker.health.streams["quotes"].restarts != 1:
+                await asyncio.sleep(0.01)
+
+
+async def test_a_token_that_has_expired_is_asked_for_anew(tmp_path: Path) -> None:
+    """KuCoin's lasts a day, and ccxt would use it for ever."""
+    bullet = "POST /api/v1/bullet-public"
+    async with listening("kucoin", "spot", tmp_path) as (here, streams):
+        example = streams["quotes"]
+        quotes = here.broker.quotes([streams["symbol"]])
+        await here.venue.heard(example["asks"])
+        assert len(here.venue.said(bullet)) == 1
+        await here.venue.push(example["place"], {"id": "1", "type": "error", "code": 401, "data": "token is expired"})
+        async with asyncio.timeout(3):
+            while len(here.venue.said(bullet)) < 2:
+                await asyncio.sleep(0.01)
+        here.venue.told.clear()
+        await here.venue.heard(example["asks"])
+        await here.venue.push(example["place"], *example["says"])
+        await until(quotes, lambda each: each.bid == BID)
 
 
 @every_venue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from collections import Counter
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from core.alerts.channel import ChannelDown, ChannelRefused, Message, Severity, Status
+from core.alerts.lane import _TRIES
 from core.clock import ManualClock
 from core.store.database import Database
 from core.store.models import AlertRow, DeliveryRow
@@ -58,6 +60,7 @@ class DutyMachine(RuleBasedStateMachine):
         super().__init__()
         self.clock = ManualClock(NOW)
         self.state: dict[str, str] = {}
+        self.spoiled: Counter[tuple[str, int]] = Counter()
         self.raised: list[int] = []
         self.heard: dict[int, datetime] = {}
         self.answered: dict[int, str] = {}
@@ -84,6 +87,7 @@ class DutyMachine(RuleBasedStateMachine):
             case "blocked":
                 raise ChannelRefused("blocked")
             case "poison" if not message.plain:
+                self.spoiled.update((recipient, number) for number in message.ids)
                 raise ValueError("malformed")
 
     # --- what happens ----------------------------------------------------------------------------
@@ -160,7 +164,10 @@ class DutyMachine(RuleBasedStateMachine):
                 assert rows[number].status in (Status.ACKNOWLEDGED, Status.CLOSED)
 
     def teardown(self) -> None:
-        """In the end, with every chat well again, every copy shows how its alert stands."""
+        """In the end, with every chat well again, every copy shows how its alert stands.
+
+        But for one that could not be changed so often that it was left as it is.
+        """
         self.state.clear()
         self.clock.advance(700)
         for _ in range(12):  # an edit waits for its turn behind what a chat that was away still gets
@@ -169,7 +176,8 @@ class DutyMachine(RuleBasedStateMachine):
         rows = {row.id: row for row in self.do(_all())}
         for one in self.house.chat.sent:
             shown = self.house.chat.shown[one.copy]
-            if shown.standing is not None and not shown.plain:
+            is_left = any(self.spoiled[one.recipient, number] >= _TRIES for number in shown.ids)
+            if shown.standing is not None and not shown.plain and not is_left:
                 row = rows[shown.ids[0]]
                 assert (shown.standing.status, shown.standing.by) == (row.status, row.answered_by)
 

@@ -11,6 +11,7 @@ import pytest
 from brokers.errors import Unavailable
 from brokers.market import Quote
 from core import live_rounds
+from core.market import feed
 from core.store.models import AlertRow
 from tests.core.live.house import BTC, ETH, NOON, LiveHouse, breathe, house, settings, titles, towns
 from tests.core.live.town import MINUTE, TOWNS, Town, TownBroker
@@ -102,30 +103,40 @@ async def test_prices_that_are_there_after_a_start_end_what_was_told_before_it(t
     north.up()
     south.up()
     async with house(settings(tmp_path), at=NOON + MINUTE) as made:
-        await made.at(1, minute=1)
+        for seconds in range(5, 25, 5):
+            await made.at(seconds, minute=1)
         assert (await AlertRow.get(kind="prices")).status == "closed"
 
 
-async def test_a_price_that_is_older_than_the_last_moves_no_mark(tmp_path):
-    """As when the venue that takes over is behind the other one."""
+async def test_prices_that_come_and_go_are_one_silence(tmp_path):
+    """Nobody is woken anew for each of its pieces."""
     north, south = towns()
+    async with house(settings(tmp_path)) as made:
+        made.is_quiet = True
+        south.down()
+        for minute in range(3):
+            await made.at(30, minute)
+            await made.tick(north, 100)
+        row = await AlertRow.get(kind="prices")
+        assert row.status == "open"
+        for seconds in range(40, 60, 5):
+            await made.at(seconds, 2)
+            await made.tick(north, 100)
+        await row.refresh_from_db()
+        assert row.status == "closed"
+
+
+async def test_a_price_that_is_older_than_the_last_moves_no_mark(tmp_path):
+    """An answer may be overtaken by the stream."""
+    north, _ = towns()
     async with house(settings(tmp_path)) as made:
         made.is_quiet = True
         await made.at(10)
         await made.tick(north, 150)
-        await made.at(26)
-        south.price(BTC, 90, NOON + 9 * SECOND + SECOND / 2)
-        south.latest.clear()
+        north.price(BTC, 90, made.clock.now() - SECOND)
         await made.look()
-        await made.look()
-        assert made.rounds.live.lanes[0].feed.name == "town" or made.engine.market.quotes[BTC].last == 150
+        assert made.engine.market.quotes[BTC].last == 150
         assert made.desk.portfolio.marks[BTC] == 150
-        south.price(BTC, 91, made.clock.now())
-        await made.look()
-        south.price(BTC, 92, made.clock.now())
-        await made.look()
-        assert made.rounds.live.lanes[0].feed.name == "town-2"
-        assert made.desk.portfolio.marks[BTC] == 92
 
 
 @pytest.mark.parametrize("wrong", [{"bid": "102"}, {"ask": "0"}, {"last": "NaN"}])
@@ -160,6 +171,27 @@ async def test_a_clock_that_is_wrong_is_named_as_the_reason(tmp_path):
             await made.look()
         assert "town: its prices are 90 s old (is the clock of this machine right?)" in made.rounds.status
         assert "clock of this machine" in (await AlertRow.get(kind="prices")).body
+
+
+async def test_a_spare_venue_that_is_away_is_told_before_it_is_needed(tmp_path, monkeypatch):
+    """Once, and again if it was there in between."""
+    monkeypatch.setattr(feed, "_AGAIN_SECONDS", 0.02)
+    monkeypatch.setattr(live_rounds, "_SPARE_SECONDS", 0.05)
+    _, south = towns()
+    async with house(settings(tmp_path)) as made:
+        for _ in range(2):
+            south.down()
+            await breathe()
+            await asyncio.sleep(0.1)
+            await made.at(5)
+            await made.look()
+            south.up()
+            async with asyncio.timeout(10):
+                while made.engine.feeds[1].away_for:
+                    await asyncio.sleep(0.01)
+                    south.price(BTC, 100, made.clock.now())
+            await made.look()
+        assert await titles() == ["town-2 has been away for 0 min"] * 2
 
 
 # --- history and bars ----------------------------------------------------------------------------------
@@ -241,6 +273,31 @@ async def test_a_slow_account_does_not_look_ahead(tmp_path):
         await made.look()
         assert [at for at, _ in seen] == [NOON + 2 * MINUTE]
         assert all(str(newest)[:16] == at.isoformat()[:16] for at, newest in seen)
+
+
+async def test_a_bar_of_a_venue_that_does_not_count_any_more_is_not_decided_on(tmp_path):
+    """An account was busy while another venue took over, and history became that one's."""
+    north, south = towns()
+    async with house(settings(tmp_path)) as made:
+        made.is_quiet = True
+        alpha = made.engine.strategies.get("alpha")
+        made.clock.set(NOON + MINUTE + SECOND)
+        before = alpha.bars_seen
+        north.bar(BTC, 120, NOON + MINUTE)
+        south.bar(BTC, 90, NOON + MINUTE, told=False)
+        await breathe()
+        await made.rounds.step()  # the bar waits for the account
+        north.down()
+        made.clock.set(NOON + MINUTE + 20 * SECOND)
+        south.price(BTC, 90, made.clock.now())
+        await breathe()
+        await made.rounds.step()
+        await made.rounds.live.serve_once(made.rounds.live.lanes[0])
+        await made.rounds.step()
+        assert made.engine.strategies.history(BTC).close[-1] == 90
+        await made.rounds._moments["main"].step()
+        assert alpha.bars_seen == before
+        assert not made.desk.orders.open_orders
 
 
 # --- a start -------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from brokers.network import Network
 from core import tending
 from core.engine import Engine
 from core.settings import Settings
+from core.store.models import AlertRow
 from risk.view import TradingState
 from tests.core.live.house import BTC, LIMITS, fills, settings, titles
 from tests.venues.binance.app import BinanceServer
@@ -136,7 +137,7 @@ async def test_when_binance_dies_another_venue_gives_the_prices(tmp_path: Path):
             await first.stop()
             await until(priced(second, engine, 50303))
             assert engine.rounds.status == "live from binance-2 in place of a preferred feed"
-            (told,) = await titles()
+            told = (await titles())[0]
             assert told == "Prices come from binance-2 now"
             (lane,) = engine.rounds.live.lanes
             await until(lambda: not lane.unserved)
@@ -152,6 +153,23 @@ async def _fills(given: Settings) -> list[Any]:
         return await fills()
     finally:
         await database.close()
+
+
+async def test_a_symbol_that_a_venue_calls_otherwise_is_told_at_the_start(tmp_path: Path):
+    """By name, and with what it may be called there; whatever else is traded goes on from the other feed."""
+    async with BinanceServer() as venue:
+        feeds = [LIVE, {**TEST, "symbols": ["BTC/USD"]}]
+        given = settings(
+            tmp_path, market={"symbols": [BTC, "BTC/USD"], "feeds": [{**LIVE, "symbols": [BTC]}, feeds[1]]}
+        )
+        async with running(given, VenueTime(venue), venue.network) as engine:
+            await until(priced(venue, engine, 50100))
+            told = (await titles())[0]
+            assert told == "binance-2 cannot give prices with these settings"
+            (row,) = await AlertRow.filter(title=told)
+            assert "BTC/USD" in row.body
+            assert "did you mean" in row.body
+            assert "BTC/USDT" in row.body
 
 
 async def test_an_account_at_the_venue_gives_its_own_prices_and_survives_a_lost_connection(tmp_path: Path, monkeypatch):

@@ -13,7 +13,7 @@ from core import tending
 from core.access.roles import Actor, Role
 from core.market import feed
 from core.store.instruments import FEEDS, get_instruments
-from core.store.models import AlertRow
+from core.store.models import AlertRow, EquityRow
 from core.trading.by_hand.slip import Verb
 from risk.view import TradingState
 from tests.core.live.house import BTC, ETH, NOON, PAPER, breathe, fills, house, settings, titles, towns
@@ -413,6 +413,8 @@ async def test_without_any_word_of_a_venue_a_paper_account_waits_for_one(tmp_pat
         await made.look()
         await made.engine.alert_watch.look()
         await made.engine.sweep()  # that it has no money is not a loss
+        await made.rounds.note_equity()
+        assert not await EquityRow.all().exists()
         assert made.desk.state_for() is TradingState.ACTIVE
         assert not made.desk.reconciled
         assert made.rounds.status.startswith("NO PRICES for 39 s, so nothing new trades (")
@@ -427,6 +429,7 @@ async def test_without_any_word_of_a_venue_a_paper_account_waits_for_one(tmp_pat
                 await asyncio.sleep(0.02)
         assert made.desk.broker.is_connected
         assert made.desk.portfolio.instruments == {BTC: pair(BTC)}
+        assert made.desk.baselines.day_start_equity == 100_000
 
 
 async def test_rules_that_have_changed_count_at_once_and_are_told(tmp_path):

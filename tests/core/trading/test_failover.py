@@ -484,7 +484,7 @@ def test_never_is_anything_of_a_strategy_in_both_accounts() -> None:
     """Cut lines, lost and doubtful orders, restarts, bars and ways back, in any order."""
     moves = 0
 
-    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.lists(_STEPS, min_size=4, max_size=14))
     @example(
         [

@@ -16,6 +16,7 @@ from core.alerts.outbox import Alerts
 from core.clock import Ids, ManualClock
 from core.events import Events
 from core.store.database import Database
+from core.store.models import AlertRow
 from core.trading.desk import Desk, Surroundings
 from core.trading.inspection import verify
 from core.trading.lifetimes import for_now
@@ -40,13 +41,13 @@ class Wired:
         self.venue = venue
         self.database = Database(database_url(folder / "q.sqlite3"), require_durable=False)
 
-    async def begin(self, symbols: Sequence[str] = SYMBOLS) -> None:
+    async def begin(self, symbols: Sequence[str] = SYMBOLS, mode: str = "testnet") -> None:
         await self.database.open()
         wall = ManualClock(datetime.now(UTC))
         self.market_clock = ManualClock(wall.now())
-        key = self.venue.keys.of("testnet")
+        key = self.venue.keys.of(mode)
         context = BrokerContext(self.folder, lambda: datetime.now(UTC), symbols=symbols, network=self.venue.network)
-        raw = {"adapter": "binance", "mode": "testnet", "market": "spot", "api_key": key.api_key, "secret": key.secret}
+        raw = {"adapter": "binance", "mode": mode, "market": "spot", "api_key": key.api_key, "secret": key.secret}
         self.broker = BrokerFactory(context).build("main", raw)
         alerts, switch, self.market = Alerts(["telegram:1"], wall, self.market_clock), TradingSwitch(wall), Market()
         around = Surroundings(wall, self.market_clock, Ids(wall), alerts, Events(), switch, self.market)
@@ -144,3 +145,26 @@ async def test_fees_in_a_coin_that_is_another_position(wired: Wired) -> None:
 async def test_test_money_waits_for_nobody(wired: Wired) -> None:
     """The adapter says what it is: a testnet needs no confirmation."""
     assert not wired.desk.waits_for_confirmation
+
+
+async def test_what_is_paid_in_and_out_is_told_with_its_amount(tmp_path: Path) -> None:
+    """By Binance's own pages, with real money: coins that are traded, coins that are not, and a withdrawal told late."""
+    async with BinanceServer() as venue:
+        wallet = venue.spot.desk.wallet
+        wallet.balances.clear()
+        wallet.add("USDT", Decimal(1_000))
+        wallet.changed()
+        stage = Wired(tmp_path, venue)
+        await stage.begin(mode="live")
+        try:
+            assert stage.desk.waits_for_confirmation
+            before = stage.desk.portfolio.equity
+            venue.custody.deposit("USDT", Decimal(250))
+            venue.custody.deposit("BTC", Decimal("0.01"))
+            await stage.agrees()
+            assert stage.held(MANUAL, "BTC/USDT") == Decimal("0.01")
+            assert stage.desk.portfolio.deposits == stage.desk.portfolio.equity != before
+            titles = {row.title for row in await AlertRow.filter(kind="external")}
+            assert titles == {"Deposit: 250 USDT", "Deposit: 0.01 BTC"}
+        finally:
+            await stage.end()

@@ -1,0 +1,115 @@
+"""What happened at Binance is told whole: page by page, week by week, and each amount once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from brokers.account import FlowKind
+from brokers.adapters.binance.spot import SpotDialect
+from brokers.adapters.binance.usdm import UsdmDialect
+from brokers.errors import Unavailable
+from brokers.order import OrderType, Side, VenueOrderState
+from tests.brokers.ccxt.rig import LONG_AGO, Rig, account
+
+TEN_DAYS = timedelta(days=10)
+
+
+async def settle_clock(rig: Rig, offset: timedelta) -> None:
+    """The venue's clock jumps; the first answer is -1021, and then we follow."""
+    rig.venue.clock.offset_ms = round(offset.total_seconds() * 1000)
+    with pytest.raises(Unavailable):
+        await rig.broker.get_open_orders()
+    await rig.broker.get_open_orders()
+
+
+@pytest.mark.parametrize("market", ["spot", "usdm"])
+async def test_lists_are_followed_to_their_end(tmp_path: Path, market: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three at a time: every order and every execution is there once."""
+    dialect = {"spot": SpotDialect, "usdm": UsdmDialect}[market]
+    monkeypatch.setattr(dialect, "page", 3)
+    monkeypatch.setattr(dialect, "order_page", 3)
+    async with account(tmp_path, market) as rig:
+        placed = [(await rig.place(type=OrderType.MARKET)).client_order_id for _ in range(8)]
+        since = datetime.now(UTC) - LONG_AGO
+        assert [fill.client_order_id for fill in await rig.broker.get_fills(since)] == placed
+        closed = await rig.broker.get_closed_orders(since)
+        assert sorted(each.client_order_id for each in closed) == sorted(placed)
+        assert all(each.filled == each.quantity for each in closed)
+
+
+async def test_what_happened_ten_days_ago_is_found(tmp_path: Path) -> None:
+    """The futures tell a week at a time, from the beginning of what is asked for."""
+    async with account(tmp_path, "usdm") as rig:
+        await settle_clock(rig, -TEN_DAYS)
+        old = await rig.place(type=OrderType.MARKET)
+        rig.venue.usdm.fund("BTCUSDT", "0.0001")
+        await settle_clock(rig, timedelta(0))
+        new = await rig.place(type=OrderType.MARKET)
+        since = datetime.now(UTC) - TEN_DAYS - LONG_AGO
+        ids = [old.client_order_id, new.client_order_id]
+        assert [fill.client_order_id for fill in await rig.broker.get_fills(since)] == ids
+        assert [each.client_order_id for each in await rig.broker.get_closed_orders(since)] == ids
+        assert [each.kind for each in await rig.broker.get_cash_flows(since)] == [FlowKind.FUNDING]
+
+
+async def test_what_trades_bring_is_no_cash_flow(tmp_path: Path) -> None:
+    """Profit and commission are told with the fills: as flows, too, they would count twice."""
+    async with account(tmp_path, "usdm") as rig:
+        await rig.place(type=OrderType.MARKET)
+        rig.venue.move("BTCUSDT", Decimal(51_000))
+        await rig.place(type=OrderType.MARKET, side=Side.SELL)
+        kinds = {each.kind for each in rig.venue.usdm.account.incomes}
+        assert {"REALIZED_PNL", "COMMISSION"} <= kinds
+        rig.venue.usdm.account.deposit(Decimal(7))
+        flows = await rig.broker.get_cash_flows(datetime.now(UTC) - LONG_AGO)
+        assert [(each.kind, each.amount) for each in flows] == [(FlowKind.DEPOSIT, Decimal(7))]
+
+
+async def test_a_withdrawal_and_its_fee_are_two_flows(tmp_path: Path) -> None:
+    """What left the account is both together."""
+    async with account(tmp_path, "spot") as rig:
+        at = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
+        rig.venue.custody.withdrawals.append(
+            {
+                "id": "b6ae22b3aa844210a7041aee7589627c",
+                "amount": "8.91",
+                "transactionFee": "0.004",
+                "coin": "USDT",
+                "status": 6,
+                "address": "0x94df",
+                "txId": "0xb5ef",
+                "applyTime": at,
+                "completeTime": at,
+                "network": "ETH",
+                "transferType": 0,
+            }
+        )
+        flows = await rig.broker.get_cash_flows(datetime.now(UTC) - LONG_AGO)
+        assert {(each.kind, each.amount, each.currency) for each in flows} == {
+            (FlowKind.WITHDRAWAL, Decimal("-8.91"), "USDT"),
+            (FlowKind.FEE, Decimal("-0.004"), "USDT"),
+        }
+        assert len({each.flow_id for each in flows}) == 2
+
+
+async def test_conditional_orders_are_open_orders(tmp_path: Path) -> None:
+    """They live in a list of their own; one that has woken is open until what it has become is over."""
+    async with account(tmp_path, "usdm") as rig:
+        plain = await rig.place()
+        stop = await rig.place(
+            type=OrderType.STOP_LIMIT, stop_price=Decimal(51_000), limit_price=Decimal(51_000), quantity="0.02"
+        )
+        opened = {each.client_order_id: each.type for each in await rig.broker.get_open_orders()}
+        assert opened == {plain.client_order_id: OrderType.LIMIT, stop.client_order_id: OrderType.STOP_LIMIT}
+        rig.venue.move("BTCUSDT", Decimal(51_100))
+        woken = await rig.find(stop.client_order_id)
+        assert woken is not None
+        assert (woken.state, woken.type) == (VenueOrderState.WORKING, OrderType.STOP_LIMIT)
+        opened = {each.client_order_id: each.type for each in await rig.broker.get_open_orders()}
+        assert stop.client_order_id in opened
+        assert not (await rig.broker.cancel_order(stop.client_order_id)).state.is_open
+        assert [each.client_order_id for each in await rig.broker.get_open_orders()] == [plain.client_order_id]
