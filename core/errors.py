@@ -58,3 +58,7 @@ class SettingsError(UserError):
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(self.problems))
+
+
+class Postponed(Exception):
+    """What was to be done by the clock cannot be done now, for a reason that people are told of anyway."""

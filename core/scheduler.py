@@ -17,7 +17,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from core.alerts.channel import Severity
 from core.alerts.outbox import Alert, Alerts
 from core.clock import Clock
-from core.errors import UnknownName, UserError
+from core.errors import Postponed, UnknownName, UserError
 from core.schedule import Every, Schedule, read_schedule
 from core.store.control import drop_job, job_rows, put_job
 from core.store.models import JobRow as Stored
@@ -26,7 +26,7 @@ from core.views import JobRow
 log = structlog.get_logger(__name__)
 
 BUSY = "is running already"
-
+_LATER = "not now: "
 
 Work = Callable[[], Awaitable[None]]
 _MOST_ADDED = 20
@@ -164,6 +164,8 @@ class Scheduler:
     async def _attempt(self, job: Job) -> str:
         try:
             await job.work()
+        except Postponed as error:
+            return f"{_LATER}{error}"[:300]
         except Exception as error:
             if job.name not in self._told:
                 log.exception("a job has failed", job=job.name)
@@ -175,7 +177,7 @@ class Scheduler:
         self._outcomes[job.name] = (now, outcome)
         if outcome == "ok":
             self._told.discard(job.name)
-        elif not job.frequent or job.name not in self._told:
+        elif not outcome.startswith(_LATER) and (not job.frequent or job.name not in self._told):
             await self._alerts.add(Alert("job", Severity.WARNING, f"Job {job.name} has failed", outcome))
             self._told.add(job.name)
         if not job.frequent or before is None or (before[1] == "ok") != (outcome == "ok"):

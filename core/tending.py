@@ -12,8 +12,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import structlog
 
 from brokers.errors import BrokerError, Unavailable, Uncertain
+from brokers.health import Breaker
 from core.alerts.channel import Severity
 from core.alerts.outbox import Alert, Alerts
+from core.errors import Postponed
 from core.events import Events, FillRecorded
 from core.rounds import Rounds
 from core.trading.desk import Desk
@@ -140,9 +142,16 @@ class Tending:
             raise Unavailable(f"{self.desk.account}: the venue does not answer") from error
 
     async def reconcile_if_connected(self) -> None:
-        """The same, every now and then."""
-        if self.desk.broker.is_connected:
+        """The same, every now and then. Raises `Postponed` where a venue is known to take no questions."""
+        if not self.desk.broker.is_connected:
+            return
+        try:
             await self.reconcile()
+        except Unavailable as error:
+            health = self.desk.broker.health
+            if health.banned_until is None and health.breaker is Breaker.CLOSED:
+                raise
+            raise Postponed(str(error)) from error
 
     async def _compare(self) -> list[Drift]:
         async with self._quiet():

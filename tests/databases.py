@@ -11,6 +11,8 @@ import subprocess
 import sys
 import tempfile
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -81,16 +83,28 @@ def _sqlite_template() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="quarterdeck-tests-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     own, shared = folder / _TEMPLATE, folder.with_name(f"quarterdeck-run-{_RUN}")
-    with shared.with_suffix(".lock").open("w") as turn:
-        fcntl.flock(turn, fcntl.LOCK_EX)
+    with _turn(shared):
         if not shared.exists():
             _migrate(sqlite_url(own, durable=False))
             shutil.copyfile(own, folder / "whole")
             (folder / "whole").rename(shared)
         shutil.copyfile(shared, own)
-    for each in (shared, shared.with_suffix(".lock")):
-        atexit.register(each.unlink, missing_ok=True)
+    atexit.register(_sweep, shared)
     return own
+
+
+@contextmanager
+def _turn(shared: Path) -> Iterator[None]:
+    with shared.with_suffix(".lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        yield
+
+
+def _sweep(shared: Path) -> None:
+    """Whoever comes after the first that is through makes it again."""
+    with _turn(shared):
+        shared.unlink(missing_ok=True)
+        shared.with_suffix(".lock").unlink(missing_ok=True)
 
 
 def postgres_url(path: Path, *, migrated: bool = True) -> str:

@@ -124,7 +124,7 @@ class OverviewQuestions(Asking):
             if name != "market" and not any(name.endswith(other) for other in hidden)
         ]
         return (
-            *(HealthRow(self._row("broker", desk), desk.broker.is_connected, _broker_word(desk)) for desk in desks),
+            *(self._of_broker(desk) for desk in desks),
             *(
                 HealthRow(
                     self._row("reconciled", desk),
@@ -138,6 +138,11 @@ class OverviewQuestions(Asking):
             *engine.vigil.health(),
             *parts,
         )
+
+    def _of_broker(self, desk: Desk) -> HealthRow:
+        troubles = shut(desk, self._engine.clock.now())
+        is_well = desk.broker.is_connected and not troubles
+        return HealthRow(self._row("broker", desk), is_well, _broker_word(desk, troubles))
 
     def _row(self, name: str, desk: Desk) -> str:
         return f"{name} {self._named(desk)}".strip()
@@ -156,7 +161,9 @@ def gravest_mode(modes: Collection[str]) -> str:
     return min(modes, key=lambda mode: (mode != "live", mode == "paper", mode), default="")
 
 
-def _broker_word(desk: Desk) -> str:
+def _broker_word(desk: Desk, troubles: Sequence[str]) -> str:
+    if troubles:
+        return "; ".join(troubles)
     return f"{desk.account}: {'connected' if desk.broker.is_connected else 'not connected'}"
 
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import structlog
 
-from core.errors import SettingsError, UnknownName
+from core.errors import Postponed, SettingsError, UnknownName
 from core.trading.desk import Desk
 from core.trading.pipeline import Pipeline
 
@@ -176,7 +176,7 @@ class Floor:
     async def each(self, action: Callable[[Desk], Awaitable[T]], accounts: Collection[str] | None = None) -> list[T]:
         """`action` for all desks (or those of `accounts`) at once; each has its turn, whatever becomes of another.
 
-        Then the first failure is raised.
+        Then the first failure is raised; that something was only postponed, if nothing else has failed.
         """
         desks = [desk for desk in self if accounts is None or desk.account in accounts]
         if len(desks) == 1:  # nobody else to have a turn
@@ -187,5 +187,5 @@ class Floor:
         for account, error in failed:
             log.warning("an account failed in its turn", account=account, exc_info=error)
         if failed:
-            raise failed[0][1]
+            raise min(failed, key=lambda each: isinstance(each[1], Postponed))[1]
         return [each for each in found if not isinstance(each, BaseException)]

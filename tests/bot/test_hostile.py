@@ -145,7 +145,7 @@ EVE = 7
 SECRETS = ("main", "zz-alpha", "zz-told")
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(180)
 async def test_an_account_that_is_hidden_shows_nowhere(tmp_path: Path) -> None:
     """Whatever is asked, by whatever name of it: nobody who does not see an account learns that there is one.
 

@@ -262,7 +262,7 @@ async def test_a_broker_that_does_not_answer_keeps_nobody_waiting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither at the start nor later: it is left out of the moments until it answers."""
-    monkeypatch.setattr(tending, "_PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(tending, "_PATIENCE_SECONDS", 0.5)
     hanging = asyncio.Event()
 
     def prepare(engine: Engine) -> None:

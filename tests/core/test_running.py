@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from core.alerts.outbox import Alerts
 from core.clock import Ids, ManualClock
-from core.errors import UnknownName
+from core.errors import Postponed, UnknownName
 from core.events import BarsProcessed, Event, Events, StrategyChanged
 from core.schedule import At, Every
 from core.scheduler import BUSY, Job, Scheduler
@@ -245,6 +245,17 @@ async def test_a_frequent_job_that_fails_is_one_alert_until_it_works_again(sched
     await scheduler.run_now("sweep")
     assert await AlertRow.all().count() == 2
     assert (await job_rows())["sweep"].last_outcome == "ValueError: again"
+
+
+async def test_a_job_that_is_postponed_is_no_alert(scheduler: Scheduler, work: Works) -> None:
+    """People hear of the reason elsewhere; whoever asks for the job is told, and a failure after it is news."""
+    for name in ("sweep", "report"):
+        work.error = Postponed("the venue has shut us out")
+        assert await scheduler.run_now(name) == "not now: the venue has shut us out"
+    assert await AlertRow.all().count() == 0
+    work.error = ValueError("a fault")
+    await scheduler.run_now("sweep")
+    assert await AlertRow.all().count() == 1
 
 
 async def test_a_rare_job_that_fails_is_an_alert_each_time(scheduler: Scheduler, work: Works) -> None:

@@ -116,7 +116,7 @@ GROUPS = (
     Group(
         "Modes and keys",
         "`mode` is in the settings of every real account and has no default. A key that may withdraw is refused when"
-        " the account connects, before anything of the account is read.",
+        " the account connects, before it is used for anything but listing markets.",
         (
             Row("live", "Real money (`live`)", _mode(Mode.LIVE)),
             Row("testnet", "The venue's `testnet`", _mode(Mode.TESTNET)),

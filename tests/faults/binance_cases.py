@@ -28,7 +28,7 @@ _BANNED = 130
 # How long the program may take by itself to know what a broken stream has not told.
 _BY_ITSELF = 8.0
 # How long something may be on its way when we look, and how often we look.
-_ON_ITS_WAY, _LOOK = 5.0, 0.1
+_ON_ITS_WAY, _LOOK, _LOOKS = 5.0, 0.1, 5
 # Bars that a strategy is given to have what it wants, after everything works again.
 _BARS = 6
 
@@ -165,7 +165,7 @@ class Trial:
     async def _tried(self, case: Case) -> list[str]:
         self._late = []
         await self._acts[case.act](case)
-        wrong = [*self._late, *self.here.oracle().safe()]
+        wrong = self._late or await self._unsafe()
         if not all(each.used for each in self._plans if not self._is_spare(each)):
             wrong.append(f"the fault was not met; it said {self._said}")
         if wrong:
@@ -183,6 +183,14 @@ class Trial:
     def _is_spare(self, plan: Plan) -> bool:
         """Whether it may be that nobody asks for that: whoever knows the order needs no list of executions."""
         return plan.times is None and plan.route.endswith("rades")
+
+    async def _unsafe(self) -> list[str]:
+        """What is wrong at any moment. A program that lives may write between two looks of the oracle: look again."""
+        for _ in range(_LOOKS):
+            if not self.here.oracle().safe():
+                return []
+            await asyncio.sleep(_LOOK)
+        return self.here.oracle().safe()
 
     async def _judged(self) -> list[str]:
         """What is wrong when nothing is on its way any more."""

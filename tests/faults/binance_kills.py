@@ -21,7 +21,8 @@ from tests.faults.lives import Template
 from tests.venues.binance.faults import STREAM, Plan
 
 _SETTLE_EVERY = 8
-_TRADING_SECONDS = 1.0
+_TRADING_SECONDS = 2.0
+_IN_THE_START = 0.3
 _FAULT = 0.3
 _UNKNOWN = ("drop_after", "drop_before", "http_504_after", "code_1006_before", "html_502_after", "truncated_after", "cut_after",
             "empty_after", "http_503_unknown_after", "http_503_unavailable", "code_1021", "code_1008", "limit_429")  # fmt: skip
@@ -53,9 +54,9 @@ class Storm:
     async def blow(self, kills: int) -> None:
         """Until so many kills, or until something is wrong."""
         here, tally = self.here, self.tally
-        longest = await self._start_seconds() + _TRADING_SECONDS
+        start = await self._start_seconds()
         while tally.cases < kills and not tally.wrong:
-            await self._short_life(self.dice.uniform(0, longest))
+            await self._short_life(start)
             tally.cases += 1
             tally.wrong += here.oracle().safe()
             if not tally.wrong and (tally.cases % _SETTLE_EVERY == 0 or tally.cases == kills):
@@ -64,7 +65,7 @@ class Storm:
         tally.faults = sum(each.used for each in self._plans)
 
     async def _start_seconds(self) -> float:
-        """How long this machine takes for a start today, so that half of the kills meet a program that trades."""
+        """How long this machine takes for a start today."""
         await self.here.start()
         await self.here.kill()
         began = time.monotonic()
@@ -73,12 +74,19 @@ class Storm:
         await self.here.kill()
         return took
 
-    async def _short_life(self, seconds: float) -> None:
+    async def _short_life(self, start: float) -> None:
+        """Killed in the start, or while everything happens."""
+        here = self.here
         self.tally.starts += 1
-        await self.here.begin()
+        await here.begin()
+        assert here._ready is not None
         happening = asyncio.create_task(self._happen())
-        await asyncio.sleep(seconds)
-        await self.here.kill(signal.SIGKILL)
+        if self.dice.random() < _IN_THE_START:
+            await asyncio.sleep(self.dice.uniform(0, start))
+        else:
+            await asyncio.wait({here._ready}, timeout=here.patience)
+            await asyncio.sleep(self.dice.uniform(0, _TRADING_SECONDS))
+        await here.kill(signal.SIGKILL)
         happening.cancel()
         await asyncio.gather(happening, return_exceptions=True)
 
@@ -89,6 +97,7 @@ class Storm:
         assert here._ready is not None
         self._plan()
         await here._ready
+        await here.priced()
         while True:
             if self.dice.random() < _FAULT:
                 self._plan()

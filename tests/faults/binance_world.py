@@ -44,6 +44,8 @@ class BinanceWorld(Lives):
     `broken` what is wrong with the program on purpose, see `tests.faults.breakages`.
     """
 
+    patience = 60.0  # a start connects, and waits for its own prices
+
     def __init__(
         self,
         folder: Path,

@@ -92,6 +92,8 @@ class Lives(ABC):
     # An order that rests, for whoever wants to cancel or change one; and what it may become.
     resting: Mapping[str, Any] = {"quantity": "5", "limit": "50"}
     smaller = "4"
+    # How long an answer, a start or an end may take.
+    patience = PATIENCE
 
     def __init__(self, folder: Path, template: Template) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -202,13 +204,13 @@ class Lives(ABC):
         await self.begin(point=point, number=number)
         assert self._ready is not None
         gone = asyncio.ensure_future(self._gone.wait())
-        await asyncio.wait({self._ready, gone}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({self._ready, gone}, timeout=self.patience, return_when=asyncio.FIRST_COMPLETED)
         gone.cancel()
         assert self._ready.done(), f"it does not start: {self.log()[-3000:]}"
 
     async def ended(self) -> int:
         """Wait for its end."""
-        code = await asyncio.wait_for(self._template.wait(), PATIENCE)
+        code = await asyncio.wait_for(self._template.wait(), self.patience)
         self.pid = 0
         return code
 
@@ -242,7 +244,7 @@ class Lives(ABC):
         self._answers[self._asked] = answer
         self._writer.write(json.dumps({"number": self._asked, "do": do, **more}).encode() + b"\n")
         gone = asyncio.ensure_future(self._gone.wait())
-        await asyncio.wait({answer, gone}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({answer, gone}, timeout=self.patience, return_when=asyncio.FIRST_COMPLETED)
         gone.cancel()
         if not answer.done():
             answer.cancel()

@@ -117,6 +117,7 @@ async def _restart_twice(here: Lives, number: int) -> list[str]:
     """Recover, end again, recover again: the second time changes nothing that is money."""
     await here.start()
     await here.settle()
+    await here.until(lambda: not here.oracle().settled(delivered_too=False), 3.0)  # nothing is on its way any more
     await here.kill(number)
     wrong = [f"after the first restart: {each}" for each in here.oracle().settled(delivered_too=False)]
     before, sent = here.oracle().money_tables(), here.count()

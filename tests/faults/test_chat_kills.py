@@ -29,7 +29,7 @@ def test_every_point_has_a_case() -> None:
     assert set(SHARE) <= set(CASES)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(280)
 async def test_nothing_is_lost_or_done_twice(tmp_path: Path) -> None:
     """Eight of the crashes, one after another on the same data."""
     tally = await run_cases(tmp_path, random.Random(3).sample(SHARE, len(SHARE)))

@@ -24,7 +24,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
-_START_SECONDS = 30.0
+_START_SECONDS = 60.0
 
 
 def die_with_us() -> None:

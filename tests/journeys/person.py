@@ -9,7 +9,7 @@ import httpx
 
 Message = dict[str, Any]
 
-PATIENCE = 15.0
+PATIENCE = 40.0  # only what is broken waits for so long, or a machine with much else to do
 FAULTS = ("Something went wrong", "Traceback", "incident")
 _PUSH = re.compile(r"#(\d+(-#\d+)?|\?) · \d{4}-\d\d-\d\d \d\d:\d\d UTC\Z")
 

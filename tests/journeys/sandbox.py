@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 ADMIN, VIEWER, STRANGER, TRADER = 1001, 1002, 1003, 1004
 WITH = Path(__file__).with_name("sandbox_with.py")
 _READY = re.compile(r"ready: (http://127\.0\.0\.1:\d+)")
-_START_SECONDS = 20.0
+_START_SECONDS = 60.0
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -119,7 +119,7 @@ class Sandbox:
     def stop(self) -> None:
         """SIGTERM: it must end in good order, with exit code 0 and nothing on stderr that looks like a fault."""
         self._process().send_signal(signal.SIGTERM)
-        code = self._process().wait(15)
+        code = self._process().wait(40)
         assert code == 0, f"exit code {code}: {self.stderr()}"
         assert not self.faults(), self.faults()
         self._gone()
@@ -127,7 +127,7 @@ class Sandbox:
     def kill(self) -> None:
         """kill -9, children included."""
         os.killpg(self._process().pid, signal.SIGKILL)
-        self._process().wait(10)
+        self._process().wait(40)
         assert not self.faults(), self.faults()
         self._gone()
 
@@ -146,7 +146,7 @@ class Sandbox:
         if self.process is not None:
             if self.process.poll() is None:
                 os.killpg(self.process.pid, signal.SIGKILL)
-                self.process.wait(10)
+                self.process.wait(40)
             self._gone()
 
     def __enter__(self) -> Self:
@@ -217,7 +217,7 @@ class Sandbox:
         """The market's day as the cursor has it, read beside the running process."""
         return Books(self.data_dir).cursor()
 
-    def run_until(self, day: str, patience: float = 40) -> None:
+    def run_until(self, day: str, patience: float = 100) -> None:
         """Wait until the replay has passed a day."""
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:

@@ -234,6 +234,9 @@ def test_shut_out_by_the_venue(house: House, ada: Person) -> None:
     assert "▫️ main: the venue has shut us out until TIME UTC" in seen(ada.say("/buy BTC/USDT 0.01 limit 49600 gtc"))
     assert "\n⛔ main: the venue has shut us out until TIME UTC\n" in seen(ada.say("/status"))
     assert "🟠 main · binance · testnet\n⛔ Shut out by the venue until TIME (in SPAN)" in seen(ada.say("/brokers"))
+    assert "🔴 broker main: the venue has shut us out until TIME UTC\n" in seen(ada.say("/health"))
+    job = seen(ada.say("/job reconcile run"))
+    assert "Job reconcile: not now: the venue wants no requests until TIME UTC" in job
     assert seen(ada.say("/cancel ETH/USDT")) == (
         "⚠️ Not everything is cancelled.\n"
         "• 🔴 buy 0.1 ETH/USDT: the venue wants no requests until TIME UTC: there were too many"
@@ -259,6 +262,7 @@ def test_shut_out_by_the_venue(house: House, ada: Person) -> None:
         "🟡 KILL COMPLETE: main\nNo orders are open any more.\n#N · DATE UTC"
     )
     assert house.venue.open_orders() == {}
+    assert told(ada, "Job ", after) == [], "what cannot be asked now is no fault of a job"
     assert "cancelled, 0 of 0.1 filled" in becomes(ada, card, "cancelled, 0 of 0.1")
     ada.press(ada.say("/resume"), "Yes")
     quote(house, "50000")

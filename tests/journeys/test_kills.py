@@ -68,7 +68,7 @@ def whole(tmp_path_factory) -> Books:
         return books
 
 
-@pytest.mark.timeout(900 if SOAK else 100)
+@pytest.mark.timeout(900 if SOAK else 280)
 def test_kills_at_random_moments(tmp_path: Path, whole: Books):
     """Killed again and again under full load, it ends exactly where the uninterrupted run ended."""
     seed = int(os.environ.get("QUARTERDECK_SEED", time.time_ns() % 100_000))
@@ -88,7 +88,7 @@ def test_kills_at_random_moments(tmp_path: Path, whole: Books):
         same(books, whole, UNTIL)
 
 
-@pytest.mark.timeout(1800 if SOAK else 100)
+@pytest.mark.timeout(1800 if SOAK else 280)
 def test_deaths_at_chosen_commits(tmp_path: Path, whole: Books):
     """Dies just before or after a durable commit, ours or the venue's, wherever that is in the life of an order."""
     with Sandbox(tmp_path / "data", relaxed=True, over=WIDE) as sandbox:

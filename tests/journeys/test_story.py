@@ -34,7 +34,7 @@ def wait_for(person: Person, text: str, words: str) -> str:
     raise AssertionError(f"{text} never says {words!r}: {shown}")
 
 
-@pytest.mark.timeout(100)
+@pytest.mark.timeout(280)
 def test_the_story(tmp_path):
     """From the breach of 2000-09-29 to trading again, with a kill in between; nothing is lost or doubled."""
     with Sandbox(tmp_path / "data", first_start=True, relaxed=True) as sandbox:
@@ -42,7 +42,7 @@ def test_the_story(tmp_path):
 
         # The crash: everyone is told at once.
         for person in all_people(sandbox):
-            push = person.wait_for_push("RISK BREACH", patience=30)
+            push = person.wait_for_push("RISK BREACH", patience=80)
             assert "HALTED" in said(push)
             assert "2000-09-29" in said(push)
             assert [label for label in labels(push) if "Flatten" in label] == (
@@ -104,7 +104,7 @@ def test_the_story(tmp_path):
             if any("Start" in label for label in labels(card)):
                 assert "running" in said(admin.press(card, "Start"))
         resumed = sandbox.replayed()
-        push = admin.wait_for_push("Bought", admin.seq(), patience=30)
+        push = admin.wait_for_push("Bought", admin.seq(), patience=80)
         assert find(push, "Fills")
 
         sandbox.stop()

@@ -75,6 +75,19 @@ async def test_orders_and_fills_come_by_stream(venue: BinanceServer, binance: An
         assert cancelled["info"]["c"] != cancelled["info"]["C"] == "other"
 
 
+async def test_each_event_tells_its_own_fill_and_the_sum(venue: BinanceServer, binance: Any) -> None:
+    """`l` and `L` are the last execution's, `z` and `Z` all of them."""
+    async with listening(binance, venue):
+        order = await binance.create_order("BTC/USDT", "limit", "buy", 0.01, 49000)
+        mine = venue.spot.desk.orders[int(order["id"])]
+        for part in ("0.004", "0.005", "0.001"):
+            venue.spot.desk.fill(mine, Decimal(part))
+        told = [each["event"] for each in venue.journal.all("event") if each["event"].get("x") == "TRADE"]
+    assert [each["l"] for each in told] == ["0.00400000", "0.00500000", "0.00100000"]
+    assert [each["z"] for each in told] == ["0.00400000", "0.00900000", "0.01000000"]
+    assert [each["X"] for each in told] == ["PARTIALLY_FILLED", "PARTIALLY_FILLED", "FILLED"]
+
+
 async def test_the_balance_comes_by_stream(venue: BinanceServer, binance: Any) -> None:
     """After an order, and when money comes in."""
     async with listening(binance, venue, "watch_balance") as task:

@@ -11,7 +11,6 @@ import ccxt
 import pytest
 
 from tests.venues.binance.app import BinanceServer
-from tests.venues.binance.usdm.streams import LIFE_MS
 from tests.venues.conftest import Connect
 
 SWAP = "BTC/USDT:USDT"
@@ -270,7 +269,10 @@ async def test_the_user_stream_tells_order_money_and_execution(venue: BinanceSer
 async def test_a_listen_key_lives_an_hour(venue: BinanceServer, swaps: Any) -> None:
     """Then the event, silence, and -1125 for who would keep it alive."""
     tasks = await _listening(swaps)
-    venue.clock.offset_ms += LIFE_MS + 1
+    venue.clock.offset_ms += 59 * 60_000
+    venue.usdm.pass_time()
+    assert not await _events(venue, "listenKeyExpired")
+    venue.clock.offset_ms += 60_001
     venue.usdm.pass_time()
     venue.clock.offset_ms = 0
     assert len(await _events(venue, "listenKeyExpired")) == 1

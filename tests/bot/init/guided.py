@@ -14,7 +14,7 @@ from bot.sandbox.server import SandboxServer
 from tests.journeys.nursery import Program
 from tests.journeys.sandbox import environment, nursery
 
-SECONDS = 15.0
+SECONDS = 40.0
 CODE = re.compile(r"/start (join-[0-9A-Z]{26})")
 
 

@@ -113,7 +113,7 @@ def listed(tick: str, lot: str, *, swap: bool = False) -> dict[str, Any]:
 )
 @example("0.00000001", "0.00000001", 1, 1, Side.BUY, OrderType.LIMIT, "spot")
 @example("5", "10", 10**10, 10**9, Side.SELL, OrderType.STOP_LIMIT, "usdm")
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_what_goes_over_the_wire_is_what_was_ordered(
     tick: str, lot: str, ticks: int, lots: int, side: Side, kind: OrderType, market: str
 ) -> None:
@@ -174,7 +174,7 @@ async def test_rules_in_places_are_not_taken_for_steps(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", DIALECTS)
 @given(order=IDS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_our_ids_are_legal_everywhere_and_come_back(name: str, order: ClientOrderId) -> None:
     """Each is written as the venue wants it, the same in every life, and read back as ours."""
     dialect = DIALECTS[name]()
@@ -231,7 +231,7 @@ def spoilt(whole: dict[str, Any]) -> st.SearchStrategy[Any]:
 
 @pytest.mark.parametrize("name", DIALECTS)
 @given(raw=spoilt(WHOLE), trade=spoilt(TRADE))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_an_answer_is_read_or_unreadable_and_nothing_else(name: str, raw: Any, trade: Any) -> None:
     """A list for an object, a word for a number, a year of 30,000: never another error, and never a float."""
     reader = Reader(DIALECTS[name](), KnownOrders(), lambda: NOW)
@@ -308,7 +308,7 @@ ERRORS = list(_errors())
 )
 @example(kind=KeyError, status=409, body='{"code":-2021,"data":{"newOrderResponse":"x","cancelResponse":[1]}}')
 @example(kind=KeyError, status=400, body='{"code":-2022,"data":{"cancelResponse":"x"}}')
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_every_error_is_one_of_the_ports(name: str, kind: type[Exception], status: int, body: str) -> None:
     """Of whatever class, with whatever body; and what was sent and not clearly refused is in doubt."""
     dialect: Dialect[Any] = DIALECTS[name]()

@@ -71,6 +71,7 @@ async def test_binance_keeps_the_words_alone_and_trades(tmp_path, market):
         known = rig.broker._client.exchange.market(rig.symbol)
         assert known["info"].keys() <= words.MARKET_WORDS
         assert "orderTypes" in known["info"]
+        assert any(each is known for each in rig.broker._client.exchange.markets_by_id[known["id"]])
         assert (await rig.place(quantity="0.01")).venue_order_id
     markets.forget()
 

@@ -86,7 +86,7 @@ class Recorder:
 
     async def heard(self, part: Any) -> Told:
         """The message with this part, as soon as it has come."""
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(15):
             while not (found := [each for each in self.told if _has(each.message, part)]):
                 await asyncio.sleep(0.002)
         return found[-1]

@@ -17,10 +17,10 @@ from brokers.errors import Unavailable
 from tests.brokers.venues.rig import NOW, Account
 from tests.brokers.venues.test_requests import QUESTIONS, at
 
-COUNT = 230
+COUNT = 150
 SINCE = NOW - timedelta(days=20)
 BEGIN = int(SINCE.timestamp() * 1000)
-STEP = 14_000_000  # ms between two moments: 230 items, three at each, reach over twelve days
+STEP = 21_000_000  # ms between two moments: 150 items, three at each, reach over twelve days
 Said = Mapping[str, Any]
 Make = Callable[[int, int], dict[str, Any]]
 
@@ -198,7 +198,7 @@ async def test_no_execution_is_lost_between_two_pages(key: str, tmp_path: Path) 
         assert len(fills) == len({fill.fill_id for fill in fills}) == COUNT
         assert [fill.at for fill in fills] == sorted(fill.at for fill in fills)
         assert (fills[0].at, int(fills[-1].at.timestamp() * 1000)) == (SINCE, moment(COUNT - 1))
-        assert trades.pages > 2
+        assert trades.pages > 1
 
 
 @every_account
@@ -209,7 +209,7 @@ async def test_no_order_is_lost_between_two_pages(key: str, tmp_path: Path) -> N
         reports = await here.broker.get_closed_orders(SINCE)
         assert len(reports) == len({report.venue_order_id for report in reports}) == COUNT
         assert {report.client_order_id for report in reports} == {f"o{number}" for number in range(COUNT)}
-        assert orders.pages > 2
+        assert orders.pages > 1
 
 
 def open_orders(here: Account, key: str, count: int) -> None:
@@ -245,7 +245,7 @@ def open_orders(here: Account, key: str, count: int) -> None:
         )
 
 
-@pytest.mark.parametrize(("key", "count"), [("okx spot", 250), ("okx swap", 250), ("coinbase", 600), ("kucoin", 120)])
+@pytest.mark.parametrize(("key", "count"), [("okx spot", 250), ("okx swap", 150), ("coinbase", 300), ("kucoin", 120)])
 async def test_no_open_order_is_left_out(key: str, count: int, tmp_path: Path) -> None:
     """More than the venue lists at once, or by itself."""
     async with at(key, tmp_path) as here:

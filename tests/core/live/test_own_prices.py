@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
+from brokers.instrument import Instrument
+from brokers.market import Quote
 from brokers.network import Network
 from core.access.roles import Actor, Role
-from core.clock import SystemClock
+from core.clock import ManualClock, SystemClock
+from core.market.feed import Feed
+from core.market.live import Lack, LiveMarket
 from core.service import Quarterdeck
 from core.settings import parse_settings
 from core.sources import needs_own
 from core.store.models import AlertRow
 from core.trading.by_hand.slip import Verb
-from tests.core.live.house import BTC, LIMITS, PAPER, settings
+from tests.core.live.house import BTC, LIMITS, NOON, PAPER, settings
 from tests.core.live.test_live_on_binance import LIVE, TEST, Two, running, until
+from tests.core.live.town import MINUTE, pair
 from tests.venues.binance.app import BinanceServer
 
+SECOND = timedelta(seconds=1)
 ADA = Actor("telegram:1", "Ada", Role.ADMIN)
 
 
@@ -43,6 +52,47 @@ def test_in_a_replay_there_is_one_market_only():
     users = [{"id": 1, "name": "Ada", "role": "admin"}]
     given = parse_settings({**raw, "telegram": {"token": "123456789:" + "A" * 35}, "users": users, "data_dir": "x"})
     assert not needs_own("main", ["AAPL"], given.market)
+
+
+async def test_an_accounts_own_feed_gives_prices_to_nobody_else():
+    """Its rules are not the market's, it has no bars to be missed, and its silence is told of by the account's name."""
+    learnt: list[Instrument] = []
+    now = [0.0]
+
+    async def note(instruments: Sequence[Instrument]) -> None:
+        learnt.extend(instruments)
+
+    def feed(name: str) -> Feed:
+        return Feed(name, None, [BTC], period=MINUTE, silence=5, is_own=False)  # type: ignore[arg-type]
+
+    venue, home, clock = feed("venue"), feed("home"), ManualClock(NOON)
+    market = LiveMarket(
+        [venue],
+        [BTC],
+        {"fund": home},
+        period=MINUTE,
+        patience=15,
+        clock=clock,
+        history_bars=10,
+        learnt=note,
+        seconds=lambda: now[0],
+    )
+    market.open(())
+    await market.on_instruments(home, [pair(BTC)])
+    assert not learnt
+    await market.on_instruments(venue, [pair(BTC)])
+    assert learnt == [pair(BTC)]
+    for second in range(70):
+        now[0] = float(second)
+        clock.set(NOON + second * SECOND)
+        market.on_quote(home, Quote(BTC, Decimal(9), Decimal(11), Decimal(10), clock.now()))
+        news = [(each.lane.account, each.lack, each.is_over) for each in market.look()]
+        assert not [each for each in news if each[0] and not each[2]]
+    assert [quote.last for quote in market.take_own()["fund"]] == [10]
+    assert not market.take_quotes()
+    assert not market.take_own()
+    now[0] += 20
+    assert [each.lane.account for each in market.look() if each.lack is Lack.PRICES] == ["fund"]
 
 
 async def test_two_venues_two_prices(tmp_path):
@@ -73,7 +123,7 @@ async def test_two_venues_two_prices(tmp_path):
             service = Quarterdeck(engine)
             for account, price in (("fund", 50300), ("main", 50100)):
                 shown = await service.preview_order(Verb.BUY, ["BTC/USDT", "0.001", "in", account], ADA)
-                assert round(shown.price) == price
+                assert (round(shown.price), shown.bid) == (price, price)
             home.script.plan("GET /api/v3/ticker/*", "http_503_unavailable", times=10_000)
             await home.stop()
 

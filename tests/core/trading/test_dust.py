@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from decimal import Decimal
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from brokers.account import AccountInfo
@@ -27,7 +28,7 @@ from core.trading.flatten_plan import Position as Closing
 from core.trading.flattener import Flattener
 from core.trading.floor import Floor, Place
 from core.trading.protection.spec import ExitSpec
-from tests.core.trading.stage import Stage, Strategies, dec
+from tests.core.trading.stage import WIDE, Stage, Strategies, dec
 
 COIN = Instrument(
     "BTC/USD",
@@ -255,3 +256,75 @@ async def test_whole_lots_that_are_worth_too_little_are_dust_for_a_strategy(coin
     assert coins.pipeline.denials == 0
     await coins.round(20_000, "BTC/USD")
     assert await OrderRow.filter(side="sell").count() == 1
+
+
+# --- whatever is wished ----------------------------------------------------------------------------
+
+CAREFUL = WIDE.model_copy(update={"min_free_balance_percent": dec(1)})
+_WISH = st.tuples(st.sampled_from([1.0, 0.5, 0.0, -1.0]), st.sampled_from(["0.37", "3.3", "19.999"]))
+
+
+class Counted(Coins):
+    """Nothing is ordered that the wallet could not pay, or has not got."""
+
+    def build(self) -> None:
+        super().build()
+        send = self.broker.place_order
+
+        async def placed(order: Any) -> Any:
+            held, price = self.desk.portfolio.quantity("BTC/USD"), self.market.quotes["BTC/USD"].last
+            assert order.instrument.is_whole_lots(order.quantity)
+            if order.side is Side.SELL:
+                assert order.quantity <= held, (order.quantity, held)
+            else:
+                assert order.quantity * price <= self.desk.portfolio.cash
+            return await send(order)
+
+        self.broker.place_order = placed  # type: ignore[method-assign]
+
+
+async def _round_trip(stage: Counted, wishes: list[tuple[float, str]]) -> None:
+    for exposure, units in [*wishes, (0.0, "1")]:
+        stage.strategies.instances["alpha"].units = dec(units)
+        stage.strategies.want("alpha", exposure, "BTC/USD")
+        for _ in range(2):
+            await stage.round(10_000, "BTC/USD")
+            await stage.tick(10_000, "BTC/USD", spread=0)
+        assert stage.desk.portfolio.cash >= 0
+        assert stage.held("alpha", "BTC/USD") >= 0
+    left = stage.held("alpha", "BTC/USD")
+    assert not left or stage.desk.is_dust("BTC/USD", left)
+    assert await OrderRow.filter(state="rejected").count() == 0
+
+
+def test_nothing_is_sold_that_is_not_held_and_nothing_bought_that_is_not_paid_for() -> None:
+    """Fees out of the holding, sizes beyond the cash, wishes to be short; and in the end only dust is left."""
+    with tempfile.TemporaryDirectory() as folder, asyncio.Runner() as runner:
+
+        async def begin() -> Counted:
+            stage = await Counted.open(
+                Path(folder),
+                strategies=Strategies("alpha"),
+                instruments=(COIN,),
+                simulated=False,
+                checks_history=False,
+                limits=CAREFUL,
+                shorting=False,
+                leverage=1,
+                **FREE,
+            )
+            await stage.start()
+            await stage.tick(10_000, "BTC/USD", spread=0)
+            return stage  # type: ignore[return-value]
+
+        stage = runner.run(begin())
+
+        @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+        @given(st.lists(_WISH, min_size=1, max_size=5))
+        def play(wishes: list[tuple[float, str]]) -> None:
+            runner.run(_round_trip(stage, wishes))
+
+        try:
+            play()
+        finally:
+            runner.run(stage.close())

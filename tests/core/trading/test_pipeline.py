@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
+from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
+from brokers.market import Bar
+from core.market.history import History
 from core.strategy.conflicts import Policy
 from core.trading.switch import GLOBAL
 from core.views import StrategyStatus
+from risk.sizer import build_sizer
 from risk.verdict import Approved, Denied
 from risk.view import TradingState
-from tests.core.trading.stage import WIDE, Stage, Strategies, dec
+from tests.core.trading.stage import START, WIDE, Instance, Stage, Strategies, dec
 
 HALTED, REDUCING, ACTIVE = TradingState.HALTED, TradingState.REDUCING, TradingState.ACTIVE
 
@@ -31,6 +37,44 @@ async def test_a_wish_becomes_one_order_and_stays_met(stage: Stage) -> None:
     await holding(stage, alpha=10)
     await stage.round(100)
     assert len(await stage.orders()) == 1
+
+
+class Fluctuating(Strategies):
+    """All are sized by how much the price has fluctuated: by 1 % from bar to bar, or by `percent`."""
+
+    percent = 1
+
+    def history(self, symbol: str) -> Any:
+        """Forty bars, up and down."""
+        closes = [Decimal(100 + self.percent * (number % 2)) for number in range(40)]
+        days = [START - timedelta(days=40 - number) for number in range(40)]
+        return History(
+            symbol, bars=[Bar(symbol, at, each, each, each, each) for at, each in zip(days, closes, strict=True)]
+        )
+
+
+class Sized(Instance):
+    """As much as brings the target volatility."""
+
+    @property
+    def sizer(self) -> Any:
+        """No fixed size."""
+        return build_sizer({"method": "volatility_target", "target_percent": 5})
+
+
+@pytest.mark.parametrize("percent", [1, 2])
+async def test_a_size_follows_the_volatility_of_the_bars(build, percent: int) -> None:
+    """What fluctuates twice as much is held half as much: 5 % by the fluctuation of a year, of what there is."""
+    strategies = Fluctuating("alpha")
+    strategies.percent, strategies.instances["alpha"] = percent, Sized("alpha")
+    stage = await build(strategies=strategies)
+    await stage.start()
+    strategies.want("alpha", 1.0)
+    await stage.round(100)
+    a_year = math.log(1 + percent / 100) * math.sqrt(252)
+    assert stage.desk.portfolio.equity is not None
+    wanted = float(stage.desk.portfolio.equity) * 0.05 / a_year / 100
+    assert float(stage.held("alpha")) == pytest.approx(wanted, rel=0.05)
 
 
 async def test_strategies_are_netted_and_each_keeps_its_own(stage: Stage) -> None:
