@@ -13,9 +13,11 @@ import pytest
 import structlog
 from hypothesis import settings
 
+from brokers.ccxt.loading import load_errors
 from tests.remembered import remember
 
 remember()
+load_errors()  # from now on `import ccxt` imports what is asked of it, and not a hundred exchanges
 
 # The same examples every day, so that a failure is of the change that is tested and comes again; `make soak` draws new
 # ones. No deadline: how long an example takes is up to the machine.

@@ -82,7 +82,7 @@ def test_any_series_gives_a_picture(series: list[EquityPoint]) -> None:
     assert size(report_chart(series, {"a": Decimal(0), "b": Decimal(0)}, title="x", currency="USD"))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(st.text(max_size=60), st.lists(st.decimals(-(10**9), 10**9, places=2), max_size=8))
 def test_any_text_and_amounts(text: str, amounts: list[Decimal]) -> None:
     """Titles, names and reasons that people type are drawn as text, never as formulas, and without warnings."""

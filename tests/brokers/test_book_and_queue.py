@@ -312,7 +312,7 @@ class Theirs:
 
 
 @given(flow)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_price_time_matching_agrees_with_an_independent_engine_on_random_flow(steps: list) -> None:
     """The same trades with the same makers in the same order, and the same book after every step."""
     ours, theirs = Book(), Theirs()

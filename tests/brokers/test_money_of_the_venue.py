@@ -142,7 +142,7 @@ def fills_of(rig: Rig) -> list[Fill]:
 
 
 @given(venues, scripts)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_money_and_units_are_conserved_exactly(terms: dict, script: list[tuple]) -> None:
     """cash = initial - signed notional - fees; holding = signed fills; filled = fills of the order <= quantity."""
     rig = Rig(**terms)
@@ -161,7 +161,7 @@ def test_money_and_units_are_conserved_exactly(terms: dict, script: list[tuple])
 
 
 @given(venues, scripts)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_an_account_never_exceeds_its_means_by_a_fill(terms: dict, script: list[tuple]) -> None:
     """Without leverage cash is never negative; without shorting no holding is."""
     rig = Rig(**{**terms, "leverage": D(1), "shorting": False})
@@ -175,7 +175,7 @@ def test_an_account_never_exceeds_its_means_by_a_fill(terms: dict, script: list[
 
 
 @given(venues, scripts)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_no_fill_is_better_than_the_market_or_beyond_the_limit(terms: dict, script: list[tuple]) -> None:
     """Also no fill before its order, on a halted tick, or beyond the tick's share of volume."""
     rig = Rig(**terms)
@@ -209,7 +209,7 @@ def _assert_honest(fill: Fill, limit: Decimal | None, bid: Decimal, ask: Decimal
 
 
 @given(venues, scripts)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_the_same_orders_and_ticks_give_the_same_state_and_repeats_change_nothing(
     terms: dict, script: list[tuple]
 ) -> None:

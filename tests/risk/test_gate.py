@@ -53,7 +53,7 @@ def test_what_a_rule_offers_passes_and_one_lot_more_does_not(each, intent, view,
     assert ask(each.code, intent.resized(intent.quantity + more * lot), view, bounds) is not None
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(intent=orders(), view=accounts(), bounds=limits())
 def test_what_the_gate_offers_passes_the_gate(intent, view, bounds):
     gate = RiskGate(bounds)
@@ -62,7 +62,7 @@ def test_what_the_gate_offers_passes_the_gate(intent, view, bounds):
         assert isinstance(gate.review(intent.resized(verdict.largest_passing), view), Approved)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(intent=orders(), view=accounts(), bounds=limits(), order=st.randoms(use_true_random=False))
 def test_the_order_of_open_orders_does_not_matter(intent, view, bounds, order):
     shuffled = list(view.working)
@@ -75,7 +75,7 @@ def test_the_order_of_open_orders_does_not_matter(intent, view, bounds, order):
         assert isinstance(theirs, Approved)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(intent=orders(), view=accounts(), bounds=limits())
 def test_an_uncertain_order_counts_like_any_other(intent, view, bounds):
     doubtful = tuple(replace(each, uncertain=True) for each in view.working)
@@ -84,7 +84,7 @@ def test_an_uncertain_order_counts_like_any_other(intent, view, bounds):
     assert type(ours) is type(theirs)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(view=accounts(), bounds=limits())
 def test_a_persons_flatten_passes_whatever_the_limits_the_state_and_the_equity(view, bounds):
     broke = replace(view, equity=None, cash=D("NaN"), quotes={}, states={"global": TradingState.HALTED})

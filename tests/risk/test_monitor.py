@@ -119,7 +119,7 @@ def test_going_back_is_a_persons_act(previous):
     assert look(account(), previous).state is previous
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(view=accounts(), bounds=limits(), previous=st.sampled_from(TradingState))
 def test_a_state_only_ever_becomes_graver_and_the_gravest_breach_comes_first(view, bounds, previous):
     found = assess(view, bounds, previous)
@@ -128,7 +128,7 @@ def test_a_state_only_ever_becomes_graver_and_the_gravest_breach_comes_first(vie
     assert severities == sorted(severities, reverse=True)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(view=accounts(), bounds=limits(), less=st.decimals(D(0), D(10**6), places=2))
 def test_less_equity_is_never_judged_more_mildly(view, bounds, less):
     poorer = replace(view, equity=view.equity - less)

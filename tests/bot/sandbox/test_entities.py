@@ -103,19 +103,19 @@ def well_formed(mode):
             lambda pair: pair[0][0] + " ".join(pair[1]) + pair[0][1]), max_leaves=8)  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(text=well_formed("HTML"))
 def test_nested_html(text):
     assert ours(text, "HTML") == oracle.parse(text, "HTML")
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(text=well_formed("MarkdownV2"))
 def test_nested_markdown_v2(text):
     assert ours(text, "MarkdownV2") == oracle.parse(text, "MarkdownV2")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(text=st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40))
 def test_any_text_at_all(text):
     for mode in ("HTML", "MarkdownV2"):
@@ -168,7 +168,7 @@ def test_listed_entities_are_refused_in_telegrams_words(entities, reason):
     assert caught.value.description == f"Bad Request: {reason}"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(text=st.text(max_size=60))
 def test_rendered_html_holds_only_our_tags(text):
     try:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import warnings
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -17,11 +19,6 @@ from core.analytics.drawdown import Drawdown, drawdown, underwater
 from core.analytics.ratios import calmar, sharpe, sortino
 from core.analytics.returns import annualised_return, floats, simple_returns, spread, total_return, volatility
 from core.analytics.summary import Performance, performance
-
-with warnings.catch_warnings():
-    # empyrical imports pandas_datareader if it is there, and says so if it is not.
-    warnings.simplefilter("ignore")
-    import empyrical
 
 START = datetime(2024, 1, 1, 21, tzinfo=UTC)
 RETURNS = st.lists(st.floats(-0.5, 0.5).map(lambda r: round(r, 4)), min_size=2, max_size=60)
@@ -40,8 +37,17 @@ def same(ours: float | None, theirs: float) -> bool:
     return not math.isfinite(theirs) if ours is None else ours == pytest.approx(theirs, rel=1e-6, abs=1e-9)
 
 
-@given(RETURNS)
-def test_against_empyrical(returns: list[float]) -> None:
+@pytest.fixture(scope="module")
+def empyrical() -> ModuleType:
+    """Imported here only: it takes more than a second."""
+    with warnings.catch_warnings():
+        # It imports pandas_datareader if it is there, and says so if it is not.
+        warnings.simplefilter("ignore")
+        return importlib.import_module("empyrical")
+
+
+@given(returns=RETURNS)
+def test_against_empyrical(empyrical: ModuleType, returns: list[float]) -> None:
     """All figures that empyrical has agree with it."""
     equity = curve(returns)
     ours = simple_returns(equity)
