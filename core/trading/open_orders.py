@@ -63,8 +63,8 @@ class OpenOrders:
         return sum((order.pending_part(strategy) for order in decided), ZERO)
 
     def doubtful(self, strategy: str, symbol: str) -> Decimal:
-        """Of what is `pending`, the part that may never have reached the venue."""
-        unsure = (OrderState.SUBMITTING, OrderState.UNCERTAIN)
+        """Of what is `pending`, the part that may never come: it has not reached the venue, or is being cancelled."""
+        unsure = (OrderState.SUBMITTING, OrderState.UNCERTAIN, OrderState.CANCELLING)
         doubts = (each for each in self._open.values() if each.symbol == symbol and each.state in unsure)
         return sum((order.pending_part(strategy) for order in doubts if not order.is_resting_exit), ZERO)
 

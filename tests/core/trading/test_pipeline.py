@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from brokers.errors import Uncertain
 from brokers.market import Bar
 from core.market.history import History
 from core.strategy.conflicts import Policy
+from core.trading.states import OrderState
 from core.trading.switch import GLOBAL
 from core.views import StrategyStatus
 from risk.sizer import build_sizer
@@ -210,15 +212,27 @@ async def test_an_exit_in_doubt_is_not_sent_again_incident_2(stage: Stage) -> No
     assert stage.held("alpha") == 0
 
 
+@pytest.mark.parametrize("cancelled", [False, True])
 @pytest.mark.parametrize(("goal", "ordered"), [(5, []), (-10, [10]), (20, [10])])
-async def test_what_is_in_doubt_never_makes_us_order_more(build, goal: int, ordered: list[int]) -> None:
-    """While a sale of all 10 may or may not have happened, only what is missing in either case is ordered."""
+async def test_what_is_in_doubt_never_makes_us_order_more(
+    build, goal: int, ordered: list[int], cancelled: bool
+) -> None:
+    """While a sale of all 10 may or may not have happened, only what is missing in either case is ordered.
+
+    Nor while somebody cancels it, and it is not known what came of that.
+    """
     stage = await build(simulated=False)
     await stage.start()
     await holding(stage, alpha=10)
     stage.broker.plan("place", "never")
     stage.strategies.want("alpha", 0.0)
     await stage.round(100)
+    if cancelled:
+        (sale,) = stage.desk.orders.open_orders
+        stage.broker.plan("cancel", "never")
+        with pytest.raises(Uncertain):
+            await stage.desk.orders.cancel(sale.id, "a person")
+        assert sale.state is OrderState.CANCELLING
     before = len(await stage.orders())
     stage.strategies.instances["alpha"].units = 2 * abs(goal)
     stage.strategies.want("alpha", 0.5 if goal > 0 else -0.5)
