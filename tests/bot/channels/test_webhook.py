@@ -34,9 +34,9 @@ MESSAGE = Message(
 PAGE = Path(__file__).parents[3] / "docs" / "configuration.md"
 
 
-def channel(server: Answering, scheme: str = "http", **changes: Any) -> WebhookChannel:
+def channel(server: Answering, scheme: str = "http", seconds: float = 20, **changes: Any) -> WebhookChannel:
     url = SecretStr(f"{scheme}://127.0.0.1:{server.port}/hook/topsecretpath")
-    return WebhookChannel(WebhookSettings(url=url, secret=SecretStr(SECRET), seconds=0.5, **changes), SystemClock())
+    return WebhookChannel(WebhookSettings(url=url, secret=SecretStr(SECRET), seconds=seconds, **changes), SystemClock())
 
 
 @pytest.fixture
@@ -155,15 +155,14 @@ def test_retry_after_in_all_its_forms(text: str | None, wait: float | None) -> N
 async def test_faults_of_the_line(server: Answering, fault: str) -> None:
     """The alert waits, in time and without a word of the address; an answer without end is not listened to."""
     server.delay, server.drop, server.endless = (
-        (5.0 if fault == "slow" else 0.0),
+        (30.0 if fault == "slow" else 0.0),
         fault == "dropped",
         fault == "endless",
     )
     server.trickle = fault == "trickle"
-    post = channel(server)
     if fault == "nobody":
         server.port = 1
-        post = channel(server)
+    post = channel(server, seconds=0.5 if fault in ("slow", "trickle") else 20)
     begun = time.monotonic()
     if fault == "endless":
         await post.deliver("house", MESSAGE)
@@ -174,7 +173,7 @@ async def test_faults_of_the_line(server: Answering, fault: str) -> None:
         assert "topsecretpath" not in repr(raised.value)
         assert raised.value.__cause__ is None
         assert raised.value.__suppress_context__
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 15
 
 
 @pytest.mark.parametrize("trusted", [True, False])

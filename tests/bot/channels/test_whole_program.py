@@ -58,7 +58,7 @@ def over(
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    server = SandboxServer(data_dir=tmp_path)
+    server = SandboxServer(data_dir=tmp_path, port=0)
     sqlite_file(tmp_path / "quarterdeck.sqlite3")
     await server.start()
     async with answering() as hook, answering() as push, answering() as ping, post_office() as mail:

@@ -23,7 +23,7 @@ from bot.sandbox.server import SandboxServer
 from core.access.roles import CONSOLE
 
 async def main(data, how):
-    server = SandboxServer(data_dir=data)
+    server = SandboxServer(data_dir=data, port=0)
     await server.start()
     over = {"market": {"speed": 0.001}, "watchdog": {"dump_seconds": 1.0, "exit_seconds": 2.5}}
     program = Program(sandbox_settings(data, server, over), budget=UNPACED, durable=False)
