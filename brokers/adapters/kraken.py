@@ -18,7 +18,7 @@ from pydantic import Field
 from brokers.account import AccountInfo
 from brokers.ccxt.broker import CcxtBroker
 from brokers.ccxt.calls import Call, Inquiry, Known, Raw, Sighting
-from brokers.ccxt.dialect import Answer, Change, Dialect, Permissions, unlisted_mode
+from brokers.ccxt.dialect import NOT_SEEN_YET, Answer, Change, Dialect, Permissions, unlisted_mode
 from brokers.ccxt.limits import Rates, Window
 from brokers.ccxt.naming import Naming
 from brokers.ccxt.offers import OfferedSettings
@@ -26,7 +26,7 @@ from brokers.ccxt.pages import further
 from brokers.ccxt.streams.wire import Wire
 from brokers.ccxt.wallets import spot_wallet
 from brokers.ccxt.words import object_in, seconds_of
-from brokers.errors import NotSupported, OrderNotFound
+from brokers.errors import NotSupported, OrderNotFound, Unavailable
 from brokers.instrument import Instrument
 from brokers.order import ClientOrderId, OrderReport, OrderRequest, OrderType, TimeInForce
 from brokers.port import Capabilities, ModifyBy
@@ -251,7 +251,7 @@ class KrakenDialect(Dialect[KrakenSettings]):
         try:
             raw = await inquiry.ask(Call("fetch_order", (venue_order_id, symbol, {})))
         except OrderNotFound:
-            return None
+            raise Unavailable(NOT_SEEN_YET.format(venue_order_id)) from None
         wire = self.wire_of(raw)
         ours = self.our_id(wire)
         return None if not ours and self._naming.is_derived(wire) else ours

@@ -6,7 +6,9 @@ Called every two seconds or so. Nothing here sends an order, and a venue that ca
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 
@@ -30,6 +32,12 @@ _CANCEL_PATIENCE = timedelta(seconds=5)
 _LATE = timedelta(seconds=10)
 
 _SETTLED = (OrderState.WORKING, OrderState.PARTIALLY_FILLED)
+
+
+async def _failure(work: Coroutine[Any, Any, None]) -> BaseException | None:
+    """Do it; what it failed of."""
+    (found,) = await asyncio.gather(work, return_exceptions=True)
+    return found
 
 
 class OrderWatch:
@@ -64,17 +72,21 @@ class OrderWatch:
             self._cancelled.setdefault(event.order_id, [now + each for each in _SWEEPS])
 
     async def look(self) -> None:
-        """Do what is due. One look at a time: a slow venue must not be asked twice at once."""
+        """Do what is due. One look at a time: a slow venue must not be asked twice at once.
+
+        What fails at one order is raised when all others have been looked after.
+        """
         if self._busy.locked() or not self._broker.is_connected:
             return
         async with self._busy:
             now = self._clock.now()
-            for order in self._orders.open_orders:
-                await self._look_after(order, now)
-            for order in self._orders.watched:
-                await self._keep_watching(order, now)
+            failures = [await _failure(self._look_after(order, now)) for order in self._orders.open_orders]
+            failures += [await _failure(self._keep_watching(order, now)) for order in self._orders.watched]
             await self._sweep_cancelled(now)
             await self.give_up()
+        for failure in failures:
+            if failure is not None:
+                raise failure
 
     # --- doubts ------------------------------------------------------------------------------------
 

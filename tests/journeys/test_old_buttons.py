@@ -34,9 +34,9 @@ def acting(shown: list[Message]) -> list[tuple[Message, str]]:
 
 
 def world(books: Books) -> list[Any]:
-    """All that the buttons could change."""
+    """All that the buttons could change; a job has a row of its own once it has run."""
     tables = ("SELECT name, status FROM strategies ORDER BY 1", "SELECT scope, state FROM trading_states ORDER BY 1",
-              "SELECT count(*) FROM orders", "SELECT name, enabled FROM jobs ORDER BY 1")  # fmt: skip
+              "SELECT count(*) FROM orders", "SELECT name FROM jobs WHERE NOT enabled ORDER BY 1")  # fmt: skip
     return [books.ask(table) for table in tables]
 
 

@@ -122,11 +122,11 @@ async def test_a_token_that_has_expired_is_asked_for_anew(tmp_path: Path) -> Non
         quotes = here.broker.quotes([streams["symbol"]])
         await here.venue.heard(example["asks"])
         assert len(here.venue.said(bullet)) == 1
+        here.venue.told.clear()
         await here.venue.push(example["place"], {"id": "1", "type": "error", "code": 401, "data": "token is expired"})
         async with asyncio.timeout(15):
             while len(here.venue.said(bullet)) < 2:
                 await asyncio.sleep(0.01)
-        here.venue.told.clear()
         await here.venue.heard(example["asks"])
         await here.venue.push(example["place"], *example["says"])
         await until(quotes, lambda each: each.bid == BID)

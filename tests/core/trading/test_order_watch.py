@@ -42,6 +42,23 @@ async def test_a_doubt_is_resolved_within_seconds(real: Stage) -> None:
     assert real.broker.count("place") == 1
 
 
+async def test_what_fails_at_one_order_keeps_nobody_else_waiting(real: Stage, monkeypatch) -> None:
+    """Whatever it is: the others are looked after first, then it is told."""
+    bad, good = await in_doubt(real, "lost"), await in_doubt(real, "lost", 7)
+    find = real.broker.find_order
+
+    async def breaks(order: str) -> object:
+        if order == bad.id:
+            raise RuntimeError("cannot be booked")
+        return await find(order)
+
+    monkeypatch.setattr(real.broker, "find_order", breaks)
+    real.wall.advance(2)
+    with pytest.raises(RuntimeError, match="cannot be booked"):
+        await real.desk.look_after_orders()
+    assert (bad.state, good.state) == (S.UNCERTAIN, S.WORKING)
+
+
 async def test_what_is_found_late_was_never_given_up_incident_6(real: Stage) -> None:
     """The venue knows nothing of the order for ten seconds, then it does."""
     order = await in_doubt(real, "lost")
