@@ -318,9 +318,9 @@ class LiveRounds(Rounds):
                 await self._tell_away(feed, f"{feed.name} has been away for {feed.away_for / 60:.0f} min")
 
     async def _tell_away(self, feed: Feed, title: str) -> None:
-        self._told_away.add(feed.name)
         body = f"{feed.problem or feed.why}\nIt is tried again; /brokers shows how it stands."
         await self._alerts.add(Alert("prices", Severity.WARNING, title, body))
+        self._told_away.add(feed.name)
 
     async def _tell_of_late(self, ends: Sequence[BarEnd]) -> None:
         """Once, until bars come in time again."""

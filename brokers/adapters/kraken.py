@@ -105,6 +105,7 @@ class KrakenDialect(Dialect[KrakenSettings]):
     venue: ClassVar[str] = "Kraken"
     page: ClassVar[int] = 50
     needs_currencies: ClassVar[bool] = True
+    dated: ClassVar[bool] = False
     shared_options: ClassVar[tuple[str, ...]] = ("marketsByAltname",)
 
     def __init__(self, settings: KrakenSettings) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, ClassVar
@@ -25,11 +26,12 @@ from brokers.ccxt.dialect import Answer, Change, Dialect, Permissions, unlisted_
 from brokers.ccxt.naming import Naming
 from brokers.ccxt.offers import PassphraseSettings
 from brokers.ccxt.pages import older
+from brokers.ccxt.parsing import moment
 from brokers.ccxt.settings import Mode
 from brokers.ccxt.streams.wire import Wire
 from brokers.ccxt.wallets import cash_of, spot_wallet, swap_wallet
 from brokers.ccxt.words import first_of, number_of, object_in
-from brokers.errors import ConfigurationError, NotSupported, OrderNotFound
+from brokers.errors import ConfigurationError, NotSupported, OrderNotFound, Unavailable
 from brokers.instrument import Instrument
 from brokers.order import ClientOrderId, OrderReport, OrderRequest, OrderType, TimeInForce, VenueOrderState
 from brokers.port import Capabilities, ModifyBy
@@ -65,6 +67,7 @@ _ALGO_STATES = {
 _ALGO_LISTS = ("conditional", "oco", "trigger", "move_order_stop")
 _IN_HISTORY = 100
 _LONGEST_TIMER = 120
+_FORGOTTEN_AFTER = timedelta(hours=2)
 
 
 class OkxMarket(StrEnum):
@@ -383,7 +386,11 @@ class OkxDialect(Dialect[OkxSettings]):
             return Sighting.of(terms)
         try:
             now = await inquiry.ask(Call("fetch_order", (child, raw["symbol"], {})))
-        except OrderNotFound:  # it has been cancelled without a fill, more than two hours ago
+        except OrderNotFound:  # it has been cancelled without a fill, more than two hours ago; or it is not there yet
+            woke = moment(raw["info"].get("triggerTime") or None)
+            if woke is not None and inquiry.now() - woke < _FORGOTTEN_AFTER:
+                unseen = f"{terms['id']} was triggered; what it has become is not to be seen yet"
+                raise Unavailable(unseen) from None
             return Sighting(terms, {**terms, "info": {**terms["info"], "state": "canceled"}})
         return Sighting(terms, _ordinary(now))
 

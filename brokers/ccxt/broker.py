@@ -130,10 +130,17 @@ class CcxtBroker(AbstractBroker):
         line, self._line = self._line, None
         try:
             if line is not None:
-                await line.dead_man.end()
-                await line.feeds.close()
+                await self._leave(line)
         finally:
             await self._client.close()
+
+    @staticmethod
+    async def _leave(line: _Line) -> None:
+        """Streams are closed also when nobody waits for the timer's end any more."""
+        try:
+            await line.dead_man.end()
+        finally:
+            await line.feeds.close()
 
     async def _opened(self) -> _Line:
         client = self._client

@@ -13,7 +13,7 @@ from brokers.ccxt.clock import VenueClock
 from brokers.ccxt.decimals import keep_to_itself
 from brokers.ccxt.dialect import Dialect
 from brokers.ccxt.kept_ban import KeptBan
-from brokers.ccxt.limits import Limits, Rates
+from brokers.ccxt.limits import URGENT, Limits, Rates
 from brokers.ccxt.loading import load_errors, load_exchange_class
 from brokers.ccxt.outcomes import clean, names_of, outcome
 from brokers.ccxt.pulse import Pulse
@@ -22,11 +22,13 @@ from brokers.ccxt.settings import Mode
 from brokers.ccxt.wiretap import Trail, following, last_answer, tap
 from brokers.errors import BrokerError, Rejected, Unavailable, Uncertain
 from brokers.registry import BrokerContext
+from brokers.urgency import is_urgent
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 PLACE, CANCEL, MODIFY, QUERY, MARKET, TIMER = "place", "cancel", "modify", "query", "market", "timer"
+_URGENT_PATIENCE = 1.0  # seconds that what is urgent waits for the venue's clock
 
 
 class Client:
@@ -107,23 +109,29 @@ class Client:
         return await self._call(QUERY, call, changing=False)
 
     async def synchronise(self) -> None:
-        """Measure the venue's clock, if that is due."""
+        """Measure the venue's clock, if that is due. Raises `Unavailable`."""
         async with self._measuring:
             if self._clock is not None:
-                await self._clock.tend(lambda: self.query(MARKET, Call("fetch_time")))
+                try:
+                    await self._clock.tend(lambda: self.query(MARKET, Call("fetch_time")))
+                except ValueError as error:
+                    raise Unavailable(f"{self.dialect.venue}: {error}") from None
 
     async def _date(self, kind: str) -> None:
         """What is signed carries the venue's time: one that it has just refused is measured anew before anything else.
 
-        One that is only old is measured by the next query, for an order should not wait for that.
+        One that is only old is measured by the next query, for an order should not wait for that. What is urgent waits
+        for a moment only, also for others that measure: then it goes out as it is.
         """
         clock = self._clock
         if kind == MARKET or clock is None or not clock.is_due or (clock.is_trusted and kind != QUERY):
             return
         try:
-            await self.synchronise()
-        except (BrokerError, ValueError) as error:
-            log.warning("the venue's clock cannot be measured", venue=self.dialect.venue, error=str(error))
+            async with asyncio.timeout(_URGENT_PATIENCE if kind in URGENT or is_urgent() else None):
+                await self.synchronise()
+        except (BrokerError, TimeoutError) as error:
+            problem = str(error) or "no answer"
+            log.warning("the venue's clock cannot be measured", venue=self.dialect.venue, error=problem)
 
     async def guarded(self, kind: str, work: Callable[[Any], Awaitable[T]], *, changing: bool = False) -> T:
         """`work(exchange)` as one call: for what is more than one method of ccxt."""
@@ -167,7 +175,7 @@ class Client:
         """The outcome of an error; the pulse and the helpers that need to know are told."""
         answer, names = trail.answer, names_of(error)
         found = outcome(error, answer=answer, changing=changing, dialect=self.dialect)
-        if "InvalidNonce" in names and self._clock is not None:
+        if "InvalidNonce" in names and self.dialect.dated and self._clock is not None:
             self._clock.distrust()
         if "RateLimitExceeded" in names and answer.status not in (418, 429) and self._limits is not None:
             self._limits.refused()

@@ -93,5 +93,9 @@ class DeadMan:
             self._ran_out("the venue has not heard from us for so long that it may have cancelled our orders")
 
     async def _tell(self, seconds: float) -> None:
-        for call in self._dialect.dead_man_calls(seconds, self._symbols):
-            await self._client.change(TIMER, call)
+        """Every symbol has its own, where the venue has it so: one that is refused lets no other run out."""
+        calls = self._dialect.dead_man_calls(seconds, self._symbols)
+        told = await asyncio.gather(*(self._client.change(TIMER, call) for call in calls), return_exceptions=True)
+        for problem in told:
+            if isinstance(problem, BaseException):
+                raise problem

@@ -95,6 +95,9 @@ class Dialect(ABC, Generic[S_co]):
     shared_options: ClassVar[tuple[str, ...]] = ()
     """Names in `exchange.options` that ccxt fills with the markets, and needs with them."""
 
+    dated: ClassVar[bool] = True
+    """Whether a request's nonce is its date: one that is refused says something about the clock."""
+
     market_words: ClassVar[frozenset[str] | None] = None
     """What ccxt reads again of a venue's own description of a market; the rest is let go. None: nobody has looked."""
 

@@ -30,6 +30,7 @@ URGENT = frozenset({"cancel", "timer"})
 _ORDERING = frozenset({"place", "modify"})
 _PATIENCE = 5.0  # seconds that a request may wait for room: an older one is not what was wanted any more
 _LONGEST_BAN = 3 * 86_400.0  # no venue bans for longer
+_LONGEST_PAUSE = 30.0  # what stands in the way, or is out of order, may say anything: it is asked again by then
 _SHORTEST_IP_BAN = 120.0
 _IS_BANNED, _IS_TOO_FAST, _MAY_DEMAND = 418, 429, frozenset({403, 418, 429, 503})
 _UNTIL = re.compile(r"banned until (\d{13})")
@@ -184,9 +185,11 @@ class Limits:
         seconds = self._demanded(said, body) if status in _MAY_DEMAND else None
         if seconds is None and status == _IS_BANNED:
             seconds = _SHORTEST_IP_BAN
-        if seconds is not None:
-            ban.demanded(min(seconds, _LONGEST_BAN))
-            self._keep()
+        is_ban = status in (_IS_BANNED, _IS_TOO_FAST)
+        if seconds is not None and (seconds > 0 or status != _IS_TOO_FAST):
+            ban.demanded(min(seconds, _LONGEST_BAN if is_ban else _LONGEST_PAUSE))
+            if is_ban:
+                self._keep()
         elif status == _IS_TOO_FAST:
             ban.too_fast()
         elif status < 300:

@@ -61,9 +61,12 @@ class Lookup:
         return report
 
     def _note(self, report: OrderReport, seen: Sighting) -> None:
+        revision = self._dialect.revision(self._dialect.wire_of(seen.now))
+        known = self._known.get(report.client_order_id) if report.client_order_id else None
+        if known is not None and revision < known.revision:
+            return  # an answer from before it was replaced
         self._known.note(report)
         if report.client_order_id:
-            revision = self._dialect.revision(self._dialect.wire_of(seen.now))
             triggered = seen.now is not seen.terms
             self._known.change(report.client_order_id, report.symbol, revision=revision, triggered=triggered)
 

@@ -307,7 +307,8 @@ class LiveMarket:
         now = self._clock.now()
         if lane.asked_end != (end := newest_end(now, self.period)):
             lane.asked_end, lane.pause = end, _FIRST_PAUSE
-            lane.ask_at = lane.ask_at if lane.unserved else end + _ASK_AFTER
+            due = end + _ASK_AFTER  # what has no history is asked for sooner, and delays the bars of no other
+            lane.ask_at = due if not lane.unserved else lane.ask_at and min(lane.ask_at, due)
         feed = lane.feed
         if (lane.ask_at is not None and now < lane.ask_at) or feed.problem or not feed.broker.is_connected:
             return

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from brokers.account import CashFlow
+from brokers.instrument import Instrument
 from brokers.money import ZERO
 from brokers.order import ClientOrderId, Fill, OrderReport, VenueOrderState
 from brokers.port import AbstractBroker
@@ -24,6 +25,7 @@ from core.events import Events, FillRecorded
 from core.store import allocations
 from core.store import orders as order_store
 from core.store.control import get_cursor, put_cursor
+from core.store.ledger import is_posted
 from core.store.models import FillRow
 from core.store.orders import Stamp
 from core.trading.books import Books, Page
@@ -33,6 +35,8 @@ from core.trading.fill_books import FillBooks
 from core.trading.fill_news import BOOKED, FillNews, KnownFill, Trust, known_fills, news_of
 from core.trading.fills import alert_of_held
 from core.trading.flow_words import alert_of_flow
+from core.trading.flows import flow_ref
+from core.trading.in_kind import holding_of
 from core.trading.ledger import EXTERNAL
 from core.trading.live_order import LiveOrder
 from core.trading.order_manager import OrderManager
@@ -238,6 +242,7 @@ class ExternalTrades:
 
     async def _take_flows(self, flows: Sequence[CashFlow]) -> None:
         for each in flows:
+            await self._know_price(each)
             async with self._books.lock:
                 flow, trade = in_money(each, self._books.portfolio)
                 async with self._books.page() as page:
@@ -250,6 +255,15 @@ class ExternalTrades:
                     if is_new and (alert := alert_of_flow(each, trade)) is not None:
                         await self._alerts.add(alert)
                 self._watch.believe(moved)
+
+    async def _know_price(self, flow: CashFlow) -> None:
+        """Coins are booked once, as what they are worth: after a start nobody may know that but the venue yet."""
+        portfolio = self._books.portfolio
+        holding = holding_of(flow.currency, Instrument("", ""), portfolio)
+        if holding is None or holding.symbol in portfolio.marks or await is_posted(flow_ref(portfolio.account, flow)):
+            return
+        quote = await self._broker.get_quote(holding.symbol)
+        portfolio.marks.setdefault(holding.symbol, quote.last)
 
 
 def says_it_all(row: FillRow | None, fill: Fill) -> bool:

@@ -35,6 +35,8 @@ from risk.view import TradingState
 log = structlog.get_logger(__name__)
 
 _LOOK_SECONDS = 1.0
+# Why those stay who stayed before, too: told so often at most.
+_REPEAT = timedelta(seconds=30)
 _KIND = "standby"
 
 Write = Callable[[], Awaitable[None]]
@@ -56,6 +58,20 @@ class Away:
     home: str
     account: str
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """Why each strategy stays, as it was told last."""
+
+    refused: Mapping[str, str]
+    at: datetime
+
+    def says(self, refused: Mapping[str, str], now: datetime) -> bool:
+        """Whether people know it. A standby that comes and goes gives another reason each second: that is no news."""
+        if refused.keys() != self.refused.keys():
+            return False
+        return refused == self.refused or timedelta(0) <= now - self.at < _REPEAT
 
 
 def is_down(desk: Desk) -> bool:
@@ -84,7 +100,9 @@ class Failover:
         self._clock = clock
         self._away: dict[str, Away] = {}
         self._down_since: dict[str, datetime] = {}
-        self._refused: dict[str, Mapping[str, str]] = {}  # home -> why each strategy stays, as it was told last
+        self._refused: dict[str, Mapping[str, str]] = {}  # home -> why each strategy stays
+        self._told: dict[str, _Told] = {}  # by home, for as long as it is down
+        self._met: set[str] = set()  # homes that were up since the start: what was told before it is over
         self._torn: set[str] = set()  # told that they hold something in both accounts
         self._lock = asyncio.Lock()
 
@@ -99,6 +117,7 @@ class Failover:
                 continue
             async with transaction():
                 await store.drop_moved(row.strategy)
+                await self._alerts.close(_moved(row.strategy), "the settings have given it another account")
                 await self._audit.record(SYSTEM, "settings win", f"{row.strategy} traded in {row.account}")
 
     def _is_at_home(self, strategy: str, home: str) -> bool:
@@ -134,24 +153,29 @@ class Failover:
         now = self._clock.now()
         if not is_down(self._floor.desk(home)):
             self._down_since.pop(home, None)
-            if self._refused.pop(home, None):
+            if home in self._told or home not in self._met:
                 await self._alerts.close(_stays(home), f"the broker of {home} answers again")
+            self._told.pop(home, None)
+            self._refused.pop(home, None)
+            self._met.add(home)
             return
         since = self._down_since.setdefault(home, now)
         if now - since >= plan.after:
             await self._take_over(home, plan.account, since)
 
     async def _take_over(self, home: str, to: str, since: datetime) -> None:
-        """Move who can be moved; tell once why others stay."""
+        """Move who can be moved; tell why others stay, once."""
         reason = f"the broker of {home} has been down since {since:%H:%M:%S} UTC"
         refused: dict[str, str] = {}
         for name in self._floor.strategies_of(home):
             if self._strategies.get(name).trades and name not in self._away:
                 why = await self._obstacle(name, home, to) or await self._move(name, home, to, reason)
                 refused |= {name: why} if why else {}
-        if refused != self._refused.get(home, {}):
-            self._refused[home] = refused
+        self._refused[home] = refused
+        told, now = self._told.get(home), self._clock.now()
+        if told is None or not told.says(refused, now):
             await self._tell_refused(home, to, refused)
+            self._told[home] = _Told(refused, now)
 
     async def _look_after(self, away: Away) -> None:
         """A strategy that is away holds nothing at home. If the venue there says otherwise, a person must see to it."""
@@ -160,7 +184,6 @@ class Failover:
         if not held:
             self._torn.discard(away.strategy)
         elif away.strategy not in self._torn:
-            self._torn.add(away.strategy)
             await self._strategies.pause(away.strategy)
             body = (
                 f"It trades in {away.account}, and its own account {away.home} reports {', '.join(held)} of it. "
@@ -170,6 +193,7 @@ class Failover:
             await self._alerts.add(
                 Alert(_KIND, Severity.CRITICAL, title, body, strategy=away.strategy, account=away.home)
             )
+            self._torn.add(away.strategy)
 
     # --- may it? -----------------------------------------------------------------------------------
 
@@ -206,6 +230,7 @@ class Failover:
             await self._alerts.add(
                 Alert(_KIND, Severity.CRITICAL, title, body, strategy=name, account=home, key=_moved(name))
             )
+            await self._tell_hosts(to, name, f"{name} trades in {to} now", f"{to} stands by for the account of {name}.")
 
         at = self._clock.now()
         async with self._turns(home, to):
@@ -231,6 +256,8 @@ class Failover:
             title = f"{name} trades in {away.home} again"
             body = f"By {actor.name}. It held and ordered nothing in {away.account}."
             await self._alerts.add(Alert(_KIND, Severity.WARNING, title, body, strategy=name, account=away.home))
+            title = f"{name} does not trade in {away.account} any more"
+            await self._tell_hosts(away.account, name, title, "It is back in its own account.")
 
         async with self._turns(away.home, away.account):
             if why := await self._obstacle(name, away.account, away.home, by_person=True):
@@ -267,6 +294,10 @@ class Failover:
         title = f"{to} does not take over from {home}: {', '.join(refused)}"
         alert = Alert(_KIND, Severity.CRITICAL, title, body, account=home, key=_stays(home))
         await self._alerts.add(alert)
+
+    async def _tell_hosts(self, account: str, name: str, title: str, body: str) -> None:
+        """Those who see the account that stands by and not the other, which is none of their business."""
+        await self._alerts.add(Alert(_KIND, Severity.WARNING, title, body, strategy=name, account=account))
 
     def words(self, account: str, sees: Callable[[str], bool]) -> tuple[str, ...]:
         """What is to be said of an account's standby, and of those away from home, to who `sees` both accounts."""

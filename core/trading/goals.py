@@ -94,7 +94,7 @@ class Goals:
         What it wished and never got is sized anew, by what there is in the other account.
         """
         mine = {key: goal for key, goal in self._goals.items() if key[0] == name}
-        kept = {key: goal for key, goal in mine.items() if not goal.quantity}
+        kept = {key: goal for key, goal in mine.items() if not goal.quantity and not self._is_unshorted(goal)}
         await drop_goals(self._desk.account, name)
         await drop_goals(other._desk.account, name)
         await put_goals(other._desk.account, {key: asdict(goal) for key, goal in kept.items()})
@@ -104,6 +104,11 @@ class Goals:
             other._take(name, kept)
 
         return stored
+
+    def _is_unshorted(self, goal: Goal) -> bool:
+        """Whether it is zero for no other reason than that nothing can be sold short here."""
+        is_short = goal.barred is None and goal.exposure is not None and goal.exposure < 0
+        return is_short and not self._desk.broker.capabilities.shorting
 
     def _forget(self, name: str) -> None:
         for goals in (self._goals, self._stored or {}):

@@ -98,7 +98,7 @@ class Killing:
     def owe(self, strategy: str, reason: str, *, exits: bool) -> None:
         """Somebody halts at this moment. `exits`: a person's exits that are open go, too; later ones stay."""
         owed = self._owed.setdefault(strategy, Owed(self._errand(strategy, reason), self._clock.now()))
-        owed.errand.reason, owed.errand.once_more = reason, True
+        owed.errand.reason, owed.errand.once_more, owed.errand.ours_only = reason, True, False
         if exits:
             owed.errand.doomed.update(order.id for order in self._orders.open_orders if order.origin == Origin.FLATTEN)
 
@@ -176,6 +176,8 @@ class Killing:
         owed.next_try = self._clock.now() + _PAUSES[min(owed.tries, len(_PAUSES)) - 1]
         if not self._stands(strategy):
             await self.forget(strategy)
+        elif self._owed.get(strategy, owed) is not owed:
+            return  # somebody has halted during a mere look: that sweep comes next, and is judged by itself
         elif report.is_empty and not owed.errand.once_more:
             await self._complete(strategy)
         elif strategy in self._owed or report.problems:  # a look at what was empty that fails is no news
@@ -184,17 +186,25 @@ class Killing:
 
     async def _complete(self, strategy: str) -> None:
         """The venue has said so. It is looked at again soon: what it accepts late is news."""
-        if self._owed.pop(strategy, None) is not None:
+        if (owed := self._owed.pop(strategy, None)) is not None:
             self._looks[strategy] = _Look(self._clock.now() + _LOOKS[0])
-            if not self.incomplete and await self._close("no orders are open any more"):
-                title = f"KILL COMPLETE: {self.account}"
-                await self._alerts.add(Alert("halt", Severity.WARNING, title, "No orders are open any more."))
+            try:
+                await self._tell_complete()
+            except BaseException:
+                self._owed.setdefault(strategy, owed)  # told with the next sweep, or nobody would ever hear of it
+                raise
         await drop_kill(self.account, strategy)
+
+    async def _tell_complete(self) -> None:
+        if not self.incomplete and await self._close("no orders are open any more"):
+            title = f"KILL COMPLETE: {self.account}"
+            await self._alerts.add(Alert("halt", Severity.WARNING, title, "No orders are open any more."))
 
     async def _close(self, why: str) -> bool:
         """Nobody need be told of it any more; whether people had heard of it, in this life of the program or before."""
+        closed = await self._alerts.close(f"kill:{self.account}", why)
         was_told, self._told_at = self._told_at is not None, None
-        return bool(await self._alerts.close(f"kill:{self.account}", why)) or was_told
+        return bool(closed) or was_told
 
     async def _tell_incomplete(self) -> None:
         """At once, then every 30 seconds: one alert for all that is incomplete here, however many reasons there are."""

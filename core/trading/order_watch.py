@@ -36,8 +36,8 @@ _SETTLED = (OrderState.WORKING, OrderState.PARTIALLY_FILLED)
 
 async def _failure(work: Coroutine[Any, Any, None]) -> BaseException | None:
     """Do it; what it failed of."""
-    (found,) = await asyncio.gather(work, return_exceptions=True)
-    return found
+    found = await asyncio.gather(work, return_exceptions=True)
+    return found[0]
 
 
 class OrderWatch:

@@ -33,6 +33,9 @@ _FAULTS: dict[str, tuple[str, dict[str, Any]]] = {
 _A_WHILE = 15
 # How often it is tried again to compare, where the venue refuses for a while.
 _PATIENT_ROUNDS = 20
+# Twenty seconds: a stream that was lost again and again is opened ever more rarely.
+_LOOKS_FOR_PRICES = 1000
+_A_WHILE_OF_LOOKS = 50
 WISHES = {"kind": "told", "sizing": {"method": "fixed", "units": str(UNITS)}}
 
 
@@ -194,10 +197,12 @@ class BinanceWorld(Lives):
         self.venue.clock.offset_ms = int((offset + self.skew) * 1000)
 
     async def priced(self) -> None:
-        """The program has prices."""
-        for _ in range(200):
+        """The program has prices; while it has none time goes on, for it may obey a ban."""
+        for number in range(_LOOKS_FOR_PRICES):
             if (await self.ask("state"))["prices"]:
                 return
+            if number % _A_WHILE_OF_LOOKS == _A_WHILE_OF_LOOKS - 1:
+                await self.pass_time(_A_WHILE)
             self.move()
             await asyncio.sleep(0.02)
         raise AssertionError(f"there are no prices: {self.log()[-2000:]}")

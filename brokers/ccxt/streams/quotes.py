@@ -60,6 +60,12 @@ class QuoteFeed(MarketFeed[Quote]):
         for method in self._methods:
             await getattr(self._exchange(), f"un_{method}")(list(topics))
 
+    def opened(self, topics: Sequence[str]) -> None:
+        """A new stream: what the old one said last is not to be told as of now; `catch_up` asks anew."""
+        for symbol in topics:
+            self._newest.pop(symbol, None)
+            self._last.pop(symbol, None)
+
     async def catch_up(self, topics: Sequence[str]) -> None:
         """The first word comes from a question: nothing may change for long."""
         await self.ask(topics)

@@ -90,9 +90,14 @@ class ReportFeed:
         await self.close("opened anew")
         self._lost, self._ear = "", Ear(self._pace.grace)
         self.is_polled = not self._dialect.capabilities.report_stream or self._attempts.failures >= self._pace.tries
-        if not self.is_polled:
-            self._channel = await self._opened(exchange, sockets, tap)
-        await self._take_stock()
+        try:
+            if not self.is_polled:
+                self._channel = await self._opened(exchange, sockets, tap)
+            await self._take_stock()
+            self._check_lost()
+        except BaseException:
+            await self._give_up()
+            raise
         self._fan = _fan()
         (self._pulse.answered if self.is_polled else self._pulse.opened)()
         live = self._poll(partial(self._opened, exchange, sockets, tap)) if self.is_polled else self._listen()
@@ -108,6 +113,14 @@ class ReportFeed:
             await asyncio.gather(life, return_exceptions=True)
             self._pulse.lost(self._lost)
         await self._looks.close()
+        await self._give_up(reason)
+
+    def _check_lost(self) -> None:
+        """Somebody else may have given it up while it was being opened."""
+        if self._lost:
+            raise Unavailable(f"the stream of reports was lost while it was opened: {self._lost}")
+
+    async def _give_up(self, reason: str = "given up") -> None:
         channel, self._channel = self._channel, None
         if channel is not None:
             await channel.close(reason)
@@ -126,6 +139,9 @@ class ReportFeed:
             await channel.close(str(error))
             self._attempts.failures += 1
             raise Unavailable(f"the stream of reports cannot be opened: {error}") from error
+        except BaseException:  # whoever wanted it has gone
+            await channel.close("given up")
+            raise
         return channel
 
     def _life_ended(self, life: asyncio.Task[None]) -> None:
@@ -268,6 +284,7 @@ class ReportFeed:
             self._ear = Ear(self._pace.grace)
             await self._take_stock()
         except BrokerError:
+            await self._give_up()
             return False
         self.is_polled, self._attempts.failures = False, 0
         self._pulse.opened()

@@ -195,11 +195,20 @@ class Protector:
         """Nobody has let this account trade yet: what rests at the venue stays, and nothing is added to it."""
         await self._venue.release(symbol)
         rests = self._venue.resting(symbol)
-        for guard in guards:
+        found = [(guard, _holder(guard, rests)) for guard in guards]
+        await self._tell_vanished([each for each, holder in found if holder is Holder.ENGINE])
+        for guard, holder in found:
             self._away.add(guard.key)
-            holder = _holder(guard, rests)
             self._believe(replace(guard, holder=Holder.NOBODY if holder is Holder.ENGINE else holder))
         await self._save()
+
+    async def _tell_vanished(self, bare: Sequence[Guard]) -> None:
+        """What rested at the venue, and does not any more: said once, for nothing is placed anew."""
+        gone = [each for each in bare if each.holder in (Holder.VENUE, Holder.BOTH)]
+        fresh = [each for each in gone if ("gone", each.episode) not in self._told]
+        if fresh:
+            await self._alerts.add(words.vanished(fresh))
+            self._told.update(("gone", each.episode) for each in fresh)
 
     async def _tell_halted(self, halted: list[Guard]) -> None:
         """A halt cancels exits, too: say once what is unprotected."""

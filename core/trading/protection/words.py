@@ -90,6 +90,14 @@ def unprotected(guards: Iterable[Guard]) -> Alert:
     return Alert("protection", Severity.CRITICAL, f"UNPROTECTED while halted: {len(lines)} positions", body)
 
 
+def vanished(guards: Iterable[Guard]) -> Alert:
+    """Nobody has let the account trade yet, and what rested at the venue is gone."""
+    lines = [f"{each.strategy}: {held(each)}, {each.spec}" for each in guards]
+    body = "\n".join([*lines, "Nothing rests at the venue any more, and nothing is sent before /golive: look there."])
+    title = f"UNPROTECTED until /golive: {len(lines)} positions"
+    return Alert("protection", Severity.CRITICAL, title, body)
+
+
 def no_atr(guard: Guard) -> Alert:
     """A distance in average true ranges cannot be known yet."""
     title = f"No exit level yet for {held(guard)}"

@@ -10,6 +10,7 @@ from unittest.mock import patch
 
 import pytest
 
+from brokers.ccxt.calls import Sighting
 from brokers.ccxt.replaced import Replaced
 from brokers.errors import Rejected, Unavailable, Uncertain
 from brokers.order import ClientOrderId, OrderType, VenueOrderState
@@ -210,6 +211,27 @@ async def test_somebody_else_cancels_an_order_that_was_changed(tmp_path: Path) -
         assert found is not None
         assert found.state is VenueOrderState.CANCELLED
         assert found.at > datetime.now(UTC) - timedelta(seconds=10)
+
+
+async def test_a_list_from_before_a_change_does_not_take_it_back(tmp_path: Path) -> None:
+    """The list was asked for first and is read last: what is cancelled is the newest order, at once."""
+    async with account(tmp_path, "spot") as rig:
+        await rig.place()
+        line = rig.broker._line
+        assert line is not None
+        (old,) = await rig.broker._client.exchange.fetch_open_orders(rig.symbol)
+        await change(rig)
+        await line.lookup._listed(Sighting.of(old))
+        known = rig.broker._known.get(A)
+        assert known is not None
+        assert known.revision == 1
+        assert known.report is not None
+        assert known.report.limit_price == NEW
+        found = await rig.find(A)
+        assert found is not None
+        assert (found.state, found.limit_price) == (VenueOrderState.WORKING, NEW)
+        await rig.broker.cancel_order(A)
+        assert rig.venue.spot.desk.open() == []
 
 
 @pytest.mark.parametrize("restarts", [False, True])

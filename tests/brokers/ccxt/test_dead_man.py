@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from brokers.ccxt.dead_man import DeadMan
-from brokers.errors import ConfigurationError, Unavailable
+from brokers.errors import BrokerError, ConfigurationError, Unavailable
 from brokers.order import OrderType, VenueOrderState
 from tests.brokers.ccxt.rig import Rig, account
 
@@ -142,6 +142,37 @@ async def test_it_passes_an_open_breaker(tmp_path: Path) -> None:
         await dead_man.start()
         await dead_man.end()
         assert told(rig) == ["60000", "0"]
+
+
+async def test_a_symbol_that_is_refused_does_not_keep_the_others(tmp_path: Path) -> None:
+    """Each symbol has its own timer there: all are told, and then it counts as not set."""
+    both = ("BTC/USDT:USDT", "ETH/USDT:USDT")
+    async with account(tmp_path, "usdm", symbols=both) as rig:
+        dead_man = DeadMan(rig.broker._client, rig.broker._dialect, 60, both, lambda _: None)
+        rig.venue.script.plan(ROUTE, "error", code=-1102, msg="refused", match={"symbol": "BTCUSDT"})
+        with pytest.raises(BrokerError):
+            await dead_man.start()
+        symbols = [each["params"]["symbol"] for each in rig.venue.journal.requests(ROUTE)]
+        assert sorted(symbols) == ["BTCUSDT", "ETHUSDT"]
+        assert dead_man._task is None
+
+
+async def test_a_goodbye_that_is_cancelled_leaves_nothing_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streams and connections are closed all the same."""
+
+    async def cancelled(_: DeadMan) -> None:
+        raise asyncio.CancelledError
+
+    async with account(tmp_path, "usdm") as rig:
+        line = rig.broker._line
+        assert line is not None
+        with monkeypatch.context() as patched:
+            patched.setattr(DeadMan, "end", cancelled)
+            with pytest.raises(asyncio.CancelledError):
+                await rig.broker.disconnect()
+        assert not line.feeds.is_open
+        assert line.feeds._is_closed
+        assert not rig.broker._client.is_started
 
 
 async def test_a_goodbye_that_fails_does_not_keep_us(tmp_path: Path) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from brokers.ccxt.kept_ban import KeptBan
 from brokers.ccxt.limits import BINANCE_FUTURES, BINANCE_SPOT, Limits, Rates, Window
 from brokers.ccxt.loading import load_exchange_class
 from brokers.errors import Unavailable
@@ -114,7 +116,11 @@ async def test_what_the_venue_counts_is_believed(rates: Rates, header: dict[str,
         (429, {"Retry-After": "-3"}, "", 1),
         (418, {"Retry-After": "999999999"}, "", 3 * 86_400),
         (418, {"Retry-After": "nan"}, "", 120),
-        (503, {"Retry-After": "Sat, 21 Nov 2026 12:01:30 GMT"}, "", 90),
+        (429, {"Retry-After": "0"}, "", 1),
+        (429, {"Retry-After": "Sat, 21 Nov 2026 12:01:30 GMT"}, "", 90),
+        (503, {"Retry-After": "Sat, 21 Nov 2026 12:00:20 GMT"}, "", 20),
+        (503, {"Retry-After": "86400"}, "", 30),
+        (403, {"Retry-After": "259200"}, "", 30),
         (418, {}, '{"code":-1003,"msg":"Way too many requests; IP banned until 1795262460000."}', 60),
         (503, {}, "", 0),
         (200, {"Retry-After": "60"}, "", 0),
@@ -138,6 +144,15 @@ async def test_silence_that_is_demanded_is_kept(status: int, headers: dict[str, 
     assert not await rig.send("query", 1)
     rig.clock.pass_(0.5)
     assert await rig.send("query", 1)
+
+
+@pytest.mark.parametrize(("status", "is_kept"), [(418, True), (429, True), (403, False), (503, False)])
+async def test_only_a_ban_outlives_the_process(tmp_path: Path, status: int, is_kept: bool) -> None:
+    """A venue that is out of order for a while, or somebody on the way to it, has not banned us."""
+    path = tmp_path / "banned.txt"
+    limits = Limits(BINANCE_SPOT, now=lambda: NOON, kept=KeptBan(path))
+    limits.heard(status, {"Retry-After": "7200"})
+    assert path.exists() is is_kept
 
 
 async def test_too_fast_in_its_own_words_pauses_for_longer_each_time() -> None:

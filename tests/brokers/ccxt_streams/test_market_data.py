@@ -77,6 +77,22 @@ async def test_a_lost_stream_of_quotes_is_opened_anew_by_itself(tmp_path):
         assert here.broker.health.streams["quotes"].restarts == 1
 
 
+async def test_an_old_price_is_not_told_as_of_now_after_a_gap(tmp_path):
+    """What the old stream said last is not mixed with the first word of the new one, which may be a last price only."""
+    async with rig(tmp_path, keys=False, pace=PATIENT) as here:
+        quotes = here.broker.quotes([BTC])
+        await heard(quotes, bool)
+        feed = here.feeds._quotes
+        await until(lambda: here.broker.health.streams["quotes"].is_open)
+        await rest(quotes)
+        feed.opened([BTC])
+        feed.hear(BTC, {"last": "51000"})
+        assert await rest(quotes) == []
+        feed.hear(BTC, {"bid": "50990", "ask": "51010"})
+        (told,) = await rest(quotes)
+        assert (told.bid, told.ask, told.last) == (Decimal(50990), Decimal(51010), Decimal(51000))
+
+
 async def test_a_stream_that_breaks_after_each_message_is_opened_ever_more_rarely(tmp_path):
     """Venues ban an address that connects too often."""
     stormy = replace(QUICK, first_pause=0.1, longest_pause=30.0, tries=99)

@@ -260,6 +260,67 @@ async def test_a_stream_that_cannot_be_opened_is_unavailable_and_then_polled(tmp
         assert [fill.client_order_id for each in told for fill in each.fills] == ["next"]
 
 
+async def test_a_stream_that_is_lost_while_it_is_opened_is_not_open(tmp_path):
+    """The timer of the venue ran out meanwhile: whoever connects hears of it, and the next attempt opens one."""
+    async with rig(tmp_path, pace=replace(QUICK, silence=30)) as here:
+        feed = here.feeds._reports
+        await feed.close("for the test")
+        listed = feed._account.open_orders
+
+        async def lose_and_list():
+            here.feeds.lose("orders may be gone")
+            return await listed()
+
+        feed._account = replace(feed._account, open_orders=lose_and_list)
+        with pytest.raises(Unavailable, match="orders may be gone"):
+            await here.broker.connect()
+        assert not here.feeds.is_open
+        assert feed._channel is None
+        feed._account = replace(feed._account, open_orders=listed)
+        await here.broker.connect()
+        assert here.feeds.is_open
+        reports = here.broker.reports()
+        await here.place("mine", "49000")
+        here.venue.move("BTCUSDT", "48000")
+        assert (await heard(reports, _is_filled))[-1].client_order_id == "mine"
+
+
+async def test_an_opening_that_is_given_up_leaves_nothing(tmp_path):
+    """Whoever connects has gone before the venue answered the subscription."""
+    async with rig(tmp_path, pace=replace(QUICK, silence=30)) as here:
+        feed, sockets = here.feeds._reports, here.feeds._sockets
+        await feed.close("for the test")
+        here.venue.script.plan("WS userDataStream.subscribe.signature", "hang_before", times=None)
+        task = asyncio.create_task(here.broker.connect())
+        await until(lambda: sockets._lines)
+        await asyncio.sleep(0.05)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert not sockets._lines
+        here.venue.script.clear()
+        await here.broker.connect()
+        assert here.feeds.is_open
+
+
+async def test_going_over_to_a_stream_that_fails_half_way_leaves_nothing(tmp_path):
+    """The stream was opened, and then the orders could not be asked for: it is asked on, without that stream."""
+    async with rig(tmp_path, pace=replace(QUICK, silence=30)) as here:
+        feed, sockets = here.feeds._reports, here.feeds._sockets
+        channel = feed._channel
+
+        async def opened():
+            return channel
+
+        async def refuse():
+            raise Unavailable("not now")
+
+        feed._account = replace(feed._account, open_orders=refuse)
+        assert not await feed._has_gone_over(opened)
+        assert feed._channel is None
+        assert not channel.is_open
+        assert not sockets._lines
+
+
 async def test_disconnecting_ends_the_reports_and_leaves_nothing(tmp_path):
     """No socket at the venue, no task here."""
     before = asyncio.all_tasks()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from brokers.ccxt.parsing import milliseconds
 from brokers.errors import ConfigurationError, NotSupported, Rejected, Unavailable, Uncertain
 from brokers.order import ClientOrderId, OrderType, Side, TimeInForce, VenueOrderState
 from tests.brokers.venues.rig import NOW, OURS, Account, account, documented
@@ -202,6 +204,22 @@ async def test_an_algo_order_that_woke_is_what_it_became(tmp_path: Path) -> None
         (fill,) = found.fills  # asked for by the id of what it became: that of the algo order has none
         assert (found.venue_order_id, fill.venue_order_id, fill.client_order_id) == (CHILD_ID, CHILD_ID, OURS)
         assert okx.venue.said("GET /api/v5/trade/fills-history")[-1]["ordId"] == CHILD_ID
+
+
+async def test_one_that_woke_just_now_and_is_not_to_be_seen_yet_is_not_cancelled(tmp_path: Path) -> None:
+    async with account("okx", tmp_path) as okx:
+        now = okx.broker._time_there()
+        for hours, is_seen in ((1, False), (3, True)):  # what was never filled is forgotten after two hours
+            woke = str(milliseconds(now - timedelta(hours=hours)))
+            okx.answer("GET /api/v5/trade/order-algo", ok({**okx.cases["stop_woken"], "triggerTime": woke}))
+            book(okx)
+            if is_seen:
+                found = await okx.broker.find_order(OURS)
+                assert found is not None
+                assert found.state is VenueOrderState.CANCELLED
+            else:
+                with pytest.raises(Unavailable, match="not to be seen yet"):
+                    await okx.broker.find_order(OURS)
 
 
 async def test_one_that_woke_and_is_not_in_the_book_yet_is_not_filled(tmp_path: Path) -> None:

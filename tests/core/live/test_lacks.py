@@ -244,6 +244,23 @@ async def test_a_symbol_that_cannot_be_asked_for_holds_up_no_other(tmp_path, mon
         assert (await titles())[1:] == ["The history of BTC/USDT, ETH/USDT is there"]
 
 
+async def test_a_symbol_without_history_delays_the_bars_of_no_other(tmp_path, monkeypatch):
+    """It is asked for every half minute by then; a bar that has ended is asked for a second after its end."""
+    north, south = towns(BTC, ETH)
+    north.streams_bars = south.streams_bars = False
+    mute(north, monkeypatch, ETH)
+    async with house(both(tmp_path)) as made:
+        for seconds in (4, 9, 18, 35, 57):
+            await made.at(seconds)
+        (lane,) = made.rounds.live.lanes
+        assert lane.ask_at > NOON + MINUTE + 6 * SECOND
+        before = made.engine.strategies.get("alpha").bars_seen
+        north.bar(BTC, 100, NOON + MINUTE)
+        await made.at(2, minute=1)
+        await made.at(6, minute=1)
+        assert made.engine.strategies.get("alpha").bars_seen == before + 1
+
+
 async def test_a_slow_account_does_not_look_ahead(tmp_path):
     """While it was busy another bar has ended: it decides on that one, not on the one before with it in view."""
     north, _ = towns()

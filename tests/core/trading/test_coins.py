@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from brokers.account import AccountInfo, Balance, CashFlow, FlowKind, Position
 from brokers.errors import Unavailable
 from brokers.instrument import AssetClass, Instrument
+from brokers.market import Quote
 from core.store.models import AlertRow, LedgerTransaction
 from core.trading.inspection import verify
 from core.trading.ledger import EXTERNAL
@@ -170,6 +171,47 @@ async def test_coins_that_go_are_taken_from_whoever_holds_them(opened: Any) -> N
     lot = stage.desk.portfolio.lot(MANUAL, "BTC/USD")
     assert (lot.quantity, lot.realised) == (dec("0.1"), dec("0.2") * 2_000)
     assert stage.desk.portfolio.equity == 500 + 1_200
+
+
+async def test_coins_that_went_while_it_was_off_are_booked_at_the_venues_price(opened: Any) -> None:
+    """After a start nobody knows a price yet: it is asked for, once, and until there is one nothing is booked."""
+    venue = Venue(USD=500, BTC="0.3")
+    stage = await opened(venue)
+    await stage.start()
+    await stage.deafen()
+    await stage.paper.disconnect()
+    stage.build()
+    await stage.paper.connect()
+    venue.coins["BTC"] -= dec("0.2")
+    stage.broker.bend_account = venue.account
+    stage.market_clock.advance(1)
+    await tell(stage, CashFlow("f1", FlowKind.WITHDRAWAL, "BTC", dec("-0.2"), stage.market_clock.now()))
+    asked = quoted(stage, 12_000)
+    with pytest.raises(Unavailable):
+        await stage.start()
+    assert not await LedgerTransaction.filter(kind="withdrawal").exists()
+    assert await stage.desk.reconcile() == []
+    assert await stage.desk.reconcile() == []
+    lot = stage.desk.portfolio.lot(MANUAL, "BTC/USD")
+    assert (lot.quantity, lot.realised) == (dec("0.1"), dec("0.2") * 2_000)
+    assert not stage.desk.portfolio.cash_by_currency.get("BTC")
+    stage.desk.portfolio.marks.clear()
+    await stage.desk.reconcile()  # it is booked: nothing depends on a price any more
+    assert asked == ["BTC/USD"] * 2
+
+
+def quoted(stage: Stage, price: int) -> list[str]:
+    """The venue has a price, but not at the first try; the list of what it was asked for."""
+    asked: list[str] = []
+
+    async def quote(symbol: str) -> Quote:
+        asked.append(symbol)
+        if len(asked) == 1:
+            raise Unavailable("no price yet")
+        return Quote(symbol, dec(price), dec(price), dec(price), stage.market_clock.now())
+
+    stage.broker.get_quote = quote  # type: ignore[attr-defined]
+    return asked
 
 
 async def test_coins_that_somebody_took_away_are_not_bought_back(opened: Any) -> None:

@@ -59,7 +59,9 @@ async def test_who_is_flat_trades_in_the_standby_after_the_time_that_is_set(pair
     assert await AuditLine.filter(action="standby").count() == 2
     assert await told() == [
         "alpha trades in reserve now, the standby of main",
+        "alpha trades in reserve now",
         "beta trades in reserve now, the standby of main",
+        "beta trades in reserve now",
     ]
     await pair.want("alpha", 1.0)
     assert (pair.held("alpha", MAIN), pair.held("alpha", RESERVE)) == (0, 10)
@@ -87,6 +89,19 @@ async def test_a_wish_that_was_never_met_is_sized_by_the_other_account(pair: Pai
     assert not await GoalRow.filter(strategy="alpha").exists()
     await pair.bar()
     assert pair.held("alpha", RESERVE) == 10
+
+
+async def test_who_could_not_sell_short_in_the_first_is_short_in_the_standby(pair: Pair) -> None:
+    """Nothing has closed it: the other account can what its own could not."""
+    line = pair.lines[MAIN]
+    line.capabilities = replace(line.capabilities, shorting=False)
+    await pair.want("alpha", -1.0)
+    assert (await GoalRow.get(strategy="alpha")).quantity == 0
+    await pair.compare()
+    await pair.down()
+    assert pair.trades_in("alpha") == RESERVE
+    await pair.bar()
+    assert (pair.held("alpha", MAIN), pair.held("alpha", RESERVE)) == (0, -10)
 
 
 async def test_what_a_stop_has_closed_stays_closed_in_the_standby(pair: Pair) -> None:
@@ -232,23 +247,80 @@ async def test_the_standby_must_be_ready(pair: Pair) -> None:
     line.cut = False
     line.is_live, pair.lines[MAIN].is_live = True, True
     pair.desk().confirmed = pair.lines[MAIN].identity
-    await pair.failover.look()
+    await look_later(pair)
     assert await refusal(pair) == "nobody has confirmed reserve: /golive reserve"
     desk.confirmed, desk.reconciled = line.identity, False
-    await pair.failover.look()
+    await look_later(pair)
     assert "books and venue of reserve" in await refusal(pair)
     desk.reconciled = True
     await pair.switch.set("account:reserve", TradingState.REDUCING, "somebody", "Ada")
-    await pair.failover.look()
+    await look_later(pair)
     assert await refusal(pair) == "trading is REDUCING in reserve: it does not take over"
     await pair.switch.set("account:reserve", TradingState.ACTIVE, "", "Ada")
     pair.strategies.instances["alpha"].settings.symbols = ("ACME", "NOPE")
     line.is_live = False
-    await pair.failover.look()
+    await look_later(pair)
     assert await refusal(pair) == "reserve trades other money"
     line.is_live = True
-    await pair.failover.look()
+    await look_later(pair)
     assert pair.trades_in("alpha") == RESERVE
+
+
+async def look_later(pair: Pair) -> None:
+    """When it is time to tell other reasons for the same."""
+    pair.pass_(30)
+    await pair.failover.look()
+
+
+async def test_a_standby_that_comes_and_goes_is_no_message_each_second(pair: Pair) -> None:
+    """Other reasons for the same strategies are told every half minute at most; another one who stays, at once."""
+    title = "reserve does not take over from main: alpha, beta"
+    pair.lines[RESERVE].cut = True
+    await pair.down()
+    for second in range(29):
+        pair.pass_(1)
+        pair.lines[RESERVE].cut, pair.desk(RESERVE).reconciled = bool(second % 2), False
+        await pair.failover.look()
+    assert await told() == [title]
+    assert "beta stays: books and venue of reserve" in "\n".join(pair.failover.words(MAIN, lambda _: True))
+    await look_later(pair)
+    assert "books and venue of reserve" in await refusal(pair)
+    assert await told() == [title] * 2
+    pair.strategies.instances["beta"].status = StrategyStatus.STOPPED
+    await pair.failover.look()
+    assert await told() == [title] * 2 + ["reserve does not take over from main: alpha"]
+
+
+async def test_what_could_not_be_told_is_told_at_the_next_look(pair: Pair, monkeypatch: Any) -> None:
+    """And what could not be closed is closed then."""
+    pair.lines[RESERVE].cut = True
+
+    async def full(*_: Any) -> None:
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr("core.alerts.outbox.add_alert", full)
+    with pytest.raises(OSError, match="full"):
+        await pair.down()
+    monkeypatch.undo()
+    await pair.failover.look()
+    assert await told() == ["reserve does not take over from main: alpha, beta"]
+    pair.lines[MAIN].cut = False
+    monkeypatch.setattr("core.store.alert_life.close", full)
+    with pytest.raises(OSError, match="full"):
+        await pair.failover.look()
+    monkeypatch.undo()
+    await pair.failover.look()
+    assert await AlertRow.filter(key="standby:main", status="closed").count() == 1
+
+
+async def test_a_restart_leaves_no_alert_open_when_the_first_account_is_there_again(pair: Pair) -> None:
+    """Nothing in memory knows that it was told."""
+    pair.lines[RESERVE].cut = True
+    await pair.down()
+    pair.lines[MAIN].cut = False
+    await pair.restart()
+    await pair.failover.look()
+    assert await AlertRow.filter(key="standby:main", status="closed").count() == 1
 
 
 async def test_who_does_not_trade_does_not_move(pair: Pair) -> None:
@@ -335,6 +407,10 @@ async def test_a_person_brings_it_back_when_it_is_flat_there(pair: Pair) -> None
     assert await pair.back() == "it trades in its own account"
     assert not await StandbyRow.filter(strategy="alpha").exists()
     assert await AlertRow.filter(key="standby:of:alpha", status="closed").count() == 1
+    assert (await told())[-2:] == ["alpha trades in main again", "alpha does not trade in reserve any more"]
+    hosts = await AlertRow.filter(kind="standby", account=RESERVE, strategy="alpha").order_by("id")
+    assert [row.title for row in hosts] == ["alpha trades in reserve now", "alpha does not trade in reserve any more"]
+    assert not [row for row in hosts if MAIN in row.title + row.body]
     assert await AuditLine.filter(action="failback").count() == 1
     await pair.want("alpha", 1.0)
     assert (pair.held("alpha", MAIN), pair.held("alpha", RESERVE)) == (10, 0)
@@ -389,6 +465,7 @@ async def test_settings_that_give_it_another_account_win(pair: Pair) -> None:
     with pytest.raises(SettingsError, match="alpha"):
         await pair.restart()
     assert not await StandbyRow.filter(strategy="alpha").exists()
+    assert await AlertRow.filter(key="standby:of:alpha", status="closed").count() == 1
     assert await AuditLine.filter(action="settings win").count() == 1
 
 

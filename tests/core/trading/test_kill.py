@@ -277,6 +277,59 @@ async def test_a_second_kill_while_the_first_runs_looks_once_more_and_adds_no_st
     assert await KillRow.all().count() == 0
 
 
+async def test_a_kill_during_a_mere_look_is_a_sweep_of_its_own(stage: Stage) -> None:
+    """The look spares a person's exit and finds nothing: that is no answer to whoever halts meanwhile."""
+    await stage.submit(10)
+    await stage.tick(100)
+    assert (await kill(stage)).is_empty
+    await stage.submit(-5, limit=110, origin=Origin.FLATTEN)
+    stage.wall.advance(3)
+    asked = stage.broker.count("open")
+    stage.broker.plan("open", "hang")
+    looking = asyncio.create_task(stage.desk.killing.tend())
+    while stage.broker.count("open") == asked:
+        await asyncio.sleep(0.001)
+    killed = asyncio.create_task(kill(stage))
+    while not stage.desk.killing.owed:
+        await asyncio.sleep(0.001)
+    stage.broker.gate.set()
+    report = await killed
+    await looking
+    assert (report.is_empty, len(report.orders)) == (True, 1)
+    assert await stage.paper.get_open_orders() == ()
+    assert (stage.desk.killing.owed, await KillRow.all().count()) == ({}, 0)
+
+
+async def test_a_person_who_halts_takes_everything_whatever_a_late_look_has_left(stage: Stage) -> None:
+    """A late look takes only what is ours; a failed one leaves its errand behind."""
+    stage.desk.killing.owe("", "a look", exits=False)
+    stage.desk.killing.owed[""].errand.ours_only = True
+    await stage.paper.place_order(external("theirs"))
+    assert (await kill(stage)).is_empty
+    assert await stage.paper.get_open_orders() == ()
+
+
+async def test_the_alert_of_an_incomplete_kill_is_closed_even_if_that_fails_once(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next sweep does it; nobody is asked for ever to see to what is over."""
+    hurry(stage)
+    await stage.submit(1, limit=90)
+    stage.broker.plan("cancel", *["down"] * 99)
+    assert not (await kill(stage)).is_empty
+    stage.broker.forgive()
+    monkeypatch.setattr("core.store.alert_life.close", raises)
+    stage.wall.advance(1)
+    await stage.desk.killing.tend()
+    assert await stage.paper.get_open_orders() == ()
+    monkeypatch.undo()
+    stage.wall.advance(15)
+    await stage.desk.killing.tend()
+    assert (await AlertRow.get(title="KILL INCOMPLETE: main")).status == "closed"
+    assert (await stage.told("halt"))[-1] == "KILL COMPLETE: main"
+    assert (stage.desk.killing.owed, await KillRow.all().count()) == ({}, 0)
+
+
 async def test_whoever_waits_for_a_kill_may_be_cancelled_and_it_goes_on(stage: Stage) -> None:
     """A person's connection that ends must not end the sweep."""
     await stage.submit(1, limit=90)

@@ -180,6 +180,9 @@ async def test_what_our_engine_would_send_is_not_sent_and_is_sent_after_the_yes(
         await stopped.desk.orders.cancel(order.id, "somebody takes it away")
     for price in (97, 96):
         await look(stopped, price)
+    (alert,) = await AlertRow.filter(kind="protection")
+    assert (alert.severity, alert.title) == ("CRITICAL", "UNPROTECTED until /golive: 1 positions")
+    assert alert.body.startswith("alpha: 10 ACME, ")
     assert stopped.held("alpha") == 10
     assert stopped.broker.count("place") == 0
     assert stopped.pipeline.protection.guards[0].holder is Holder.NOBODY
