@@ -156,6 +156,7 @@ async def test_who_holds_something_stays(pair: Pair) -> None:
     pair.lines[MAIN].cut = False
     await pair.failover.look()
     assert await AlertRow.filter(key="standby:main", status="closed").count() == 1
+    assert not [line for line in pair.failover.words(MAIN, lambda _: True) if "stays" in line]
 
 
 @pytest.mark.parametrize("fault", ["lost", "never"])
@@ -430,6 +431,24 @@ async def test_a_first_account_that_reports_something_of_it_after_all_is_a_matte
     assert pair.strategies.instances["alpha"].status is StrategyStatus.PAUSED
     await pair.restart()
     assert pair.trades_in("alpha") == RESERVE
+
+
+async def test_what_is_in_two_accounts_is_told_even_if_that_fails_once(pair: Pair, monkeypatch: Any) -> None:
+    """The next look tells it."""
+    await pair.down()
+    pair.lines[MAIN].cut = False
+    await pair.compare()
+    await submit(pair, MAIN)
+
+    async def full(*_: Any) -> None:
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr("core.alerts.outbox.add_alert", full)
+    with pytest.raises(OSError, match="full"):
+        await pair.failover.look()
+    monkeypatch.undo()
+    await pair.failover.look()
+    assert (await told()).count("alpha holds something in two accounts") == 1
 
 
 async def submit(pair: Pair, account: str, limit: object = None) -> Any:
