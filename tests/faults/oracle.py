@@ -262,12 +262,14 @@ class Oracle:
         return wrong
 
     def _alerts_arrived(self) -> list[str]:
-        """Every critical alert once or more."""
+        """Every critical alert once or more, or a newer one of the same cause that stands for it."""
         if self._alerts is None:
             return []
         came = {number for line in delivered(self._alerts) for number in line["ids"]}  # type: ignore[attr-defined]
-        rows = self._db.ask("SELECT id, title FROM alerts WHERE severity = 'CRITICAL'")
-        return [f"critical alert {number} never arrived: {title}" for number, title in rows if number not in came]
+        rows = self._db.ask("SELECT id, key, title FROM alerts WHERE severity = 'CRITICAL' ORDER BY id")
+        newest = {key: number for number, key, _ in rows if key and number in came}
+        lost = [(number, title) for number, key, title in rows if number not in came and newest.get(key, 0) < number]
+        return [f"critical alert {number} never arrived: {title}" for number, title in lost]
 
     # --- figures -----------------------------------------------------------------------------------
 
