@@ -181,7 +181,8 @@ class _Check:
 
     def _tell(self, grade: Grade, text: str, remedy: str = "") -> None:
         self._wrong += grade is Grade.PROBLEM
-        self._say(redact(f"  {_MARKS[grade]}  {text}.{f' {remedy}.' if remedy else ''}"))
+        end = "" if text.endswith("?") else "."
+        self._say(redact(f"  {_MARKS[grade]}  {text}{end}{f' {remedy}.' if remedy else ''}"))
 
     # --- what is looked at -------------------------------------------------------------------------
 

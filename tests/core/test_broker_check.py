@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from decimal import Decimal
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp.abc import AbstractResolver
 
 from brokers.adapters.paper import PaperTradingBroker
 from brokers.network import OPEN, Network
@@ -141,6 +143,24 @@ async def test_a_venue_that_is_away(venue: BinanceServer, tmp_path: Path) -> Non
     assert len(wrong(shown)) == 1
     assert "Not connected" in shown
     assert "status page" in shown
+
+
+class _Offline(AbstractResolver):
+    """No name has an address."""
+
+    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, f"{host}:{port}, {family}")
+
+    async def close(self) -> None:
+        return None
+
+
+async def test_a_machine_that_is_offline(tmp_path: Path) -> None:
+    """One sentence that asks what it may be, and ends where it ends."""
+    key = keys.Keys().of("live")
+    good, shown = await said(at_binance(tmp_path, key), Network(resolver=_Offline()))
+    assert not good
+    assert "its name has no address; is this machine online? Look whether this machine reaches the venue" in shown
 
 
 async def test_a_ban(venue: BinanceServer, tmp_path: Path) -> None:
