@@ -108,7 +108,7 @@ async def test_a_server_that_does_not_let_us_in_is_told_without_the_password(
     url: str, change: object, said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """In words and in the log, down to debug."""
-    caplog.set_level(logging.DEBUG)
+    hear_everything(caplog)
     database = Database(change(url), require_durable=False)  # type: ignore[operator]
     with pytest.raises(SettingsError, match=said) as caught:
         await database.open()
@@ -116,9 +116,15 @@ async def test_a_server_that_does_not_let_us_in_is_told_without_the_password(
     assert not [word for word in ("p%ss", "p%25ss", "wrong-word") if word in everything]
 
 
+def hear_everything(caplog: pytest.LogCaptureFixture) -> None:
+    """Also what the program has told these loggers to keep to themselves, if it ran in this process before."""
+    for name in (None, "tortoise", "tortoise.db_client", "asyncpg"):
+        caplog.set_level(logging.DEBUG, logger=name)
+
+
 async def test_the_password_is_not_in_the_log_when_all_is_well(url: str, caplog: pytest.LogCaptureFixture) -> None:
     """Down to debug."""
-    caplog.set_level(logging.DEBUG)
+    hear_everything(caplog)
     database = Database(url, require_durable=False)
     await database.open()
     await JobRow.create(name="x")
