@@ -45,6 +45,7 @@ class QuoteFeed(MarketFeed[Quote]):
         self._now = now
         self._newest: dict[str, Quote] = {}
         self._last: dict[str, Decimal] = {}
+        self._told: dict[str, datetime] = {}  # the newest time of each; it outlives the stream
         self.is_pushed = bool(methods)
 
     def topic(self, item: Quote) -> str:
@@ -102,10 +103,13 @@ class QuoteFeed(MarketFeed[Quote]):
         ask = decimal(raw.get("ask")) or (known.ask if known else None)
         if not bid or not ask:
             return None
+        return Quote(symbol, bid, ask, last or (bid + ask) / 2, self._date(symbol, raw))
+
+    def _date(self, symbol: str, raw: Raw) -> datetime:
+        """When it was, which never goes back: a slower part, told later, is dated like what overtook it."""
         at = moment(raw.get("timestamp")) or self._now()
-        if known is not None and at < known.at:
-            at = known.at  # a slower part of it, told later
-        return Quote(symbol, bid, ask, last or (bid + ask) / 2, at)
+        self._told[symbol] = max(at, self._told.get(symbol, at))
+        return self._told[symbol]
 
 
 def _differ(one: Quote | None, other: Quote | None) -> bool:
