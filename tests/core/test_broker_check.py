@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -126,11 +127,11 @@ async def test_a_key_that_is_not_taken(venue: BinanceServer, tmp_path: Path, mod
 
 
 async def test_a_clock_that_is_off(venue: BinanceServer, tmp_path: Path) -> None:
-    """Ten seconds: it works, for requests are dated by the venue's clock, and it is said."""
-    venue.clock.offset_ms = 10_000
+    """Twenty seconds: it works, for requests are dated by the venue's clock, and it is said."""
+    venue.clock.offset_ms = 20_000
     good, shown = await said(at_binance(tmp_path, venue.key), venue.network)
     assert good, shown
-    assert "  look   This machine's clock is 10 s behind the venue's" in shown
+    assert re.search(r"  look   This machine's clock is (19|20|21) s behind the venue's", shown), shown
     assert "chrony" in shown
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -13,6 +13,7 @@ from typing import Any
 from core.clock import ManualClock
 from core.engine import Engine
 from core.live_rounds import LiveRounds
+from core.market.live import Lane, LiveMarket
 from core.service import Quarterdeck
 from core.settings import Settings, merge, parse_settings
 from core.store.models import AlertRow, FillRow
@@ -121,6 +122,17 @@ async def fills() -> list[tuple[str, Decimal]]:
     return [(row.symbol, row.price) for row in await FillRow.all().order_by("id")]
 
 
+def _served_once(live: LiveMarket) -> Callable[[Lane], Awaitable[None]]:
+    """A start asks for what is missing as always; from then on only a test that looks does."""
+
+    async def serve(lane: Lane) -> None:
+        while lane.asked is not lane.feed:
+            await live.serve_once(lane)
+            await asyncio.sleep(0.01)
+
+    return serve
+
+
 @asynccontextmanager
 async def house(
     given: Settings, at: datetime = NOON + timedelta(seconds=1), prepare: Callable[[Engine], None] = lambda _: None
@@ -131,7 +143,10 @@ async def house(
     rounds = engine.rounds
     assert isinstance(rounds, LiveRounds)
     rounds.live._seconds = lambda: clock.now().timestamp()
+    rounds.live.serve = _served_once(rounds.live)  # type: ignore[method-assign]
     rounds.parts = dict  # type: ignore[method-assign]
+    for feed in engine.feeds:
+        feed._silence = 3600  # by the loop's clock, which no test moves: a slow test would hear prices twice
     prepare(engine)
     made = LiveHouse(engine, clock)
     try:
