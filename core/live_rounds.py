@@ -19,15 +19,14 @@ from brokers.errors import BrokerError
 from brokers.instrument import Instrument
 from brokers.market import Bar, Quote
 from brokers.port import DAY
-from core.alerts.channel import Severity
-from core.alerts.outbox import Alert, Alerts
+from core.alerts.outbox import Alerts
 from core.clock import Clock
 from core.events import BarsProcessed
-from core.market.bar_ends import BarEnd
 from core.market.feed import Feed
 from core.market.history import utc
-from core.market.live import Lack, Lane, LiveMarket, News
+from core.market.live import LiveMarket
 from core.moments import Moments
+from core.price_telling import PriceTelling
 from core.rounds import Around, Rounds, Start
 from core.settings import MarketSettings
 from core.store.database import transaction
@@ -45,8 +44,6 @@ _BEAT_SECONDS, _IDLE_SECONDS = 0.05, 1.0
 _START_SECONDS = 30.0
 # And if none of them can even be connected.
 _VAIN_SECONDS = 5.0
-# A feed that is away for so long is told of even if another one counts: there is one less in need.
-_SPARE_SECONDS = 300.0
 # What losses are measured from is kept so often.
 _ROLL = timedelta(seconds=10)
 
@@ -78,14 +75,12 @@ class LiveRounds(Rounds):
         self._own = dict(own)
         self._period = settings.period.length
         self._clock = clock
-        self._alerts = alerts
+        self._telling = PriceTelling(alerts)
         self._book = InstrumentBook(FEEDS, {}, alerts=alerts, clock=clock)
         self._moments = {
             desk.account: Moments(desk, self._attendance, self._work, around.failed) for desk in around.floor
         }
         self._rolled: dict[str, datetime] = {}
-        self._told_late = False
-        self._told_away: set[str] = set()
         self._thinking = asyncio.Lock()  # strategies of all accounts think on one thread
 
     # --- start -------------------------------------------------------------------------------------
@@ -145,8 +140,8 @@ class LiveRounds(Rounds):
     async def step(self) -> None:
         """Take in what has come since the last time, and let every account work through it. Waits for no venue."""
         for news in self.live.look():
-            await self._tell(news)
-        await self._tell_of_feeds()
+            await self._telling.of(news)
+        await self._telling.of_feeds(self.live.feeds)
         if past := self.live.take_past():
             self._strategies.warm_up(past)
             self._market.remember(past)
@@ -156,7 +151,7 @@ class LiveRounds(Rounds):
         for end in ends:
             self._strategies.observe(end.bars.values())
             self._market.on_bars(end.bars.values(), daily=self._period == DAY)
-        await self._tell_of_late(ends)
+        await self._telling.of_late(ends)
         fresh = {symbol: bar for end in ends if not end.is_old for symbol, bar in end.bars.items()}
         for moments in self._moments.values():
             moments.move(fresh)
@@ -250,90 +245,12 @@ class LiveRounds(Rounds):
         """Inside, no moment is being worked through in this account; the others go on."""
         return self._moments[account].apart()
 
-    @asynccontextmanager
-    async def without(self, account: str) -> AsyncIterator[None]:
-        """Inside, an account takes part in no moment, however long its broker takes; the others go on."""
-        async with self.apart(account):
-            away = self._attendance.away(account)
-            away.__enter__()
-        try:
-            yield
-        finally:
-            away.__exit__(None, None, None)
-
     async def note_equity(self) -> None:
         """Write down what we are worth now; no account waits for another's venue."""
         async with transaction():
             for desk in self._floor:
                 if desk.broker.is_connected or not desk.broker.capabilities.simulated:  # else it may never have opened
                     await self._note(self._clock.now(), desk)
-
-    # --- telling -----------------------------------------------------------------------------------
-
-    async def _tell(self, news: News) -> None:
-        lane = news.lane
-        if news.before is not None:
-            await self._tell_of_change(lane, news.before)
-            return
-        name = (news.symbol or lane.name) + (f" for {lane.account}" if lane.account else "")
-        key = f"{news.lack}:{name}"
-        if news.is_over and news.lack is Lack.HISTORY:
-            await self._alerts.add(
-                Alert("prices", Severity.INFO, f"The history of {name} is there", "Strategies go on.")
-            )
-        elif news.is_over:
-            await self._alerts.close(key, f"{lane.feed.name} gives {news.lack} again")
-        elif news.lack is Lack.HISTORY:
-            body = (
-                "The venue does not tell it. Strategies wait; prices, stops and targets go on. It is asked for again."
-            )
-            title = f"There is no history of {', '.join(lane.unserved)}"
-            await self._alerts.add(Alert("prices", Severity.WARNING, title, body))
-        else:
-            feeds = [lane.feed] if news.symbol else lane.feeds
-            why = "\n".join(f"{feed.name}: {feed.why}" for feed in feeds)
-            body = f"{why}\nNothing new trades on prices that nobody knows; stops and targets here see no price either."
-            title = f"There are no prices of {name}"
-            await self._alerts.add(Alert("prices", Severity.CRITICAL, title, body, account=lane.account, key=key))
-
-    async def _tell_of_change(self, lane: Lane, before: Feed) -> None:
-        """Another feed counts."""
-        is_back = lane.feeds.index(lane.feed) < lane.feeds.index(before)
-        if is_back:
-            title, severity = f"Prices come from {lane.feed.name} again", Severity.INFO
-            body = f"{lane.name}: it has been well for a while."
-        else:
-            title, severity = f"Prices come from {lane.feed.name} now", Severity.WARNING
-            body = f"{lane.name}: {before.name}: {before.why}."
-        await self._alerts.add(Alert("prices", severity, title, body))
-
-    async def _tell_of_feeds(self) -> None:
-        """Of those that are not there when they are needed, once."""
-        for feed in self.live.feeds:
-            if not feed.away_for:
-                self._told_away.discard(feed.name)
-            elif feed.name not in self._told_away and feed.is_own and feed.is_misconfigured:
-                await self._tell_away(feed, f"{feed.name} cannot give prices with these settings")
-            elif feed.name not in self._told_away and feed.is_own and feed.away_for > _SPARE_SECONDS:
-                await self._tell_away(feed, f"{feed.name} has been away for {feed.away_for / 60:.0f} min")
-
-    async def _tell_away(self, feed: Feed, title: str) -> None:
-        body = f"{feed.problem or feed.why}\nIt is tried again; /brokers shows how it stands."
-        await self._alerts.add(Alert("prices", Severity.WARNING, title, body))
-        self._told_away.add(feed.name)
-
-    async def _tell_of_late(self, ends: Sequence[BarEnd]) -> None:
-        """Once, until bars come in time again."""
-        late = [bar for end in ends if end.is_old for bar in end.bars.values()]
-        for bar in late:
-            log.warning("a bar came too late", symbol=bar.symbol, end=bar.at)
-        if late and not self._told_late:
-            many = f"{len(late)} bars" if len(late) > 1 else "A bar"
-            symbols = ", ".join(sorted({bar.symbol for bar in late}))
-            body = f"{symbols}, until {max(bar.at for bar in late):%H:%M} UTC: strategies see them as history only."
-            await self._alerts.add(Alert("prices", Severity.WARNING, f"{many} came too late to trade on", body))
-        if ends:
-            self._told_late = any(end.is_old for end in ends[-1:])
 
 
 def _mark(desks: Iterable[Desk], market: Market, quotes: Iterable[Quote]) -> None:

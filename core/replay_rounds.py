@@ -92,17 +92,6 @@ class ReplayRounds(Rounds):
         del account
         return self.between()
 
-    @asynccontextmanager
-    async def without(self, account: str) -> AsyncIterator[None]:
-        """Inside, an account takes part in no moment, however long its broker takes; the others go on."""
-        async with self._lock:
-            away = self._attendance.away(account)
-            away.__enter__()
-        try:
-            yield
-        finally:
-            away.__exit__(None, None, None)
-
     @property
     def status(self) -> str:
         """A sentence on where prices come from and how far we are."""

@@ -8,8 +8,8 @@ who waits for whom, is the business of `core.replay_rounds` and `core.live_round
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -103,9 +103,13 @@ class Rounds(ABC):
     def apart(self, account: str) -> AbstractAsyncContextManager[None]:
         """Inside, no moment is being worked through in this account: its books and venue can be compared."""
 
-    @abstractmethod
-    def without(self, account: str) -> AbstractAsyncContextManager[None]:
+    @asynccontextmanager
+    async def without(self, account: str) -> AsyncIterator[None]:
         """Inside, an account takes part in no moment, however long its broker takes; the others go on."""
+        with ExitStack() as away:
+            async with self.apart(account):
+                away.enter_context(self._attendance.away(account))
+            yield
 
     @abstractmethod
     async def note_equity(self) -> None:

@@ -285,8 +285,8 @@ class LiveMarket:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether something has yet to come that need not wait for an account to be connected."""
-        own = (lane for lane in self.lanes if any(feed.is_own for feed in lane.feeds))
+        """Whether something has yet to come that needs neither an account to be connected nor other settings."""
+        own = (lane for lane in self.lanes if any(feed.is_own and not feed.is_misconfigured for feed in lane.feeds))
         return any(lane.asked is not lane.feed or not self._described.issuperset(lane.symbols) for lane in own)
 
     @property

@@ -10,7 +10,7 @@ import pytest
 
 from brokers.errors import Unavailable
 from brokers.market import Quote
-from core import live_rounds
+from core import live_rounds, price_telling
 from core.market import feed
 from core.store.models import AlertRow
 from tests.core.live.house import BTC, ETH, NOON, LiveHouse, breathe, house, settings, titles, towns
@@ -176,17 +176,18 @@ async def test_a_clock_that_is_wrong_is_named_as_the_reason(tmp_path):
 async def test_a_spare_venue_that_is_away_is_told_before_it_is_needed(tmp_path, monkeypatch):
     """Once, and again if it was there in between."""
     monkeypatch.setattr(feed, "_AGAIN_SECONDS", 0.02)
-    monkeypatch.setattr(live_rounds, "_SPARE_SECONDS", 0.05)
+    monkeypatch.setattr(price_telling, "_SPARE_SECONDS", 0.05)
     _, south = towns()
     async with house(settings(tmp_path)) as made:
         for _ in range(2):
             south.down()
-            await breathe()
-            await asyncio.sleep(0.1)
+            async with asyncio.timeout(30):
+                while made.engine.feeds[1].away_for < 0.1:
+                    await asyncio.sleep(0.01)
             await made.at(5)
             await made.look()
             south.up()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while made.engine.feeds[1].away_for:
                     await asyncio.sleep(0.01)
                     south.price(BTC, 100, made.clock.now())
@@ -352,5 +353,7 @@ async def test_a_start_goes_on_with_the_second_venue(tmp_path, monkeypatch):
 
 
 def _by_the_loop(engine) -> None:
-    """Patience is measured in true time."""
+    """Patience is measured in true time, and what is silent is asked for."""
     engine.rounds.live._seconds = asyncio.get_running_loop().time
+    for each in engine.feeds:
+        each._silence = 0.5

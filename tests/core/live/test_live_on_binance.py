@@ -13,7 +13,7 @@ from typing import Any
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from brokers.network import Network
-from core import tending
+from core import live_rounds, tending
 from core.engine import Engine
 from core.settings import Settings
 from core.store.models import AlertRow
@@ -137,8 +137,7 @@ async def test_when_binance_dies_another_venue_gives_the_prices(tmp_path: Path):
             await first.stop()
             await until(priced(second, engine, 50303))
             assert engine.rounds.status == "live from binance-2 in place of a preferred feed"
-            told = (await titles())[0]
-            assert told == "Prices come from binance-2 now"
+            assert "Prices come from binance-2 now" in await titles()
             (lane,) = engine.rounds.live.lanes
             await until(lambda: not lane.unserved)
 
@@ -155,14 +154,15 @@ async def _fills(given: Settings) -> list[Any]:
         await database.close()
 
 
-async def test_a_symbol_that_a_venue_calls_otherwise_is_told_at_the_start(tmp_path: Path):
+async def test_a_symbol_that_a_venue_calls_otherwise_is_told_at_the_start(tmp_path: Path, monkeypatch):
     """By name, and with what it may be called there; whatever else is traded goes on from the other feed."""
     async with BinanceServer() as venue:
         feeds = [LIVE, {**TEST, "symbols": ["BTC/USD"]}]
         given = settings(
             tmp_path, market={"symbols": [BTC, "BTC/USD"], "feeds": [{**LIVE, "symbols": [BTC]}, feeds[1]]}
         )
-        async with running(given, VenueTime(venue), venue.network) as engine:
+        monkeypatch.setattr(live_rounds, "_START_SECONDS", 3600.0)  # nobody waits for what cannot come
+        async with asyncio.timeout(60), running(given, VenueTime(venue), venue.network) as engine:
             await until(priced(venue, engine, 50100))
             told = (await titles())[0]
             assert told == "binance-2 cannot give prices with these settings"
