@@ -10,6 +10,7 @@ from math import ceil
 from typing import TypeVar
 
 from bot import html
+from bot.bound import typed
 from bot.command import Command, Question
 from bot.figures import number_of, span
 from bot.framing import HOME, notice
@@ -116,7 +117,7 @@ def _typed(command: Command, args: Sequence[str]) -> str:
 
 def words_of(name: str, args: Sequence[str]) -> str:
     """A command as it would be typed, without what a question has bound its yes to."""
-    return " ".join((f"/{name}", *(each for each in args if not each.startswith("="))))[:200]
+    return " ".join((f"/{name}", *typed(args)))[:200]
 
 
 def once(screen: Screen, times: int) -> Screen:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from bot import html
-from bot.arguments import name
+from bot.bound import bound, token_of, typed
 from bot.command import Call, Question, command
 from bot.figures import age
 from bot.framing import notice
@@ -16,7 +16,6 @@ from core.errors import UserError
 from core.views import AwayRow
 
 _AFTER = (Nav("🩺 Brokers", "brokers"), Nav("🧠 Strategies", "strategies"))
-_BOUND = "="  # begins what the question adds: what exactly the yes is bound to
 _MOST = 8
 
 
@@ -39,7 +38,7 @@ async def _ask(call: Call) -> Question | None:
         f"and {more} more" if more > 0 else "",
         "Both accounts are compared with their venues first. Who is not flat in both stays where it is.",
     )
-    args = (_strategy(call), _BOUND + view.token) if _strategy(call) else (_BOUND + view.token,)
+    args = (*typed(call.args), bound(view.token))
     return Question(text, "↩️ Yes, bring them back", fingerprint=view.token, args=args)
 
 
@@ -55,14 +54,14 @@ async def _ask(call: Call) -> Question | None:
 )
 async def failback(call: Call) -> Screen:
     """Bring back exactly who was shown."""
-    token = next((each for each in call.args if each.startswith(_BOUND)), "").removeprefix(_BOUND)
+    token = token_of(call.args)
     if not token:
         return notice(html.text("Every strategy trades in its own account."), _AFTER, toast="Nothing to bring back")
     return outcome(await call.service.fail_back(call.actor, _strategy(call), token), *_AFTER)
 
 
 def _strategy(call: Call) -> str:
-    return "" if name(call).startswith(_BOUND) else name(call)
+    return next(iter(typed(call.args)), "")
 
 
 def _line(row: AwayRow, call: Call) -> str:

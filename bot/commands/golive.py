@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from bot import html
-from bot.arguments import name
+from bot.bound import bound, token_of, typed
 from bot.command import Call, Question, command
 from bot.figures import money
 from bot.framing import notice
@@ -16,7 +16,6 @@ from core.errors import UserError
 from core.views import LiveView
 
 _AFTER = (Nav("📊 Status", "status"), Nav("🩺 Brokers", "brokers"))
-_BOUND = "="  # begins what the question adds: what exactly the yes is bound to
 _MOST = 8
 
 
@@ -56,7 +55,7 @@ async def _ask(call: Call) -> Question | None:
         html.text("Strategies there: ", ", ".join(view.strategies[:_MOST]) or "none"),
         "Orders are real from then on. With another key or mode you are asked again.",
     )
-    args = (view.account, _BOUND + view.token)
+    args = (view.account, bound(view.token))
     return Question(text, "💰 Yes, trade real money", fingerprint=view.token, args=args)
 
 
@@ -74,7 +73,7 @@ async def _ask(call: Call) -> Question | None:
 )
 async def golive(call: Call) -> Screen:
     """Confirm exactly what was shown."""
-    token = next((each for each in call.args if each.startswith(_BOUND)), "").removeprefix(_BOUND)
+    token = token_of(call.args)
     if not token:
         try:
             return _confirmed(call.service.live_preview(call.actor, _account(call)))
@@ -84,7 +83,7 @@ async def golive(call: Call) -> Screen:
 
 
 def _account(call: Call) -> str:
-    return "" if name(call).startswith(_BOUND) else name(call)
+    return next(iter(typed(call.args)), "")
 
 
 def _confirmed(view: LiveView) -> Screen:

@@ -7,6 +7,7 @@ from decimal import Decimal, InvalidOperation
 
 from bot import html
 from bot.accounts import seen
+from bot.bound import bound, token_of, typed
 from bot.command import Call, Question, command
 from bot.framing import framed, grid
 from bot.outcomes import outcome
@@ -19,12 +20,11 @@ from risk.limits import RiskLimits
 
 _LIMITS = Nav("Limits", "limits")
 _STEPS = (Decimal("0.5"), Decimal("0.75"), Decimal("0.9"), Decimal("1.1"), Decimal("1.5"), Decimal(2))
-_BOUND = "="  # begins what the question adds: the value that was shown
 
 
 def _words(call: Call) -> tuple[str, str, str]:
     """The limit, its new value, and the account, if one is said."""
-    words = [each for each in call.args if not each.startswith(_BOUND)]
+    words = typed(call.args)
     if len(words) < 2:
         raise call.wrong("Which limit, and what shall it be? /limits lists them; the settings have their full names.")
     return words[0].lower(), words[1], words[2] if len(words) > 2 else ""
@@ -32,7 +32,7 @@ def _words(call: Call) -> tuple[str, str, str]:
 
 def _is_whole(call: Call) -> bool:
     """Whether a limit and a value are named; before that only lists are offered."""
-    return len(_given(call)) > 1
+    return len(typed(call.args)) > 1
 
 
 def _change(call: Call) -> LimitEdit:
@@ -61,12 +61,7 @@ async def _ask(call: Call) -> Question | None:
         else html.text("🔒 This is stricter or the same."),
         "It counts at once, and after a restart.",
     )
-    token = _BOUND + change.token
-    return Question(text, "📏 Yes, change it", args=(*_given(call), token))
-
-
-def _given(call: Call) -> tuple[str, ...]:
-    return tuple(each for each in call.args if not each.startswith(_BOUND))
+    return Question(text, "📏 Yes, change it", args=(*typed(call.args), bound(change.token)))
 
 
 @command(
@@ -86,8 +81,7 @@ async def limit(call: Call) -> Screen:
     if not _is_whole(call):
         return _values(call) if call.args else _limits(call)
     name, value, account = _words(call)
-    seen = next((each for each in call.args if each.startswith(_BOUND)), "").removeprefix(_BOUND)
-    result = await call.service.set_limit(name, value, call.actor, account, seen)
+    result = await call.service.set_limit(name, value, call.actor, account, token_of(call.args))
     return outcome(result, Nav("📏 Limits", "limits"))
 
 
