@@ -139,8 +139,6 @@ class BybitDialect(Dialect[BybitSettings]):
             trading=not int(told.get("readOnly") or 0) and (derivatives if self._is_linear else spot),
             withdrawals="Withdraw" in (may.get("Wallet") or ()),
             ip_limited=bool(told.get("ips")) and "*" not in told["ips"],
-            futures=derivatives,
-            identity=str(told.get("userID") or ""),
         )
 
     async def check_account(self, inquiry: Inquiry, place: str) -> None:

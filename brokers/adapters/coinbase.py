@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 from brokers.account import AccountInfo
 from brokers.ccxt.broker import CcxtBroker
 from brokers.ccxt.calls import Call, Inquiry, Known, Raw, Sighting
-from brokers.ccxt.dialect import Answer, Dialect, Permissions, unlisted_mode
+from brokers.ccxt.dialect import Answer, Dialect, Permissions
 from brokers.ccxt.offers import OfferedSettings
 from brokers.ccxt.pages import older
 from brokers.ccxt.streams.wire import Wire
@@ -130,18 +130,12 @@ class CoinbaseDialect(Dialect[CoinbaseSettings]):
             "adjustForTimeDifference": False,
         }
 
-    def enter_mode(self, exchange: Any) -> None:
-        """There is nothing to enter."""
-        del exchange
-        raise unlisted_mode(self.settings.mode, self.venue, self.settings.modes)
-
     async def permissions(self, exchange: Any) -> Permissions | None:
         """`can_transfer` is what withdrawals need. Whether addresses are listed is not told."""
         told = await exchange.v3_private_get_brokerage_key_permissions()
         return Permissions(
             trading=bool(told.get("can_trade")),
             withdrawals=bool(told.get("can_transfer")),
-            identity=str(told.get("portfolio_uuid") or ""),
         )
 
     @property

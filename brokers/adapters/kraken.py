@@ -18,7 +18,7 @@ from pydantic import Field
 from brokers.account import AccountInfo
 from brokers.ccxt.broker import CcxtBroker
 from brokers.ccxt.calls import Call, Inquiry, Known, Raw, Sighting
-from brokers.ccxt.dialect import NOT_SEEN_YET, Answer, Change, Dialect, Permissions, unlisted_mode
+from brokers.ccxt.dialect import Answer, Change, Dialect, Permissions
 from brokers.ccxt.limits import Rates, Window
 from brokers.ccxt.naming import Naming
 from brokers.ccxt.offers import OfferedSettings
@@ -26,7 +26,7 @@ from brokers.ccxt.pages import further
 from brokers.ccxt.streams.wire import Wire
 from brokers.ccxt.wallets import spot_wallet
 from brokers.ccxt.words import object_in, seconds_of
-from brokers.errors import NotSupported, OrderNotFound, Unavailable
+from brokers.errors import NotSupported
 from brokers.instrument import Instrument
 from brokers.order import ClientOrderId, OrderReport, OrderRequest, OrderType, TimeInForce
 from brokers.port import Capabilities, ModifyBy
@@ -132,11 +132,6 @@ class KrakenDialect(Dialect[KrakenSettings]):
             report_stream=False,
         )
 
-    def enter_mode(self, exchange: Any) -> None:
-        """There is nothing to enter."""
-        del exchange
-        raise unlisted_mode(self.settings.mode, self.venue, self.settings.modes)
-
     def rates(self) -> Rates:
         """A counter of 15 that loses one in three seconds; in ccxt's costs a question is three."""
         return Rates((Window(45, 45),))
@@ -149,7 +144,6 @@ class KrakenDialect(Dialect[KrakenSettings]):
             trading="modify-trades" in may,
             withdrawals=any(each.startswith("withdraw") for each in may),
             ip_limited=bool(told.get("ipAllowlist")),
-            identity=str(told.get("apiKeyName") or ""),
         )
 
     @property
@@ -249,11 +243,7 @@ class KrakenDialect(Dialect[KrakenSettings]):
 
     async def name_fill(self, inquiry: Inquiry, symbol: str, venue_order_id: str) -> ClientOrderId | None:
         """By the order. A UUID of our kind that has not passed here may be ours from another life."""
-        try:
-            raw = await inquiry.ask(Call("fetch_order", (venue_order_id, symbol, {})))
-        except OrderNotFound:
-            raise Unavailable(NOT_SEEN_YET.format(venue_order_id)) from None
-        wire = self.wire_of(raw)
+        wire = self.wire_of(await self.executed(inquiry, symbol, venue_order_id))
         ours = self.our_id(wire)
         return None if not ours and self._naming.is_derived(wire) else ours
 

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 from brokers.account import AccountInfo
 from brokers.ccxt.broker import CcxtBroker
 from brokers.ccxt.calls import Call, Inquiry, Known, Raw, Sighting
-from brokers.ccxt.dialect import Answer, Dialect, Permissions, unlisted_mode
+from brokers.ccxt.dialect import Answer, Dialect, Permissions
 from brokers.ccxt.offers import PassphraseSettings
 from brokers.ccxt.pages import older
 from brokers.ccxt.streams.wire import Wire
@@ -107,11 +107,6 @@ class KucoinDialect(Dialect[KucoinSettings]):
             "adjustForTimeDifference": False,
         }
 
-    def enter_mode(self, exchange: Any) -> None:
-        """There is nothing to enter."""
-        del exchange
-        raise unlisted_mode(self.settings.mode, self.venue, self.settings.modes)
-
     async def permissions(self, exchange: Any) -> Permissions | None:
         """`Transfer` includes withdrawals; `InnerTransfer` does not."""
         told = (await exchange.private_get_user_api_key())["data"]
@@ -120,7 +115,6 @@ class KucoinDialect(Dialect[KucoinSettings]):
             trading=bool(may & {"spot", "trade"}),
             withdrawals=bool(may & {"transfer", "withdraw", "withdrawal"}),
             ip_limited=bool(told.get("ipWhitelist")),
-            identity=str(told.get("uid") or ""),
         )
 
     async def check_account(self, inquiry: Inquiry, place: str) -> None:

@@ -28,14 +28,12 @@ from brokers.account import AccountInfo, CashFlow
 from brokers.ccxt.calls import Call, Inquiry, Known, Raw, Sighting
 from brokers.ccxt.settings import CcxtSettings, Mode
 from brokers.ccxt.streams.wire import Wire
-from brokers.errors import ConfigurationError, NotSupported, OrderNotFound, Unavailable
+from brokers.errors import NotSupported, OrderNotFound, Unavailable
 from brokers.instrument import Instrument, Settlement
 from brokers.order import ClientOrderId, OrderReport, OrderRequest, OrderType, TimeInForce, VenueOrderState
 from brokers.port import Capabilities
 
 S_co = TypeVar("S_co", bound=CcxtSettings, covariant=True)
-
-NOT_SEEN_YET = "whose order {} is that has been executed is not to be seen yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +43,6 @@ class Permissions:
     trading: bool | None = None
     withdrawals: bool | None = None
     ip_limited: bool | None = None
-    margin: bool | None = None
-    futures: bool | None = None
-    identity: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +83,9 @@ class Dialect(ABC, Generic[S_co]):
 
     needs_venue_id: ClassVar[bool] = False
     """Whether orders are cancelled by the venue's own id only, so one that is not known must be found first."""
+
+    side_params: ClassVar[Mapping[str, Any]] = {}
+    """What every call about orders carries, where it must say which account it means."""
 
     needs_currencies: ClassVar[bool] = False
     """Whether ccxt must ask for the list of currencies to read balances and fees right."""
@@ -256,14 +254,22 @@ class Dialect(ABC, Generic[S_co]):
     async def name_fill(self, inquiry: Inquiry, symbol: str, venue_order_id: str) -> ClientOrderId | None:
         """Our id of the order that an execution belongs to, asked for where the list of executions lacks it.
 
-        Empty: definitely not ours. None: it cannot be known. An order that has been executed and that the venue does
-        not find is one that it will find: until then the question has failed, or it would be taken for somebody else's.
+        Empty: definitely not ours. None: it cannot be known.
+        """
+        return self.our_id(self.wire_of(await self.executed(inquiry, symbol, venue_order_id)))
+
+    async def executed(self, inquiry: Inquiry, symbol: str, venue_order_id: str) -> Raw:
+        """The order that an execution belongs to, by the venue's id.
+
+        One that has been executed and that the venue does not find is one that it will find: until then the question
+        has failed, or it would be taken for somebody else's.
         """
         try:
-            raw = await inquiry.ask(Call("fetch_order", (venue_order_id, symbol, {})))
+            call = Call("fetch_order", (venue_order_id, symbol, dict(self.side_params)))
+            return await inquiry.ask(call)  # type: ignore[no-any-return]
         except OrderNotFound:
-            raise Unavailable(NOT_SEEN_YET.format(venue_order_id)) from None
-        return self.our_id(self.wire_of(raw))
+            unseen = f"whose order {venue_order_id} is that has been executed is not to be seen yet"
+            raise Unavailable(unseen) from None
 
     # --- cancelling and changing -------------------------------------------------------------------
 
@@ -385,8 +391,3 @@ class Dialect(ABC, Generic[S_co]):
         from brokers.ccxt.outcomes import code_in_json
 
         return code_in_json(answer.body)
-
-
-def unlisted_mode(mode: Mode, venue: str, offered: Sequence[Mode]) -> ConfigurationError:
-    """What is wrong with a `mode` that a venue does not have."""
-    return ConfigurationError(f"{venue} has no {mode} mode; set mode to one of {', '.join(offered)}")

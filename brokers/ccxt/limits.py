@@ -25,7 +25,7 @@ from brokers.resilience.ticks import Ticks, ticks
 from brokers.urgency import is_urgent
 
 URGENT = frozenset({"cancel", "timer"})
-"""Kinds of calls that may use the reserve; so may what is urgent (`brokers.urgency`)."""
+"""Kinds of calls that may use the reserve and pass an open breaker; so may what is urgent (`brokers.urgency`)."""
 
 _ORDERING = frozenset({"place", "modify"})
 _PATIENCE = 5.0  # seconds that a request may wait for room: an older one is not what was wanted any more

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from brokers.ccxt.calls import Call, Inquiry
 from brokers.ccxt.client import MARKET, Client
@@ -42,7 +43,7 @@ class MarketData:
 
     async def bars(self, symbol: str, until: datetime, count: int, period: timedelta) -> Sequence[Bar]:
         """The last `count` complete bars that ended at or before `until`, oldest first."""
-        name, step = self._timeframe(period), milliseconds_of(period)
+        name, step = timeframe(self._client.exchange, period), milliseconds_of(period)
         end = milliseconds(min(until, self._inquiry.now()))
         since, found = end - end % step - step * count, dict[datetime, Bar]()
         for _ in range(_MOST_PAGES):
@@ -62,13 +63,13 @@ class MarketData:
         except Unreadable as error:
             raise Unavailable(f"there are no bars of {symbol} ({error})") from None
 
-    def _timeframe(self, period: timedelta) -> str:
-        """Ccxt's name of a period; `NotSupported` where the venue has none."""
-        exchange = self._client.exchange
-        for name in exchange.timeframes or {}:
-            if exchange.parse_timeframe(name) == period.total_seconds():
-                return str(name)
-        raise NotSupported(f"bars of {period}")
+
+def timeframe(exchange: Any, period: timedelta) -> str:
+    """Ccxt's name of a period; `NotSupported` where the venue has none."""
+    for name in exchange.timeframes or {}:
+        if exchange.parse_timeframe(name) == period.total_seconds():
+            return str(name)
+    raise NotSupported(f"bars of {period}")
 
 
 def milliseconds_of(period: timedelta) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from brokers.ccxt.limits import URGENT, Limits
 from brokers.errors import Unavailable
 from brokers.health import CallHealth, Health, StreamHealth
 from brokers.resilience.breaker import CircuitBreaker
@@ -16,9 +17,7 @@ from brokers.urgency import is_urgent
 
 if TYPE_CHECKING:
     from brokers.ccxt.clock import VenueClock
-    from brokers.ccxt.limits import Limits
 
-URGENT = frozenset({"cancel", "timer"})
 _TOLD = 200  # characters of an error that are kept
 
 

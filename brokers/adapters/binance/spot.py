@@ -19,7 +19,7 @@ from brokers.adapters.binance import words
 from brokers.adapters.binance.settings import BinanceSettings
 from brokers.ccxt import accounts
 from brokers.ccxt.calls import Call, Inquiry, Known, Raw, Sighting
-from brokers.ccxt.dialect import NOT_SEEN_YET, Answer, Change, Dialect, Permissions
+from brokers.ccxt.dialect import Answer, Change, Dialect, Permissions
 from brokers.ccxt.limits import BINANCE_SPOT, Rates
 from brokers.ccxt.outcomes import code_in_json
 from brokers.ccxt.parsing import decimal, moment
@@ -64,8 +64,6 @@ class SpotDialect(Dialect[BinanceSettings]):
     order_page: ClassVar[int | None] = 1000
     bar_page: ClassVar[int] = 1000
     market_words: ClassVar[frozenset[str] | None] = words.MARKET_WORDS
-    side_params: ClassVar[Mapping[str, Any]] = {}
-    """What every call about orders carries, to reach the right account."""
 
     # --- who we are --------------------------------------------------------------------------------
 
@@ -124,16 +122,7 @@ class SpotDialect(Dialect[BinanceSettings]):
 
     async def permissions(self, exchange: Any) -> Permissions | None:
         """What the key may do; the testnet and the demo mode do not tell."""
-        if self.settings.mode is not Mode.LIVE:
-            return None
-        raw = await exchange.sapiGetAccountApiRestrictions()
-        return Permissions(
-            trading=self.may_trade(raw),
-            withdrawals=raw.get("enableWithdrawals"),
-            ip_limited=raw.get("ipRestrict"),
-            margin=raw.get("enableMargin"),
-            futures=raw.get("enableFutures"),
-        )
+        return await words.permissions(exchange, self.settings.mode, self.may_trade)
 
     def may_trade(self, raw: Raw) -> bool | None:
         """Whether a key with these permissions trades in this market."""
@@ -253,14 +242,6 @@ class SpotDialect(Dialect[BinanceSettings]):
         """GET myTrades of one order."""
         params = {"orderId": raw["id"], **self.side_params}
         return Call("fetch_my_trades", (raw["symbol"], None, self.order_page, params))
-
-    async def name_fill(self, inquiry: Inquiry, symbol: str, venue_order_id: str) -> ClientOrderId | None:
-        """GET order by the venue's id."""
-        try:
-            raw = await inquiry.ask(Call("fetch_order", (venue_order_id, symbol, dict(self.side_params))))
-        except OrderNotFound:
-            raise Unavailable(NOT_SEEN_YET.format(venue_order_id)) from None
-        return self.our_id(self.wire_of(raw))
 
     # --- cancelling and changing -------------------------------------------------------------------
 

@@ -20,7 +20,6 @@ from brokers.ccxt.calls import Call, Inquiry, Known, Raw, Sighting
 from brokers.ccxt.dialect import Answer, Change, Dialect, Permissions
 from brokers.ccxt.limits import BINANCE_FUTURES, Rates
 from brokers.ccxt.parsing import decimal, milliseconds, moment
-from brokers.ccxt.settings import Mode
 from brokers.ccxt.streams.wire import Wire
 from brokers.errors import ConfigurationError, NotSupported, OrderNotFound, Rejected, Unavailable
 from brokers.instrument import Instrument
@@ -112,16 +111,7 @@ class UsdmDialect(Dialect[BinanceSettings]):
 
     async def permissions(self, exchange: Any) -> Permissions | None:
         """What the key may do; the demo mode does not tell."""
-        if self.settings.mode is not Mode.LIVE:
-            return None
-        raw = await exchange.sapiGetAccountApiRestrictions()
-        return Permissions(
-            trading=raw.get("enableFutures"),
-            withdrawals=raw.get("enableWithdrawals"),
-            ip_limited=raw.get("ipRestrict"),
-            margin=raw.get("enableMargin"),
-            futures=raw.get("enableFutures"),
-        )
+        return await words.permissions(exchange, self.settings.mode, lambda raw: raw.get("enableFutures"))
 
     async def check_account(self, inquiry: Inquiry, place: str) -> None:
         """An account that keeps long and short apart is not one that we can reconcile with."""

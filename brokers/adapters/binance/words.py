@@ -1,10 +1,16 @@
-"""What Binance's error codes mean for an order: its errors.md for spot, its error codes of USDT-M futures."""
+"""What Binance's error codes mean for an order: its errors.md for spot, its error codes of USDT-M futures. And what a
+key may do there.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
+from brokers.ccxt.calls import Raw
+from brokers.ccxt.dialect import Permissions
+from brokers.ccxt.settings import Mode
 from brokers.ccxt.words import object_in
 
 # What ccxt's class looks up in the venue's own description of a market, after it has read it.
@@ -90,6 +96,18 @@ _IN_WORDS = {
 # "Issues with the request", and for futures "filters and other issues": all of it is found before an order is made.
 _BEFORE_ANY_ORDER = re.compile(r"-11\d\d\Z")
 _BEFORE_ANY_FUTURE = re.compile(r"-(11\d\d|4[0-4]\d\d|50\d\d)\Z")
+
+
+async def permissions(exchange: Any, mode: Mode, may_trade: Callable[[Raw], bool | None]) -> Permissions | None:
+    """What the key may do, one question for all markets; the testnet and the demo do not tell."""
+    if mode is not Mode.LIVE:
+        return None
+    raw = await exchange.sapiGetAccountApiRestrictions()
+    return Permissions(
+        trading=may_trade(raw),
+        withdrawals=raw.get("enableWithdrawals"),
+        ip_limited=raw.get("ipRestrict"),
+    )
 
 
 def of_spot(code: str, message: str) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any
 from brokers.ccxt.calls import Call, Inquiry, KnownOrders, Raw
 from brokers.ccxt.client import MARKET, Client
 from brokers.ccxt.dialect import Dialect
-from brokers.ccxt.marketdata import MarketData
+from brokers.ccxt.marketdata import MarketData, timeframe
 from brokers.ccxt.parsing import Reader
 from brokers.ccxt.pulse import Pulse
 from brokers.ccxt.streams.bars import BarFeed
@@ -23,7 +23,7 @@ from brokers.ccxt.streams.sockets import Sockets
 from brokers.ccxt.streams.story import Story
 from brokers.ccxt.streams.tap import Tap
 from brokers.ccxt.streams.tracker import Tracker
-from brokers.errors import NotSupported, Unavailable
+from brokers.errors import Unavailable
 from brokers.market import Bar, OrderBook, Quote
 from brokers.order import OrderReport
 from brokers.port import Subscription
@@ -180,7 +180,7 @@ class Feeds:
         return QuoteFeed(self._exchange, methods, self._ask_tickers, self._now, self._pace, pulse)
 
     def _bar_feed(self, period: timedelta) -> BarFeed:
-        name = self._timeframe(period)
+        name = timeframe(self._client.exchange, period)
         pulse = self._pulse.stream(f"bars {name}")
         is_final = self._dialect.wire.final_bars
         ask = self._market.bars
@@ -203,13 +203,6 @@ class Feeds:
 
     def _now(self) -> datetime:
         return self._inquiry.now()
-
-    def _timeframe(self, period: timedelta) -> str:
-        exchange = self._client.exchange
-        for name in exchange.timeframes or {}:
-            if exchange.parse_timeframe(name) == period.total_seconds():
-                return str(name)
-        raise NotSupported(f"bars of {period}")
 
     async def _ask_tickers(self, symbols: Sequence[str]) -> Mapping[str, Sequence[Raw]]:
         """The prices of symbols, by the fewest questions that the venue has for it."""

@@ -260,8 +260,9 @@ def test_nothing_is_called_that_no_test_asks_for() -> None:
     }  # fmt: skip
     called = set()
     for venue in ("bybit", "coinbase", "kraken", "kucoin", "okx"):
-        text = (Path(__file__).parents[3] / "brokers" / "adapters" / f"{venue}.py").read_text(encoding="utf-8")
-        called |= set(re.findall(r'\bCall\(\s*"(\w+)"', text))
+        adapters = Path(__file__).parents[3] / "brokers" / "adapters"
+        for file in (*adapters.glob(f"{venue}.py"), *adapters.glob(f"{venue}/*.py")):
+            called |= set(re.findall(r'\bCall\(\s*"(\w+)"', file.read_text(encoding="utf-8")))
     assert called == tested
 
 

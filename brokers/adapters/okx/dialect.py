@@ -1,96 +1,28 @@
-"""OKX: spot, and linear perpetual swaps in net mode.
-
-Facts (OKX API v5, ccxt 4.5.90): a client id has up to 32 letters and digits, nothing else. Conditional and trailing
-orders are algo orders: endpoints, lists and ids of their own (`algoClOrdId`); one that wakes becomes `effective` and
-puts an ordinary order into the book, which names it. Cancelled orders that were never filled are forgotten by the
-venue after two hours. Swaps are counted in contracts; the size of one is `ctVal` times `ctMult` of the base currency.
-A trigger on the wrong side of the market is refused. There is no word for cancelling everything, and the timer that
-cancels orders leaves algo orders alone. Mode demo is OKX's simulated trading: same address, keys of its own.
-"""
+"""What is special about OKX. See the package."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any, ClassVar
 
-from pydantic import field_validator
-
 from brokers.account import AccountInfo
-from brokers.ccxt.broker import CcxtBroker
+from brokers.adapters.okx import algos, words
+from brokers.adapters.okx.settings import OkxMarket, OkxSettings
 from brokers.ccxt.calls import Call, Inquiry, Known, Raw, Sighting
-from brokers.ccxt.dialect import Answer, Change, Dialect, Permissions, unlisted_mode
+from brokers.ccxt.dialect import Answer, Change, Dialect, Permissions
 from brokers.ccxt.naming import Naming
-from brokers.ccxt.offers import PassphraseSettings
 from brokers.ccxt.pages import older
-from brokers.ccxt.parsing import moment
-from brokers.ccxt.settings import Mode
 from brokers.ccxt.streams.wire import Wire
 from brokers.ccxt.wallets import cash_of, spot_wallet, swap_wallet
 from brokers.ccxt.words import first_of, number_of, object_in
-from brokers.errors import ConfigurationError, NotSupported, OrderNotFound, Unavailable
+from brokers.errors import ConfigurationError, NotSupported, OrderNotFound
 from brokers.instrument import Instrument
 from brokers.order import ClientOrderId, OrderReport, OrderRequest, OrderType, TimeInForce, VenueOrderState
 from brokers.port import Capabilities, ModifyBy
-from brokers.registry import adapter
 
-_REFUSALS = {
-    **dict.fromkeys(("51008", "51119", "51127", "51131", "51502"), "INSUFFICIENT_FUNDS"),
-    **dict.fromkeys(("51016", "51011"), "DUPLICATE_ORDER"),
-    **dict.fromkeys(("51400", "51401", "51402", "51405", "51503", "51509", "51510", "51603"), "ORDER_NOT_FOUND"),
-    **dict.fromkeys(("51006", "51116", "51122", "51250", "51252"), "PRICE_FILTER"),
-    **dict.fromkeys(("51135", "51136", "51137", "51138"), "PRICE_FILTER"),
-    **dict.fromkeys(("51004", "51005", "51007", "51100", "51120", "51121", "51202", "51203"), "LOT_SIZE"),
-    **dict.fromkeys(("51020", "51118"), "MIN_NOTIONAL"),
-    **dict.fromkeys(("51277", "51278", "51279", "51280", "51258", "51259"), "WOULD_TRIGGER"),
-    **dict.fromkeys(("51169", "51205", "51112"), "REDUCE_ONLY"),
-    **dict.fromkeys(("51025", "51101", "51102", "51103", "51174", "51260", "51261"), "TOO_MANY_ORDERS"),
-    **dict.fromkeys(("51021", "51022", "51027", "51028", "51029", "51030", "51124"), "MARKET_CLOSED"),
-    **dict.fromkeys(("51001", "51014", "51015"), "UNKNOWN_SYMBOL"),
-    **dict.fromkeys(("50101", "50103", "50105", "50111", "50113", "50119"), "KEY_REFUSED"),
-    **dict.fromkeys(("50027", "50110", "50120", "51009", "51010", "51155"), "NO_PERMISSION"),
-}
-# "Does not indicate success or failure of order, please check order status", and what else happens inside.
-_OPEN = frozenset({"50001", "50004", "50005", "50013", "50026", "51054", "51149"})
-_AT_THE_DOOR = frozenset({"50011", "50040", "50061", "50102", "51113"})
-_ALGO_STATES = {
-    "live": VenueOrderState.WORKING,
-    "pause": VenueOrderState.WORKING,
-    "effective": VenueOrderState.WORKING,
-    "partially_effective": VenueOrderState.WORKING,
-    "canceled": VenueOrderState.CANCELLED,
-    "order_failed": VenueOrderState.REJECTED,
-}
-_ALGO_LISTS = ("conditional", "oco", "trigger", "move_order_stop")
 _IN_HISTORY = 100
-_LONGEST_TIMER = 120
-_FORGOTTEN_AFTER = timedelta(hours=2)
-
-
-class OkxMarket(StrEnum):
-    """What an account trades."""
-
-    SPOT = "spot"
-    SWAP = "swap"
-
-
-class OkxSettings(PassphraseSettings):
-    """`market` is spot, or swap: linear perpetuals, with the whole account behind them (cross)."""
-
-    modes: ClassVar[tuple[Mode, ...]] = (Mode.LIVE, Mode.DEMO)
-    why_no_other: ClassVar[str] = "OKX calls its simulated trading demo, and has no testnet besides"
-
-    market: OkxMarket = OkxMarket.SPOT
-
-    @field_validator("dead_man_seconds")
-    @classmethod
-    def _is_a_timer(cls, seconds: int) -> int:
-        if seconds > _LONGEST_TIMER:
-            raise ValueError(f"OKX takes {_LONGEST_TIMER} at most, or 0 for none")
-        return seconds
 
 
 class OkxDialect(Dialect[OkxSettings]):
@@ -148,8 +80,6 @@ class OkxDialect(Dialect[OkxSettings]):
 
     def enter_mode(self, exchange: Any) -> None:
         """Simulated trading: a header, and other stream addresses."""
-        if self.settings.mode is not Mode.DEMO:
-            raise unlisted_mode(self.settings.mode, self.venue, self.settings.modes)
         exchange.set_sandbox_mode(True)
 
     async def permissions(self, exchange: Any) -> Permissions | None:
@@ -160,7 +90,6 @@ class OkxDialect(Dialect[OkxSettings]):
             trading="trade" in may,
             withdrawals="withdraw" in may,
             ip_limited=bool(told.get("ip")),
-            identity=str(told.get("uid") or ""),
         )
 
     async def check_account(self, inquiry: Inquiry, place: str) -> None:
@@ -262,20 +191,20 @@ class OkxDialect(Dialect[OkxSettings]):
                 raw = await inquiry.ask(call)
             except OrderNotFound:
                 continue
-            return await self._whole(inquiry, raw)
+            return await algos.whole(inquiry, raw)
         return None
 
     def open_calls(self) -> Sequence[Call]:
         """The book, and each kind of algo order."""
         where = {"instType": self.settings.market.value.upper()}
-        algos = [_algo_words(kind) for kind in _ALGO_LISTS]
-        return tuple(Call("fetch_open_orders", (None, None, self.page, {**where, **each})) for each in ({}, *algos))
+        asleep = [algos.words_for(kind) for kind in algos.LISTS]
+        return tuple(Call("fetch_open_orders", (None, None, self.page, {**where, **each})) for each in ({}, *asleep))
 
     def more_open(self, call: Call, page: Sequence[Raw]) -> Call | None:
         """Older than the oldest of these, by the venue's id."""
-        *args, words = call.args
+        *args, asked = call.args
         oldest = min(int(raw["info"].get("algoId") or raw["info"]["ordId"]) for raw in page)
-        return Call(call.method, (*args, {**words, "after": str(oldest)}))
+        return Call(call.method, (*args, {**asked, "after": str(oldest)}))
 
     def closed_calls(self, symbol: str, since: int) -> Sequence[Call]:
         """Filled, cancelled, and algo orders that never woke; one that has woken is among the first two as what
@@ -290,7 +219,7 @@ class OkxDialect(Dialect[OkxSettings]):
 
     async def join(self, inquiry: Inquiry, raws: Sequence[Raw]) -> Sequence[Sighting]:
         """An order that an algo order has become, with the terms of that."""
-        return [await self._whole(inquiry, raw) for raw in raws if raw.get("status") is not None]
+        return [await algos.whole(inquiry, raw) for raw in raws if raw.get("status") is not None]
 
     def next_page(self, call: Call, page: Sequence[Raw]) -> Call | None:
         """The newest come first: what is older than the oldest of these."""
@@ -325,20 +254,13 @@ class OkxDialect(Dialect[OkxSettings]):
         return (Call("cancel_all_orders_after", (round(seconds * 1000),)),)
 
     def kind(self, raw: Raw) -> OrderType | None:
-        """An algo order by its trigger, and by whether it has a price for afterwards (-1 is the market's)."""
-        info = raw.get("info", {})
-        if info.get("ordType") == "move_order_stop":
-            return OrderType.TRAILING_STOP
-        if info.get("ordType") != "conditional":
-            return None
-        if number_of(info.get("slTriggerPx")):
-            return OrderType.STOP_LIMIT if number_of(info.get("slOrdPx")) else OrderType.STOP
-        return OrderType.TAKE_PROFIT_LIMIT if number_of(info.get("tpOrdPx")) else OrderType.TAKE_PROFIT
+        """That of an algo order; the others are told by their prices."""
+        return algos.kind_of(raw)
 
     def state(self, raw: Raw) -> VenueOrderState | None:
         """An algo order that has woken is not filled for that."""
         info = raw.get("info", {})
-        return _ALGO_STATES.get(str(info.get("state") or "")) if _is_algo(raw) else None
+        return algos.STATES.get(str(info.get("state") or "")) if algos.is_algo(raw) else None
 
     def trail(self, raw: Raw) -> tuple[Decimal | None, Decimal | None]:
         """A spread in price, or a ratio."""
@@ -367,39 +289,14 @@ class OkxDialect(Dialect[OkxSettings]):
     def refusal(self, code: str, message: str) -> str | None:
         """By the code alone."""
         del message
-        return _REFUSALS.get(code)
+        return words.REFUSALS.get(code)
 
     def is_unknown(self, answer: Answer, code: str, message: str) -> bool | None:
         """A timeout of the endpoint "does not indicate success or failure of order"."""
         del answer, message
-        if code in _OPEN:
+        if code in words.OPEN:
             return True
-        return False if code in _AT_THE_DOOR else None
-
-    async def _whole(self, inquiry: Inquiry, raw: Raw) -> Sighting:
-        """An order with what it was (an algo order) and what it has become."""
-        if not _is_algo(raw):
-            algo_id = str(raw.get("info", {}).get("algoId") or "")
-            return await self._with_terms(inquiry, _ordinary(raw), algo_id) if algo_id else Sighting.of(raw)
-        terms, child = _priced(raw), _child_of(raw)
-        if not child:
-            return Sighting.of(terms)
-        try:
-            now = await inquiry.ask(Call("fetch_order", (child, raw["symbol"], {})))
-        except OrderNotFound:  # it has been cancelled without a fill, more than two hours ago; or it is not there yet
-            woke = moment(raw["info"].get("triggerTime") or None)
-            if woke is not None and inquiry.now() - woke < _FORGOTTEN_AFTER:
-                unseen = f"{terms['id']} was triggered; what it has become is not to be seen yet"
-                raise Unavailable(unseen) from None
-            return Sighting(terms, {**terms, "info": {**terms["info"], "state": "canceled"}})
-        return Sighting(terms, _ordinary(now))
-
-    async def _with_terms(self, inquiry: Inquiry, now: Raw, algo_id: str) -> Sighting:
-        try:
-            algo = await inquiry.ask(Call("fetch_order", (algo_id, now["symbol"], {"trigger": True})))
-        except OrderNotFound:
-            return Sighting.of(now)
-        return Sighting(_priced(algo), now)
+        return False if code in words.AT_THE_DOOR else None
 
     @property
     def _is_swap(self) -> bool:
@@ -409,45 +306,3 @@ class OkxDialect(Dialect[OkxSettings]):
 def _is_at_once(order: OrderRequest) -> bool:
     """A market order takes what there is anyhow."""
     return order.type is OrderType.MARKET and order.time_in_force is TimeInForce.IOC
-
-
-def _is_algo(raw: Raw) -> bool:
-    """Whether an order of ccxt is an algo order itself, and not one that it has become."""
-    info = raw.get("info", {})
-    return bool(info.get("algoId")) and info.get("ordType") in _ALGO_LISTS
-
-
-def _algo_words(kind: str) -> dict[str, Any]:
-    return {"trailing": True} if kind == "move_order_stop" else {"trigger": True, "ordType": kind}
-
-
-def _child_of(raw: Raw) -> str:
-    """The venue's id of the order that an algo order has become."""
-    info = raw.get("info", {})
-    if info.get("state") not in ("effective", "partially_effective"):
-        return ""
-    listed = info.get("ordIdList") or []
-    return str(listed[-1]) if listed else str(info.get("ordId") or "")
-
-
-def _ordinary(raw: Raw) -> Raw:
-    """An ordinary order under its own id: ccxt names one that was an algo order by the id of that."""
-    return {**raw, "id": str(raw.get("info", {}).get("ordId") or raw.get("id") or "")}
-
-
-def _priced(raw: Raw) -> Raw:
-    """An algo order with its prices where those of ordinary orders are."""
-    info = raw.get("info", {})
-    limit = number_of(info.get("slOrdPx")) or number_of(info.get("tpOrdPx"))
-    trigger = (
-        number_of(info.get("slTriggerPx")) or number_of(info.get("tpTriggerPx")) or number_of(info.get("moveTriggerPx"))
-    )
-    prices = {"price": None if limit is None else str(limit), "triggerPrice": None if trigger is None else str(trigger)}
-    return {**raw, **prices, "filled": "0"}  # it is what it becomes that is filled; ccxt takes woken for filled
-
-
-@adapter("okx", settings=OkxSettings)
-class OkxBroker(CcxtBroker):
-    """An account at OKX."""
-
-    dialect = OkxDialect
