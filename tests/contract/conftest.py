@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.contract.harness import Account, Harness, harnesses
+from tests.unhurried import unhurried
+
+__all__ = ["account", "harness", "unhurried"]
 
 
 @pytest.fixture(params=harnesses(), ids=lambda harness: f"{harness.adapter}-{harness.__name__}")

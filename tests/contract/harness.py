@@ -136,7 +136,7 @@ class Listener:
 
     async def until(self, condition: Callable[[list[Any]], object]) -> list[Any]:
         """Wait until `condition` holds for what was heard."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not condition(self.heard):
                 await asyncio.sleep(0.002)
         return self.heard

@@ -52,7 +52,7 @@ async def test_a_feed_over_the_wire_and_a_ban_on_it(tmp_path: Path) -> None:
             assert health.calls["market"].p50 is not None
             assert health.breaker is Breaker.CLOSED
             assert health.clock_offset is not None
-            assert abs(health.clock_offset) < timedelta(seconds=1)
+            assert abs(health.clock_offset) < timedelta(seconds=5)
             assert 0 < (health.used or 0) < 0.2
             venue.limits.stop("api", 600, 418)
             with pytest.raises(Unavailable):
@@ -66,7 +66,7 @@ async def test_a_feed_over_the_wire_and_a_ban_on_it(tmp_path: Path) -> None:
 
 async def _feed(service: Quarterdeck, wanted: Callable[[BrokerView], bool]) -> BrokerView:
     """The feed, once it is as `wanted`."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             found = next(each for each in await service.brokers() if each.is_feed)
             if wanted(found):

@@ -49,7 +49,7 @@ async def supervisor(reports: Reports) -> AsyncIterator[Supervisor]:
 
 
 async def until(done: Callable[[], bool]) -> None:
-    async with asyncio.timeout(4):
+    async with asyncio.timeout(30):
         while not done():
             await asyncio.sleep(0.002)
 
@@ -69,7 +69,7 @@ async def test_a_failed_part_starts_again_with_growing_pauses(
     supervisor.run("feed", part)
     await until(lambda: not supervisor.is_running("feed"))
     gaps = [after - before for before, after in pairwise(starts)]
-    assert gaps[-1] > gaps[0] + 0.02
+    assert all(gap >= 0.002 * 2**number * 0.9 for number, gap in enumerate(gaps))  # a busy machine only adds
     assert supervisor.failures == {"feed": 6}
     assert reports == [f"feed ABC {type(error).__name__}"] * 3
 

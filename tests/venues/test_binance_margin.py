@@ -70,7 +70,7 @@ async def test_credit_has_an_end(margin: Any) -> None:
 async def test_orders_of_margin_come_by_their_own_stream(venue: BinanceServer, margin: Any) -> None:
     """By listen token, on the same connection as spot's."""
     task = asyncio.create_task(margin.watch_orders(params={"type": "margin"}))
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(30):
         while not any("user margin" in socket.marks for socket in venue.sockets.of("ws-api")):
             await asyncio.sleep(0.005)
         await asyncio.sleep(0.01)

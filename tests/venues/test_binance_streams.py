@@ -20,8 +20,8 @@ USER, MARKET = "STREAM user spot", "STREAM market spot"
 
 
 async def soon(waiting: Awaitable[T]) -> T:
-    """Within two seconds, or it has failed."""
-    return await asyncio.wait_for(waiting, 2)
+    """Within half a minute, or it has failed."""
+    return await asyncio.wait_for(waiting, 30)
 
 
 async def nothing(waiting: Awaitable[Any], seconds: float = 0.1) -> None:
@@ -182,7 +182,7 @@ def _kind(message: dict[str, Any]) -> str:
 
 
 async def _until(done: Any) -> None:
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(30):
         while not done():
             await asyncio.sleep(0.005)
 

@@ -122,7 +122,7 @@ async def test_the_life_of_an_order_on_margin(tmp_path: Path) -> None:
         assert [each.client_order_id for each in await rig.broker.get_open_orders()] == [resting.client_order_id]
         assert (await rig.broker.cancel_order(resting.client_order_id)).state is VenueOrderState.CANCELLED
         bought = await rig.place(type=OrderType.MARKET)
-        told = await heard(reports, lambda seen: any(each.state is VenueOrderState.FILLED for each in seen), 15)
+        told = await heard(reports, lambda seen: any(each.state is VenueOrderState.FILLED for each in seen), 30)
         assert told[0].client_order_id == resting.client_order_id
         assert VenueOrderState.CANCELLED in {each.state for each in told}
         assert told[-1].client_order_id == bought.client_order_id
@@ -154,10 +154,10 @@ async def test_quotes_are_pushed(market: str, tmp_path: Path) -> None:
     """As the market moves."""
     async with account(tmp_path, market) as rig:
         quotes = rig.broker.quotes([rig.symbol])
-        await heard(quotes, bool, 15)
+        await heard(quotes, bool, 30)
         rig.venue.move("BTCUSDT", Decimal(51_000))
-        (*_, quote) = await heard(quotes, lambda seen: seen and seen[-1].last == 51_000, 15)
-        assert abs(quote.bid - 51_000) < 1
+        # What was traded last and what is offered come by two streams, in any order.
+        await heard(quotes, lambda seen: seen and seen[-1].last == 51_000 and abs(seen[-1].bid - 51_000) < 1, 30)
 
 
 async def test_what_came_and_went_without_a_trade(tmp_path: Path) -> None:
@@ -242,14 +242,14 @@ async def test_bars_and_books_are_pushed(market: str, tmp_path: Path) -> None:
         await asyncio.sleep(0.1)
         product = here.venue.usdm if market == "usdm" else here.venue.spot
         product.book("BTCUSDT", bids=[("50000", "0.3")], asks=[("50000.2", "0.2"), ("50001", "1")])
-        (*_, book) = await heard(books, lambda told: told and told[-1].asks[0].price == Decimal("50000.2"), 15)
+        (*_, book) = await heard(books, lambda told: told and told[-1].asks[0].price == Decimal("50000.2"), 30)
         assert (book.bids[0].price, book.bids[0].quantity) == (Decimal(50_000), Decimal("0.3"))
         if market == "usdm":
             here.venue.move("BTCUSDT", Decimal(50_020))
             await asyncio.sleep(0.2)  # a candle of this minute
             here.venue.clock.offset_ms += 60_000  # nobody waits for the next one
-            (bar,) = await heard(bars, bool, 15)
+            (bar,) = await heard(bars, bool, 30)
             assert (bar.symbol, bar.close, bar.at.second) == (symbol, Decimal(50_020), 0)
         else:
-            one, other = await heard(bars, lambda told: len(told) == 2, 15)
+            one, other = await heard(bars, lambda told: len(told) == 2, 30)
             assert other.at - one.at == SECOND

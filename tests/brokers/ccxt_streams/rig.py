@@ -32,6 +32,7 @@ QUICK = Pace(
     late=0.1,
 )
 AT = datetime(2026, 1, 1, tzinfo=UTC)
+_PIECES = 20
 
 
 def order(client_id: str, price: str = "49000", quantity: str = "0.01", side: Side = Side.BUY) -> Any:
@@ -115,14 +116,14 @@ async def rig(
             await broker.disconnect()
 
 
-async def until(condition: Callable[[], Any], seconds: float = 3.0) -> None:
+async def until(condition: Callable[[], Any], seconds: float = 30.0) -> None:
     """Wait until something holds."""
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.005)
 
 
-async def heard(stream: Any, enough: Callable[[list[Any]], Any], seconds: float = 3.0) -> list[Any]:
+async def heard(stream: Any, enough: Callable[[list[Any]], Any], seconds: float = 30.0) -> list[Any]:
     """What a stream tells until it is enough."""
     told: list[Any] = []
     async with asyncio.timeout(seconds):
@@ -132,14 +133,21 @@ async def heard(stream: Any, enough: Callable[[list[Any]], Any], seconds: float 
 
 
 async def rest(stream: Any, seconds: float = 0.1) -> list[Any]:
-    """What a stream still tells within a moment."""
+    """What a stream still tells within a moment, in pieces: while the machine stands still, nothing could be heard."""
     told: list[Any] = []
-    try:
-        async with asyncio.timeout(seconds):
-            while True:
-                told.append(await anext(stream))
-    except TimeoutError:
-        return told
+
+    async def read() -> None:
+        while True:
+            told.append(await anext(stream))
+
+    reading = asyncio.create_task(read())
+    for _ in range(_PIECES):
+        await asyncio.wait({reading}, timeout=seconds / _PIECES)
+        if reading.done():
+            await reading
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+    return told
 
 
 def report(client_id: str = "a", state: State = State.WORKING, filled: str = "0", **more: Any) -> OrderReport:

@@ -76,7 +76,7 @@ async def test_a_waiting_reader_is_woken_by_the_end():
     await asyncio.sleep(0)
     fan.close("over")
     with pytest.raises(Unavailable, match="over"):
-        await asyncio.wait_for(waiting, 1)
+        await asyncio.wait_for(waiting, 30)
 
 
 async def test_a_reader_that_stops_ends_quietly():
@@ -86,7 +86,7 @@ async def test_a_reader_that_stops_ends_quietly():
     waiting = asyncio.ensure_future(anext(reader, None))
     await asyncio.sleep(0)
     await reader.aclose()
-    assert await asyncio.wait_for(waiting, 1) is None
+    assert await asyncio.wait_for(waiting, 30) is None
     fan.publish("a1")
     assert await anext(reader, None) is None
 

@@ -50,7 +50,13 @@ async def test_a_conditional_order_that_is_triggered_is_told_to_its_end(tmp_path
         reports = here.broker.reports()
         await _order(here, "stop", OrderType.STOP, stop_price="51000")
         here.venue.move("BTCUSDT", "51500")
-        told = await heard(reports, lambda told: _is_filled(told) and any(each.fills for each in told))
+        told = await heard(
+            reports,
+            lambda told: (
+                _is_filled(told)
+                and sum(len(each.fills) for each in told) >= len(here.venue.journal.executions("stop")) > 0
+            ),
+        )
         told += await rest(reports, 0.3)
         assert {each.client_order_id for each in told} == {"stop"}
         fills = [fill for each in told for fill in each.fills]
@@ -67,7 +73,7 @@ async def test_a_listen_key_that_expires_ends_the_reports_and_is_not_used_again(
         here.venue.clock.offset_ms += 3_700_000
         here.venue.move("BTCUSDT", "50100")
         with pytest.raises(Unavailable, match="listenKeyExpired"):
-            await asyncio.wait_for(anext(reports), 2)
+            await asyncio.wait_for(anext(reports), 30)
         here.venue.clock.offset_ms -= 3_700_000
         await here.broker.connect()
         again = here.broker.reports()
@@ -84,7 +90,7 @@ async def test_a_listen_key_that_cannot_be_renewed_ends_the_reports(tmp_path, fa
         here.venue.script.plan("PUT /fapi/v1/listenKey", fault)
         await here.broker._client.exchange.keep_alive_listen_key({"type": "linear"})
         with pytest.raises(Unavailable):
-            await asyncio.wait_for(anext(reports), 2)
+            await asyncio.wait_for(anext(reports), 30)
         await here.broker.connect()
         assert len(here.venue.journal.requests("POST /fapi/v1/listenKey")) == 2
         assert here.feeds.is_open

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.asyncio
 FILLS = {"e": "executionReport", "x": "TRADE"}
 
 
-async def _ends(reports, seconds=3.0):
+async def _ends(reports, seconds=30.0):
     """What is told before the stream ends with `Unavailable`, and why it ends."""
     told = []
     async with asyncio.timeout(seconds):

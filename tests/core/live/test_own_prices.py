@@ -135,6 +135,6 @@ async def test_two_venues_two_prices(tmp_path):
             await until(lambda: desks["main"].portfolio.marks[BTC] == 50101)
             assert desks["fund"].portfolio.marks[BTC] == 50300
             title = "There are no prices of BTC/USDT for fund"
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(40):
                 while not await AlertRow.filter(title=title, account="fund", status="open").exists():
                     await asyncio.sleep(0.05)

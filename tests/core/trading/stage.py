@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -202,7 +202,7 @@ class Stage:
         await self.desk.reconcile()
         await self.desk.roll_day()
         self.listen()
-        await asyncio.wait_for(self.broker.read.wait(), 5)
+        await asyncio.wait_for(self.broker.read.wait(), 30)
 
     def listen(self) -> None:
         self.listener = asyncio.create_task(self.desk.listen())
@@ -333,6 +333,13 @@ class Stage:
 
 def _solid(balances: Mapping[Any, Decimal]) -> dict[Any, Decimal]:
     return {key: amount for key, amount in balances.items() if amount}
+
+
+async def until(true: Callable[[], object], seconds: float = 30) -> None:
+    """Wait until it is so; a slow machine is given its time."""
+    async with asyncio.timeout(seconds):
+        while not true():
+            await asyncio.sleep(0.001)
 
 
 def drop(_: OrderReport) -> list[OrderReport]:

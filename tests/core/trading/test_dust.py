@@ -175,11 +175,11 @@ async def test_a_flatten_counts_dust_as_done_and_says_so(coins: Coins) -> None:
     await hold(coins)
     floor = Floor([Place(coins.desk, coins.pipeline, "paper", ("alpha",))])
     work = Flattener(floor, coins.switch, coins.alerts, Audit(coins.wall), coins.wall)
-    work.patience, work.pauses = 2.0, (0.0,)
+    work.patience, work.pauses = 30.0, (0.0,)
     coins.strategies.instances["alpha"].exposures.clear()
     positions = [Closing("main", symbol, dict(each)) for symbol, each in coins.desk.closing().items()]
     task = await work.begin("everything", positions, "Ada")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not task.done():
             await coins.tick(10_000, "BTC/USD", spread=0)
             await asyncio.sleep(0.005)

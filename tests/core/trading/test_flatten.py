@@ -37,7 +37,7 @@ async def holding(stage: Stage, **parts: int) -> list[Position]:
 
 async def ended(stage: Stage, work: Any) -> list[Position]:
     """What the row says at the end."""
-    await asyncio.wait_for(work, 10)
+    await asyncio.wait_for(work, 60)
     row = await FlattenRow.all().order_by("-id").first()
     assert row is not None
     assert row.state == "done"

@@ -83,7 +83,7 @@ class Wired:
         verdict = self.desk.gate.review(intent, self.desk.view())
         assert isinstance(verdict, Approved), verdict
         order = await self.desk.orders.submit(verdict)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while order.state.is_open or order.filled < order.request.quantity:
                 await asyncio.sleep(0.01)
 

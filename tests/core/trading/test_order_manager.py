@@ -14,7 +14,7 @@ from core.trading.live_order import LiveOrder
 from core.trading.states import OrderState
 from core.trading.switch import GLOBAL
 from risk.view import TradingState
-from tests.core.trading.stage import Stage, drop
+from tests.core.trading.stage import Stage, drop, until
 
 S = OrderState
 
@@ -146,8 +146,7 @@ async def test_lost_reports_are_asked_for_when_listening_begins_again_incident_1
     stage.broker.bend = lambda report: [report]
     stage.listen()
     await stage.tick(100)
-    await asyncio.sleep(0.05)
-    assert order.state is S.FILLED
+    await until(lambda: order.state is S.FILLED)
     await stage.check()
 
 
@@ -315,12 +314,12 @@ async def test_a_listener_that_fails_keeps_nobody_waiting(stage: Stage, monkeypa
 
     order = await stage.submit(10)
     monkeypatch.setattr("core.store.orders.insert_fill", broken)
-    await asyncio.wait_for(stage.tick(100), 5)
+    await asyncio.wait_for(stage.tick(100), 30)
+    await asyncio.wait({stage.listener}, timeout=30)
     assert isinstance(stage.listener.exception(), OSError)
     monkeypatch.undo()
     stage.listen()
-    await asyncio.sleep(0.05)
-    assert order.state is S.FILLED
+    await until(lambda: order.state is S.FILLED)
     await stage.check()
 
 
