@@ -191,6 +191,11 @@ class AbstractBroker(ABC):
         return self.name
 
     @property
+    def wallet(self) -> str:
+        """Whose money it is. Two accounts with the same would each book, and trade away, what the other has."""
+        return self.identity
+
+    @property
     def health(self) -> Health:
         """How the connection is doing; a venue in this process has nothing to tell."""
         return Health()

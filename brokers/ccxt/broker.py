@@ -227,9 +227,17 @@ class CcxtBroker(AbstractBroker):
     @property
     def identity(self) -> str:
         """Venue, mode, market, and a mark of the key that tells nothing of it."""
+        return self._marked(self._dialect.place)
+
+    @property
+    def wallet(self) -> str:
+        """Venue, mode, and the part of the venue whose money it is, with the same mark."""
+        return self._marked(self._dialect.wallet)
+
+    def _marked(self, where: str) -> str:
         key = self.settings.api_key.get_secret_value()
         mark = sha256(f"quarterdeck:{key}".encode()).hexdigest()[:12] if key else "no key"
-        return f"{self._dialect.venue} {self._dialect.scope} {mark}"
+        return f"{self._dialect.venue} {where} {mark}"
 
     @property
     def health(self) -> Health:

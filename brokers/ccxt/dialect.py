@@ -120,6 +120,16 @@ class Dialect(ABC, Generic[S_co]):
         return f"{self.ccxt_id}:{self.settings.mode}"
 
     @property
+    def place(self) -> str:
+        """What is traded, and with what money: a yes to real money is a yes to this."""
+        return self.scope
+
+    @property
+    def wallet(self) -> str:
+        """Where the money lies: two accounts of ours with one key there have the same money."""
+        return self.place
+
+    @property
     def options(self) -> dict[str, Any]:
         """Ccxt's `options` for this account: the leanest set of requests that works."""
         return {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any
@@ -68,17 +68,28 @@ def instruments_of(
             found[symbol] = dialect.instrument(listed[symbol])
         except (Unreadable, ValueError) as error:
             raise Unavailable(f"{dialect.venue} tells rules of {symbol} that make no sense: {error}") from error
-    _check_bases(found.values(), place)
+    if dialect.settings.has_keys:
+        _check_coins(tuple(found.values()), dialect.settings.currency, place)
     return found
 
 
-def _check_bases(instruments: Iterable[Instrument], place: str) -> None:
-    """A holding of a base currency is the position of one instrument, not of two."""
+def _check_coins(instruments: Sequence[Instrument], kept_in: str, place: str) -> None:
+    """A holding of a coin is the position of one instrument: not of two, and not money that something is paid in."""
     owners: dict[str, str] = {}
     for each in instruments:
         if each.base and owners.setdefault(each.base, each.symbol) != each.symbol:
             pair = f"{owners[each.base]} and {each.symbol}"
             raise ConfigurationError(f"{place}: {pair} are both a holding of {each.base}; keep one of them")
+    for each in instruments:
+        if owner := owners.get(each.currency):
+            raise ConfigurationError(
+                f"{place}: {each.symbol} is paid in {each.currency}, which is the position of {owner}; keep one of them"
+            )
+    if owner := owners.get(kept_in):
+        raise ConfigurationError(
+            f"{place}: the account is kept in {kept_in}, which is the position of {owner}; "
+            f"leave {owner} out, or set currency to another"
+        )
 
 
 def _hint(symbol: str, known: Iterable[str]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -49,6 +50,8 @@ log = structlog.get_logger(__name__)
 LOOKBACK = timedelta(minutes=60)
 LOOK_BACK = timedelta(days=7)
 _LOOK_BACK_EVERY = timedelta(minutes=5)
+
+_NOBODY = ClientOrderId("")  # whatever the venue calls an order that is not ours: of that nothing is kept
 
 
 class ExternalTrades:
@@ -139,7 +142,7 @@ class ExternalTrades:
             elif self._may_be_ours(fill):
                 waiting.append(fill)
             else:
-                others[fill.symbol].append(fill)
+                others[fill.symbol].append(replace(fill, client_order_id=_NOBODY))
         for order_id, each in mine.items():
             if not all(says_it_all(stored.get((fill.symbol, fill.fill_id)), fill) for fill in each):
                 await self._take_ours(order_id, each)
@@ -225,8 +228,7 @@ class ExternalTrades:
         async with self._books.page() as page:
             for fill in news.fresh:
                 parts = {EXTERNAL: fill.signed_quantity}
-                event = await self._fills.add(page, instrument, fill, parts, stamp, _alert_of(fill))
-                events.append(_nobodys(event))
+                events.append(await self._fills.add(page, instrument, fill, parts, stamp, _alert_of(fill)))
             for fill in news.paid:
                 await self._fills.pay(page, instrument, fill, known[fill.fill_id])
             for each in news.corrected:
@@ -289,7 +291,7 @@ def _report(symbol: str, fills: Sequence[Fill]) -> OrderReport:
     """Executions of nobody's order, in the form that news are read from."""
     first = fills[0]
     state, at = VenueOrderState.FILLED, first.at
-    return OrderReport(ClientOrderId(""), "", symbol, first.side, first.quantity, state, at, ZERO, tuple(fills))
+    return OrderReport(_NOBODY, "", symbol, first.side, first.quantity, state, at, ZERO, tuple(fills))
 
 
 def _alert_of(fill: Fill) -> Alert:
@@ -297,8 +299,3 @@ def _alert_of(fill: Fill) -> Alert:
     title = f"Not by us: {verb} {fill.quantity.normalize():,f} {fill.symbol} at {fill.price.normalize():,f}"
     body = "A person at the venue, or the venue itself. It is in the books as external, and left alone."
     return Alert("external", Severity.WARNING, title, body)
-
-
-def _nobodys(event: FillRecorded) -> FillRecorded:
-    """An execution that belongs to no order of ours."""
-    return FillRecorded(event.at, event.symbol, event.side, event.quantity, event.price, "", event.allocations)

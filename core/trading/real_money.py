@@ -47,14 +47,14 @@ def check(account: str, mode: str, environment: str, *, is_live: bool) -> list[s
 
 def shared(desks: Iterable[Desk]) -> list[str]:
     """What is wrong if two accounts are one at the venue: each would book, and trade away, what the other has."""
-    by_identity = defaultdict(list)
+    by_wallet = defaultdict(list)
     for desk in desks:
         if not desk.broker.capabilities.simulated:
-            by_identity[desk.broker.identity].append(desk.account)
+            by_wallet[desk.broker.wallet].append(desk.account)
     return [
-        f"accounts.{', '.join(names)}: they have the same key for the same market, so they are one account at the "
+        f"accounts.{', '.join(names)}: they have the same key for the same money, so they are one account at the "
         "venue; write one of them, or give each a key of its own (a sub-account's)"
-        for names in by_identity.values()
+        for names in by_wallet.values()
         if len(names) > 1
     ]
 

@@ -144,7 +144,7 @@ class Desk:
         side, kind = Side[call.text("side")], call.text("type")
         order = Order(
             id=number,
-            client_id=call.params.get("newClientOrderId") or f"web_{number}",
+            client_id=call.params.get("newClientOrderId") or f"web_{number:032x}",
             listing=listing,
             side=side,
             type=kind,

@@ -304,7 +304,7 @@ class Account:
         now, number = self._clock.now_ms(), self._last_order + 1
         return Order(
             id=number,
-            client_id=wish.client_id or f"web{number}",
+            client_id=wish.client_id or f"web_{number:032x}",
             symbol=wish.contract.symbol,
             side=wish.side,
             type=wish.type,
