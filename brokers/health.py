@@ -48,11 +48,14 @@ class StreamHealth:
 class Health:
     """A connection at one moment. `calls` by kind (place, cancel, query …), `streams` by name (reports, quotes …).
 
-    `used` is the part of the venue's rate limit that is used up (0 to 1), `banned_until` when it speaks to us
-    again, `clock_offset` how far its clock is ahead of ours. None is unknown, or not a question there.
+    `breaker` is that of orders and of the account; questions about the market have `prices`, one of their own, so that
+    prices which cannot be had keep nobody from trading. `used` is the part of the venue's rate limit that is used up
+    (0 to 1), `banned_until` when it speaks to us again, `clock_offset` how far its clock is ahead of ours. None is
+    unknown, or not a question there.
     """
 
     breaker: Breaker = Breaker.CLOSED
+    prices: Breaker = Breaker.CLOSED
     calls: Mapping[str, CallHealth] = field(default_factory=dict)
     streams: Mapping[str, StreamHealth] = field(default_factory=dict)
     used: float | None = None

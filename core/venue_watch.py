@@ -47,6 +47,8 @@ def troubles(name: str, health: Health, now: datetime, *, open_orders: int | Non
         yield _ban(name, health.banned_until, now, open_orders)
     elif health.breaker is not Breaker.CLOSED:
         yield _silent(name, health, open_orders)
+    elif health.prices is not Breaker.CLOSED:
+        yield _priceless(name, health, open_orders)
     if (offset := health.clock_offset) is not None and abs(offset) >= _CLOCK_IS_OFF:
         yield _clock(name, offset)
     down = sorted(stream for stream, each in health.streams.items() if not each.is_open)
@@ -100,6 +102,21 @@ def _silent(name: str, health: Health, open_orders: int | None) -> Trouble:
         "It goes on by itself as soon as the venue answers. If it lasts, look at the venue's status page, and use "
         "its own app if something must be done now. /brokers shows more.",
         f"{name}: the venue answers again",
+        _SILENT_VENUE,
+    )
+
+
+def _priceless(name: str, health: Health, open_orders: int | None) -> Trouble:
+    last = f" The last error: {health.last_error}" if health.last_error else ""
+    trading = "It only brings prices; if there is another feed, that one counts meanwhile."
+    if open_orders is not None:
+        trading = "Orders, cancels and the account are asked for as usual."
+    return Trouble(
+        "prices",
+        Severity.WARNING,
+        f"{name}: the venue answers no question about prices",
+        f"One after another has failed, so only one is tried now and then.{last}\n{trading}",
+        f"{name}: the venue answers about prices again",
         _SILENT_VENUE,
     )
 

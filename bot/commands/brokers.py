@@ -57,7 +57,8 @@ def _sign(view: BrokerView, now: datetime) -> str:
         return "🔴"
     health = view.health
     closed = any(not each.is_open for each in health.streams.values())
-    ill = health.breaker is not Breaker.CLOSED or _ban(health, now) is not None or closed
+    held = health.breaker is not Breaker.CLOSED or health.prices is not Breaker.CLOSED
+    ill = held or _ban(health, now) is not None or closed
     return "🟠" if ill else "🟢"
 
 
@@ -74,6 +75,8 @@ def _wrong(view: BrokerView, call: Call) -> list[Html]:
     if health.breaker is not Breaker.CLOSED:
         trying = ", one call is being tried" if health.breaker is Breaker.TRIAL else ""
         found.append(f"⚡ The venue does not answer: calls are held back{trying}")
+    elif health.prices is not Breaker.CLOSED:
+        found.append("⚡ Questions about prices are not answered: only one is tried now and then")
     if health.clock_offset is not None and abs(health.clock_offset) >= _CLOCK_IS_OFF:
         side = "behind" if health.clock_offset > timedelta(0) else "ahead of"
         found.append(f"🕰 Our clock is {_span(abs(health.clock_offset).total_seconds())} {side} the venue's (corrected)")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import structlog
@@ -16,10 +17,10 @@ from brokers.ccxt.kept_ban import KeptBan
 from brokers.ccxt.limits import URGENT, Limits, Rates
 from brokers.ccxt.loading import load_errors, load_exchange_class
 from brokers.ccxt.outcomes import clean, names_of, outcome
-from brokers.ccxt.pulse import Pulse
+from brokers.ccxt.pulse import MARKET, Pulse
 from brokers.ccxt.session import open_session, ssl_of
 from brokers.ccxt.settings import Mode
-from brokers.ccxt.wiretap import Trail, following, last_answer, tap
+from brokers.ccxt.wiretap import Trail, last_answer, tap
 from brokers.errors import BrokerError, Rejected, Unavailable, Uncertain
 from brokers.registry import BrokerContext
 from brokers.urgency import is_urgent
@@ -27,7 +28,9 @@ from brokers.urgency import is_urgent
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-PLACE, CANCEL, MODIFY, QUERY, MARKET, TIMER = "place", "cancel", "modify", "query", "market", "timer"
+PLACE, CANCEL, MODIFY, QUERY, TIMER = "place", "cancel", "modify", "query", "timer"
+CONNECT = "connect"  # clock, key and rules: what comes before the venue's time is known
+_QUESTIONS = frozenset({QUERY, MARKET})
 _URGENT_PATIENCE = 1.0  # seconds that what is urgent waits for the venue's clock
 
 
@@ -83,9 +86,26 @@ class Client:
             share=(self.dialect.scope, self._context.network),
             kept=KeptBan(self._context.data_dir / f"banned-{self.dialect.scope.replace(':', '-')}.txt"),
         )
+        self._wire(exchange)
+        self._clock = VenueClock(exchange)
+
+    def _wire(self, exchange: Any) -> None:
+        assert self._limits is not None
         tap(exchange, load_errors().BadResponse)
         self._limits.attach(exchange)
-        self._clock = VenueClock(exchange)
+
+    @contextmanager
+    def twin(self) -> Iterator[Any]:
+        """A second exchange object on the same session, for what the first one must not have half-done."""
+        exchange = self.exchange
+        twin = self._made(type(exchange))
+        self._wire(twin)
+        for clock in ("milliseconds", "microseconds", "seconds"):
+            setattr(twin, clock, getattr(exchange, clock))
+        try:
+            yield twin
+        finally:
+            twin.session = None  # it is not his
 
     async def close(self) -> None:
         """Close the exchange object and every connection; what is under way fails."""
@@ -113,18 +133,19 @@ class Client:
         async with self._measuring:
             if self._clock is not None:
                 try:
-                    await self._clock.tend(lambda: self.query(MARKET, Call("fetch_time")))
+                    await self._clock.tend(lambda: self.query(CONNECT, Call("fetch_time")))
                 except ValueError as error:
                     raise Unavailable(f"{self.dialect.venue}: {error}") from None
 
     async def _date(self, kind: str) -> None:
-        """What is signed carries the venue's time: one that it has just refused is measured anew before anything else.
+        """What is signed carries the venue's time, by which is also told which bars are over: a time that the venue has
+        just refused, or that our own clock contradicts, is measured anew before anything else.
 
-        One that is only old is measured by the next query, for an order should not wait for that. What is urgent waits
-        for a moment only, also for others that measure: then it goes out as it is.
+        One that is only old is measured by the next question, for an order should not wait for that. What is urgent
+        waits for a moment only, also for others that measure: then it goes out as it is.
         """
         clock = self._clock
-        if kind == MARKET or clock is None or not clock.is_due or (clock.is_trusted and kind != QUERY):
+        if kind == CONNECT or clock is None or not clock.is_due or (clock.is_trusted and kind not in _QUESTIONS):
             return
         try:
             async with asyncio.timeout(_URGENT_PATIENCE if kind in URGENT or is_urgent() else None):
@@ -140,7 +161,7 @@ class Client:
         assert limits is not None
         self.pulse.permit(kind)
         began = asyncio.get_running_loop().time()
-        with following() as trail:
+        with Trail() as trail:
             try:
                 async with limits.turn(kind):
                     answer = await work(exchange)
@@ -178,7 +199,7 @@ class Client:
         if "InvalidNonce" in names and self.dialect.dated and self._clock is not None:
             self._clock.distrust()
         if "RateLimitExceeded" in names and answer.status not in (418, 429) and self._limits is not None:
-            self._limits.refused()
+            self._limits.refused(answer.status, answer.body)
         if (not answer.sent and not isinstance(found, Unavailable)) or (
             not answer.sent and isinstance(error, BrokerError)
         ):

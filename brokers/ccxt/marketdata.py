@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from brokers.ccxt.calls import Call, Inquiry
-from brokers.ccxt.client import MARKET, Client
+from brokers.ccxt.client import Client
 from brokers.ccxt.parsing import Unreadable, bar_of, book_of, making_sense, milliseconds, quote_of
+from brokers.ccxt.pulse import MARKET
 from brokers.errors import NotSupported, Unavailable
 from brokers.market import Bar, OrderBook, Quote
 

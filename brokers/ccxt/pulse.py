@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from brokers.ccxt.clock import VenueClock
 
 _TOLD = 200  # characters of an error that are kept
+_SHUT = "the venue does not answer"
+MARKET = "market"  # the kind of every question about prices
 
 
 class _Calls:
@@ -90,15 +92,16 @@ class Pulse:
         self._calls: dict[str, _Calls] = {}
         self._streams: dict[str, StreamPulse] = {}
         self._breaker = CircuitBreaker(ticks)
+        self._prices = CircuitBreaker(ticks)
         self._connections = 0
         self._last_error = ""
         self._last_error_at: datetime | None = None
 
     def permit(self, kind: str) -> None:
         """Raises `Unavailable` while the breaker is open. Cancels always pass, the dead man's timer, what is urgent."""
-        if not self._breaker.permit(urgent=kind in URGENT or is_urgent()):
-            seconds = self._breaker.seconds_left
-            raise Unavailable(f"the venue does not answer; it is tried again in {seconds:.0f} s ({self._last_error})")
+        breaker = self._breaker_of(kind)
+        if not breaker.permit(urgent=kind in URGENT or is_urgent()):
+            raise Unavailable(f"{_SHUT}; it is tried again in {breaker.seconds_left:.0f} s ({self._last_error})")
 
     def note(self, kind: str, seconds: float, ok: bool, error: str = "") -> None:
         """A call has ended: `ok` if the venue answered, a refusal too."""
@@ -106,16 +109,15 @@ class Pulse:
         calls.latencies.add(seconds)
         calls.success.add(ok)
         if ok:
-            self._breaker.succeeded()
+            self._breaker_of(kind).succeeded()
         else:
-            self._breaker.failed()
+            self._breaker_of(kind).failed()
         if error:
             self._told(error)
 
     def withdraw(self, kind: str) -> None:
         """A permitted call was never made."""
-        del kind
-        self._breaker.withdrawn()
+        self._breaker_of(kind).withdrawn()
 
     def stream(self, name: str) -> StreamPulse:
         """The pulse of one stream (reports, quotes …)."""
@@ -129,6 +131,7 @@ class Pulse:
         """Everything at this moment."""
         return Health(
             breaker=self._breaker.state,
+            prices=self._prices.state,
             calls={kind: calls.health for kind, calls in self._calls.items()},
             streams={name: stream.health for name, stream in self._streams.items() if stream.is_wanted},
             used=limits.used if limits else None,
@@ -139,5 +142,11 @@ class Pulse:
             last_error_at=self._last_error_at,
         )
 
+    def _breaker_of(self, kind: str) -> CircuitBreaker:
+        """Prices that cannot be had keep no order back, nor does their asking take its turn."""
+        return self._prices if kind == MARKET else self._breaker
+
     def _told(self, error: str) -> None:
+        if error.startswith(_SHUT):
+            return  # our own word, which has the error in it
         self._last_error, self._last_error_at = " ".join(error.split())[:_TOLD], self._now()

@@ -26,6 +26,8 @@ _AGAIN_SECONDS = 2.0
 _MISCONFIGURED_SECONDS = 60.0
 _CONNECT_SECONDS = 60.0
 _ANSWER_SECONDS = 10.0
+# Between two questions by which rules is traded.
+_RULES_SECONDS = 1800.0
 # Questions that are on their way at once.
 _AT_ONCE = 4
 
@@ -34,7 +36,7 @@ class Listener(Protocol):
     """Who is told what feeds hear."""
 
     async def on_instruments(self, feed: Feed, instruments: Sequence[Instrument]) -> None:
-        """The venue has said by which rules it trades: once with each connection."""
+        """The venue has said by which rules it trades: with each connection, and now and then."""
 
     def on_quote(self, feed: Feed, quote: Quote) -> None:
         """A price."""
@@ -75,6 +77,7 @@ class Feed:
         self._period = period
         self._silence = silence
         self._heard: dict[str, float] = {}
+        self._newest: dict[str, datetime] = {}
         self._nonsense: set[str] = set()  # symbols of which it says what cannot be; that is logged once
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
@@ -95,7 +98,9 @@ class Feed:
                 await self._connect()
                 self.problem = self.doubt = ""
                 await listener.on_instruments(self, await self.instruments())
-                await _together(self._quotes(listener), self._bars(listener), self._ask(listener))
+                await _together(
+                    self._quotes(listener), self._bars(listener), self._ask(listener), self._rules(listener)
+                )
             except ConfigurationError as error:
                 self.is_misconfigured = True
                 await self._pause(str(error), _MISCONFIGURED_SECONDS)
@@ -151,6 +156,17 @@ class Feed:
                     listener.on_bars(self, [bar])
         raise Unavailable("the stream of bars has ended")
 
+    async def _rules(self, listener: Listener) -> None:
+        """Venues change lots and ticks while we listen."""
+        while True:
+            await asyncio.sleep(_RULES_SECONDS)
+            try:
+                told = await self.instruments()
+            except BrokerError as error:
+                log.info("no rules", feed=self.name, reason=str(error))
+            else:
+                await listener.on_instruments(self, told)
+
     async def _ask(self, listener: Listener) -> None:
         """Ask for the price of what is silent; that it cannot be told is a silence, too."""
         loop = asyncio.get_running_loop()
@@ -161,15 +177,19 @@ class Feed:
                     continue
                 try:
                     async with _bounded(_ANSWER_SECONDS):
-                        self._tell(listener, await self.broker.get_quote(symbol))
+                        self._tell(listener, await self.broker.get_quote(symbol), asked=True)
                 except BrokerError as error:
                     log.info("no price", feed=self.name, symbol=symbol, reason=str(error))
                     self.doubt = str(error)
 
-    def _tell(self, listener: Listener, quote: Quote) -> None:
+    def _tell(self, listener: Listener, quote: Quote, *, asked: bool = False) -> None:
+        """Pass it on. A last price that moves beside an old bid and ask is dated like them: that is still silence."""
         if not self._makes_sense(quote.symbol, flaw_of_quote(quote)):
             return
-        self._heard[quote.symbol] = asyncio.get_running_loop().time()
+        known = self._newest.get(quote.symbol)
+        if asked or known is None or quote.at > known:
+            self._heard[quote.symbol] = asyncio.get_running_loop().time()
+            self._newest[quote.symbol] = quote.at
         self.doubt, self._away_since, self.is_misconfigured = "", None, False
         listener.on_quote(self, quote)
 

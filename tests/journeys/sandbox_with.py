@@ -87,7 +87,11 @@ def die_at_commit(number: int) -> None:
 
 
 def put_clock_ahead(path: Path) -> None:
-    """The time of day is later by what stands in that file, at every moment; monotonic time is as it was."""
+    """The time of day is later by what stands in that file, at every moment, as if so much had passed.
+
+    Monotonic time is as it was, so that nothing waits less; only what is known of the venue's time goes on with it.
+    """
+    import brokers.ccxt.clock as venue_clock
     import core.clock
 
     with path.open("r+b") as file:
@@ -97,6 +101,8 @@ def put_clock_ahead(path: Path) -> None:
     def by() -> float:
         return float(struct.unpack("d", shared)[0])
 
+    ticks = venue_clock.ticks
+    venue_clock.ticks = lambda: ticks() + by()
     time.time = lambda: seconds() + by()
     time.time_ns = lambda: nanoseconds() + round(by() * 1e9)
     core.clock.SystemClock.now = lambda _self: datetime.fromtimestamp(time.time(), UTC)

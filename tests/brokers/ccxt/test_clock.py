@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -91,13 +92,31 @@ async def test_a_failed_measurement_changes_nothing() -> None:
     assert venue.asked == 2
 
 
+async def test_a_clock_that_is_set_changes_nothing_of_what_is_over_there() -> None:
+    """The venue's time goes on; what was found is doubted, and measured anew at the next occasion."""
+    venue = Venue(500, [(0.01, 0.01)])
+    await venue.clock.measure(venue.ask)
+    venue.ticks.pass_(60)
+    there = venue.ours() + 500
+    assert (venue.clock.milliseconds(), venue.clock.is_due) == (there, False)
+    venue.clock._ours = lambda: venue.ours() + 5_000
+    assert (venue.clock.milliseconds(), venue.clock.is_due) == (there, True)
+    assert venue.clock.offset == timedelta(milliseconds=-4_500)
+    await venue.clock.tend(venue.ask)
+    assert (venue.asked, venue.clock.is_due, venue.clock.milliseconds()) == (2, False, venue.ours() + 500)
+
+
+async def seven_past() -> int:
+    """What a venue may tell."""
+    return 1_700_000_007_000
+
+
 @pytest.mark.parametrize("ccxt_id", ["binance", "binanceusdm", "kraken", "bybit", "kucoin", "okx", "coinbase"])
 def test_what_ccxt_signs_carries_the_venues_time(ccxt_id: str) -> None:
     """The real library dates every request by what we have given it, whatever the venue."""
     exchange: Any = load_exchange_class(ccxt_id)({"apiKey": "k", "secret": "c2VjcmV0", "password": "p"})
     clock = VenueClock(exchange, HandClock())
-    clock._ours = lambda: 1_700_000_000_000
-    clock._ahead = 7000
+    asyncio.run(clock.measure(seven_past))
     assert exchange.milliseconds() == 1_700_000_007_000
     assert exchange.nonce() == 1_700_000_007_000
     assert exchange.seconds() == 1_700_000_007

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -90,8 +91,8 @@ async def test_an_old_measurement_is_renewed_by_a_query_and_not_by_an_order(tmp_
     async with account(tmp_path, "spot") as rig:
         clock = rig.broker._client.clock
         assert clock is not None
-        assert clock._measured_at is not None
-        clock._measured_at -= 1801
+        assert clock._found is not None
+        clock._found = replace(clock._found, at=clock._found.at - 1801)
         before = len(rig.venue.journal.requests(TIME["spot"]))
         await rig.place()
         assert len(rig.venue.journal.requests(TIME["spot"])) == before

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from brokers.errors import BrokerError, Rejected, Unavailable, Uncertain
+from brokers.health import Breaker
 from brokers.order import VenueOrderState
+from brokers.resilience.breaker import Patience
 from tests.brokers.ccxt.rig import LONG_AGO, Rig, account
 from tests.venues.binance.faults import REST
 
@@ -58,10 +60,13 @@ async def told(work: Awaitable[object]) -> str:
 
 def patient(rig: Rig) -> None:
     """Too many faults must not open the breaker, and a ban must not end the test."""
-    rig.broker._pulse._breaker._patience = type(rig.broker._pulse._breaker._patience)(in_a_row=10**6, part=2)
+    for breaker in (rig.broker._pulse._breaker, rig.broker._pulse._prices):
+        breaker._patience = Patience(in_a_row=10**6, part=2)
     limits = rig.broker._client.limits
     assert limits is not None
     limits._common.ban.demanded = lambda _: None  # type: ignore[method-assign]
+    for _, budget in limits._orders:
+        budget.full = lambda _: None  # type: ignore[method-assign]
 
 
 def play(rig: Rig, route: str, fault: str, **more: Any) -> None:
@@ -209,6 +214,20 @@ async def test_a_connection_that_never_stood_is_unavailable(tmp_path: Path) -> N
         if outcome == "Uncertain":  # the connection that was open broke under the request
             outcome = await told(rig.place())
         assert outcome == "Unavailable"
+
+
+async def test_bars_that_cannot_be_had_keep_no_order_back(tmp_path: Path) -> None:
+    """And an account that connects meanwhile connects."""
+    async with account(tmp_path, "spot") as rig:
+        rig.venue.script.plan("GET /api/v3/klines", "html_502_before", times=1000)
+        for _ in range(6):
+            with pytest.raises(Unavailable):
+                await rig.broker.get_bars(rig.symbol, until=datetime.now(UTC), count=5, period=timedelta(minutes=1))
+        assert (rig.broker.health.prices, rig.broker.health.breaker) == (Breaker.OPEN, Breaker.CLOSED)
+        assert (await rig.place()).state is VenueOrderState.WORKING
+        await rig.broker.disconnect()
+        await rig.broker.connect()
+        assert (await rig.place()).state is VenueOrderState.WORKING
 
 
 @pytest.mark.parametrize("market", ["spot", "usdm"])

@@ -69,6 +69,34 @@ def test_an_open_breaker_keeps_everybody_but_cancels() -> None:
     assert rig.pulse.health().breaker is Breaker.CLOSED
 
 
+def test_prices_that_cannot_be_had_keep_nobody_from_trading() -> None:
+    """Questions about the market have a breaker of their own, and take no turn of anything else."""
+    rig = Rig()
+    rig.fail(5, "market")
+    assert (rig.pulse.health().prices, rig.pulse.health().breaker) == (Breaker.OPEN, Breaker.CLOSED)
+    with pytest.raises(Unavailable):
+        rig.pulse.permit("market")
+    for kind in ("place", "query", "connect"):
+        rig.pulse.permit(kind)
+        rig.pulse.note(kind, 0.1, ok=True)
+    assert rig.pulse.health().prices is Breaker.OPEN
+    rig.fail(5, "query")
+    rig.clock.pass_(2)
+    rig.pulse.permit("market")
+    rig.pulse.note("market", 0.1, ok=True)
+    assert (rig.pulse.health().prices, rig.pulse.health().breaker) == (Breaker.CLOSED, Breaker.OPEN)
+
+
+def test_our_own_word_is_not_told_as_the_last_error() -> None:
+    """Else each refusal would quote the one before it."""
+    rig = Rig()
+    rig.fail(5)
+    with pytest.raises(Unavailable) as refused:
+        rig.pulse.permit("query")
+    rig.pulse.stream("reports").lost(str(refused.value))
+    assert rig.pulse.health().last_error == "RequestTimeout: no answer"
+
+
 def test_a_call_that_was_never_sent_counts_for_nothing() -> None:
     """Its trial goes to the next."""
     rig = Rig()

@@ -77,6 +77,19 @@ async def test_a_venue_that_does_not_answer_wakes_somebody_and_is_over(scene: Sc
     assert len(await scene.told()) == 2
 
 
+async def test_prices_that_cannot_be_asked_for_wake_nobody_and_are_told(scene: Scene) -> None:
+    """Orders go on, and the alert says so."""
+    scene.broker.health = scene.prices.health = Health(prices=Breaker.OPEN, last_error="502")
+    await scene.wait(21)
+    rows = await AlertRow.filter(kind="connection").order_by("title")
+    assert [(row.title, row.severity) for row in rows] == [
+        ("fund: the venue answers no question about prices", "WARNING"),
+        ("kraken: the venue answers no question about prices", "WARNING"),
+    ]
+    assert "Orders, cancels and the account are asked for as usual." in rows[0].body
+    assert "if there is another feed" in rows[1].body
+
+
 async def test_a_breaker_that_opens_for_seconds_is_no_news(scene: Scene) -> None:
     """Whether it is trying meanwhile or not."""
     scene.broker.health = SILENT

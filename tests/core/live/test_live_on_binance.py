@@ -5,18 +5,28 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+import brokers.ccxt.clock as venue_clock
+from brokers.ccxt import markets
 from brokers.network import Network
+from brokers.order import Side
+from brokers.resilience.ticks import ticks
 from core import live_rounds, tending
 from core.engine import Engine
 from core.settings import Settings
 from core.store.models import AlertRow
+from core.trading.live_order import LiveOrder
+from core.trading.states import OrderState
+from risk.intent import OrderIntent
+from risk.verdict import Approved
 from risk.view import TradingState
 from tests.core.live.house import BTC, LIMITS, fills, settings, titles
 from tests.venues.binance.app import BinanceServer
@@ -27,10 +37,14 @@ TEST = {"adapter": "binance", "market": "spot", "mode": "testnet"}
 
 
 class VenueTime:
-    """The wall clock as the venue shows it, which a test puts forward so that a bar is about to end."""
+    """The wall clock as the venue shows it, which a test puts forward so that a bar is about to end.
+
+    What is known of the venue's time goes on with it, as if so much time had passed.
+    """
 
     def __init__(self, *venues: BinanceServer) -> None:
         self._venues = venues
+        venue_clock.ticks = lambda: ticks() + self._venues[0].clock.offset_ms / 1000
 
     def now(self) -> datetime:
         return datetime.now(UTC) + timedelta(milliseconds=self._venues[0].clock.offset_ms)
@@ -54,6 +68,12 @@ class Two(AbstractResolver):
 
     async def close(self) -> None:
         """Nothing is held."""
+
+
+@pytest.fixture(autouse=True)
+def own_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`VenueTime` moves them; they are put back."""
+    monkeypatch.setattr(venue_clock, "ticks", ticks)
 
 
 @asynccontextmanager
@@ -195,3 +215,32 @@ async def test_an_account_at_the_venue_gives_its_own_prices_and_survives_a_lost_
             await until(lambda: desk.reconciled)
             await until(priced(venue, engine, 50200))
             assert desk.state_for() is TradingState.ACTIVE
+
+
+async def test_rules_that_the_venue_has_changed_count_as_soon_as_it_refuses_an_order(tmp_path: Path, monkeypatch):
+    """People are told what is different, and the next order goes by it; nothing is started anew."""
+    monkeypatch.setattr(markets, "_AGAIN_SECONDS", 0.0)
+    async with BinanceServer() as venue:
+        key = venue.keys.of("testnet")
+        main = {"broker": {**TEST, "api_key": key.api_key, "secret": key.secret}, "limits": LIMITS}
+        given = settings(tmp_path, market={"feeds": [{"account": "main"}]}, accounts={"main": main}, strategies=[])
+        async with running(given, VenueTime(venue), venue.network) as engine:
+            desk = engine.floor.first
+            await until(priced(venue, engine, 50100))
+            venue.spot.listings["BTCUSDT"] = replace(venue.spot.listings["BTCUSDT"], lot=Decimal("0.001"))
+            assert (await bought(engine, "0.0125")).state is OrderState.REJECTED
+            await until(lambda: desk.portfolio.instruments[BTC].lot == Decimal("0.001"), 20)
+            assert (await bought(engine, "0.012")).filled == Decimal("0.012")
+            assert "BTC/USDT: the venue has changed its rules" in await titles()
+
+
+async def bought(engine: Engine, quantity: str) -> LiveOrder:
+    """An order at the market that was sent, and what has become of it."""
+    desk, units = engine.floor.first, Decimal(quantity)
+    rules, now = desk.portfolio.instruments[BTC], engine.clock.now()
+    intent = OrderIntent(desk.account, rules, Side.BUY, units, now, {"manual": units})
+    verdict = desk.gate.review(intent, desk.view())
+    assert isinstance(verdict, Approved), verdict
+    order = await desk.orders.submit(verdict)
+    await until(lambda: not order.state.is_open, 20)
+    return order
