@@ -29,6 +29,13 @@ class ModifyBy(StrEnum):
     REPLACE = "replace"
 
 
+class TrailBy(StrEnum):
+    """How the distance of a trailing stop is told: in price, or in percent of the best price."""
+
+    PRICE = "price"
+    PERCENT = "percent"
+
+
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a venue offers natively; the rest is refused with `NotSupported`, never imitated silently.
@@ -37,6 +44,7 @@ class Capabilities:
     by our own id; without it, an order in doubt is looked for in lists, and only a person can give it up.
     `cash_flows`: funding, deposits and the like are told. `modify_by` says how `modify` works, `dead_man`: the venue
     cancels our orders when it has not heard from us.
+    `trails` are the ways in which a trailing stop's distance may be told; none: there is no telling it.
     `quotes`, `report_stream`: pushed by the venue; otherwise they are asked for every few seconds. `test_money`: the
     venue has a place to try things without real money, and tells its keys apart.
     """
@@ -58,6 +66,7 @@ class Capabilities:
     quotes: bool = True
     report_stream: bool = True
     test_money: bool = False
+    trails: frozenset[TrailBy] = frozenset()
 
 
 T_co = TypeVar("T_co", covariant=True)
@@ -103,6 +112,9 @@ class AbstractBroker(ABC):
     @abstractmethod
     async def get_instruments(self) -> Sequence[Instrument]:
         """Every instrument that this account may trade, with the venue's rules."""
+
+    def check_order(self, order: OrderRequest) -> None:
+        """Raise `Rejected` or `NotSupported` for what `place_order` would refuse without asking the venue."""
 
     @abstractmethod
     async def place_order(self, order: OrderRequest) -> OrderReport:

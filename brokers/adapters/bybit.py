@@ -12,6 +12,7 @@ that cancels orders is for institutions only.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, ClassVar
@@ -97,6 +98,11 @@ class BybitDialect(Dialect[BybitSettings]):
         return f"{self.ccxt_id}:{self.settings.mode}:{self.settings.market}"
 
     @property
+    def wallet(self) -> str:
+        """One wallet pays for everything."""
+        return f"{self.ccxt_id}:{self.settings.mode}"
+
+    @property
     def capabilities(self) -> Capabilities:
         """See the module for what is left out, and why."""
         linear = self._is_linear
@@ -110,7 +116,6 @@ class BybitDialect(Dialect[BybitSettings]):
             order_book=True,
             bars=True,
             modify_by=ModifyBy.AMEND,
-            report_stream=False,
             test_money=True,
         )
 
@@ -126,6 +131,7 @@ class BybitDialect(Dialect[BybitSettings]):
             "unifiedMarginStatus": 6,
             "recvWindow": self.settings.recv_window_ms,
             "adjustForTimeDifference": False,
+            "watchMyTrades": {"execType": list(self._executions)},
         }
 
     async def permissions(self, exchange: Any) -> Permissions | None:
@@ -153,10 +159,18 @@ class BybitDialect(Dialect[BybitSettings]):
 
     @property
     def wire(self) -> Wire:
-        """Tickers of spot have no bid and ask: those are a book of one level, which spoils ccxt's other books."""
+        """Tickers of spot have no bid and ask: those are a book of one level, which spoils ccxt's other books.
+
+        Orders and executions are told of all markets of the account together.
+        """
+        wire = Wire(whole_orders=True, order=self._of_this_market, execution=self._of_this_market)
         if self._is_linear:
-            return Wire()
-        return Wire(quote_calls=("watch_bids_asks", "watch_tickers"), books=False)
+            return wire
+        return replace(wire, quote_calls=("watch_bids_asks", "watch_tickers"), books=False, needs_look=_lacks_unit)
+
+    def _of_this_market(self, raw: Raw) -> Raw | None:
+        """What is told of the account's other markets has the names of ours."""
+        return raw if raw.get("info", {}).get("category") == self.settings.market else None
 
     def lists(self, market: Raw) -> bool:
         """Spot pairs, or perpetuals that are settled in USDT; open ones."""
@@ -222,8 +236,7 @@ class BybitDialect(Dialect[BybitSettings]):
 
     def fill_calls(self, symbol: str, since: int) -> Sequence[Call]:
         """Trades; on perpetuals liquidations and deleveraging, too."""
-        kinds = ("Trade", "BustTrade", "AdlTrade") if self._is_linear else ("Trade",)
-        words = [{"execType": kind, "paginate": True} for kind in kinds]
+        words = [{"execType": kind, "paginate": True} for kind in self._executions]
         return tuple(Call("fetch_my_trades", (symbol, since, 100, each)) for each in words)
 
     def fills_of_order_call(self, raw: Raw) -> Call:
@@ -298,8 +311,18 @@ class BybitDialect(Dialect[BybitSettings]):
         return False if code in _AT_THE_DOOR else None
 
     @property
+    def _executions(self) -> tuple[str, ...]:
+        """What counts as an execution; funding and deliveries are told with them."""
+        return ("Trade", "BustTrade", "AdlTrade") if self._is_linear else ("Trade",)
+
+    @property
     def _is_linear(self) -> bool:
         return self.settings.market is BybitMarket.LINEAR
+
+
+def _lacks_unit(info: Raw) -> bool:
+    """Whether the quantity of a market order to buy may be one of the quote currency: ccxt takes it for that then."""
+    return info.get("orderType") == "Market" and info.get("side") == "Buy" and not info.get("marketUnit")
 
 
 def _direction(side: Side, kind: OrderType) -> str:

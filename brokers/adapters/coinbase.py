@@ -22,11 +22,12 @@ from brokers.ccxt.calls import Call, Inquiry, Known, Raw, Sighting
 from brokers.ccxt.dialect import Answer, Dialect, Permissions
 from brokers.ccxt.offers import OfferedSettings
 from brokers.ccxt.pages import older
-from brokers.ccxt.streams.wire import Wire
+from brokers.ccxt.streams.wire import Wire, watch
 from brokers.ccxt.wallets import spot_wallet
-from brokers.ccxt.words import first_of, iso_of, object_in
+from brokers.ccxt.words import first_of, iso_of, number_of, object_in
 from brokers.errors import NotSupported, OrderNotFound, Unavailable
 from brokers.instrument import Instrument
+from brokers.money import ZERO
 from brokers.order import ClientOrderId, OrderRequest, OrderType, Side, TimeInForce, VenueOrderState
 from brokers.port import Capabilities, ModifyBy
 from brokers.registry import adapter
@@ -117,7 +118,6 @@ class CoinbaseDialect(Dialect[CoinbaseSettings]):
             bars=True,
             find_by_client_id=False,
             modify_by=ModifyBy.NOT,
-            report_stream=False,
         )
 
     @property
@@ -140,8 +140,21 @@ class CoinbaseDialect(Dialect[CoinbaseSettings]):
 
     @property
     def wire(self) -> Wire:
-        """Prices come every five seconds; the list of products has no bid and ask, so each is asked for by itself."""
-        return Wire(ask_calls=())
+        """Prices come every five seconds; the list of products has no bid and ask, so each is asked for by itself.
+
+        The account's channel tells neither terms nor executions: what has become of an order is asked for. It is
+        closed after a minute without news unless there are heartbeats.
+        """
+        return Wire(
+            report_calls=(watch("watch_orders"), Call("subscribe", ("heartbeats", False))),
+            ask_calls=(),
+            endings=frozenset({"error"}),
+            whole_orders=True,
+            forget_login=_forget_token,
+            needs_look=lambda _: True,
+            order=_pushed,
+            parts=_without_snapshot,
+        )
 
     def lists(self, market: Raw) -> bool:
         """Spot products that are open."""
@@ -283,6 +296,27 @@ class CoinbaseDialect(Dialect[CoinbaseSettings]):
         if code.startswith(_OPEN) and code != "UNKNOWN_CANCEL_ORDER":
             return True
         return False if code in _AT_THE_DOOR else None
+
+
+def _forget_token(exchange: Any) -> None:
+    """A token is good for two minutes, and ccxt would use it again at the last moment."""
+    exchange.options["wsToken"] = None
+
+
+def _without_snapshot(message: Any) -> Sequence[Any]:
+    """What is open when the channel opens is asked for, not looked up one by one."""
+    if not isinstance(message, Mapping) or message.get("channel") != "user":
+        return (message,)
+    events = [each for each in message.get("events") or () if each.get("type") != "snapshot"]
+    return ({**message, "events": events},) if events else ()
+
+
+def _pushed(raw: Raw) -> Raw:
+    """An order by the words that an answer has. How large it was is told only while it is open."""
+    info = raw["info"]
+    is_open = info.get("status") in _WORKING
+    sizes = [number_of(info.get(name)) or ZERO for name in ("cumulative_quantity", "leaves_quantity")]
+    return {**raw, "filled": str(sizes[0]), "amount": str(sum(sizes, ZERO)) if is_open else None}
 
 
 def _iso(at: datetime) -> str:

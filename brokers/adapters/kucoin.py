@@ -20,7 +20,8 @@ from brokers.ccxt.calls import Call, Inquiry, Known, Raw, Sighting
 from brokers.ccxt.dialect import Answer, Dialect, Permissions
 from brokers.ccxt.offers import PassphraseSettings
 from brokers.ccxt.pages import older
-from brokers.ccxt.streams.wire import Wire
+from brokers.ccxt.parsing import decimal, moment
+from brokers.ccxt.streams.wire import Standing, Wire, watch
 from brokers.ccxt.wallets import spot_wallet
 from brokers.ccxt.words import object_in
 from brokers.errors import ConfigurationError, NotSupported, OrderNotFound, Unavailable
@@ -57,6 +58,12 @@ _WORDS = (
     ("unsupported trading pair", "UNKNOWN_SYMBOL"),
     ("symbolnotavailable", "MARKET_CLOSED"),
 )
+_STANDINGS = {"filled": VenueOrderState.FILLED, "canceled": VenueOrderState.CANCELLED}
+_STATUSES = {
+    **dict.fromkeys(("received", "open", "match", "update"), "open"),
+    "filled": "closed",
+    "canceled": "canceled",
+}
 _OPEN = frozenset({"408000", "500000", "500", "503", "126038", "126039"})
 _SETTLED = timedelta(seconds=10)
 _AT_THE_DOOR = frozenset({"429000", "429", "1015", "200002", "400002"})
@@ -92,7 +99,6 @@ class KucoinDialect(Dialect[KucoinSettings]):
             bars=True,
             modify_by=ModifyBy.NOT,
             dead_man=True,
-            report_stream=False,
         )
 
     @property
@@ -131,8 +137,22 @@ class KucoinDialect(Dialect[KucoinSettings]):
 
     @property
     def wire(self) -> Wire:
-        """Prices are listed of all symbols, so each is asked for by itself; an error may say that the token is over."""
-        return Wire(ask_calls=(), endings=frozenset({"error"}))
+        """Prices are listed of all symbols, so each is asked for by itself; an error may say that the token is over.
+
+        What a stop order has become, and executions, are asked for: the stream tells no fees, and names stop orders by
+        the venue's id only.
+        """
+        return Wire(
+            report_calls=(watch("watch_orders"), watch("watch_orders", trigger=True)),
+            ask_calls=(),
+            endings=frozenset({"error"}),
+            whole_orders=True,
+            forget_login=_forget_token,
+            needs_look=lambda info: _sleeps(info) or info.get("type") == "match",
+            order=_pushed,
+            execution=lambda _: None,
+            standing=_standing,
+        )
 
     def lists(self, market: Raw) -> bool:
         """Spot pairs that are open."""
@@ -254,6 +274,38 @@ class KucoinDialect(Dialect[KucoinSettings]):
         if code in _OPEN:
             return True
         return False if code in _AT_THE_DOOR else None
+
+
+def _forget_token(exchange: Any) -> None:
+    """The address of the account's stream carries a token, which ends with the stream."""
+    exchange.options["urls"] = {**exchange.options.get("urls", {}), "private": None}
+
+
+def _sleeps(info: Raw) -> bool:
+    """Whether an event is one of a stop order."""
+    return bool(info.get("stop"))
+
+
+def _pushed(raw: Raw) -> Raw:
+    """An order by the words that an answer has. Of one that sleeps too little is told: it has no status here."""
+    info = raw["info"]
+    status = None if _sleeps(info) else _STATUSES.get(info.get("type"))
+    return {**raw, "status": status, "timestamp": None, "lastUpdateTimestamp": _milliseconds(info.get("ts"))}
+
+
+def _standing(info: Raw) -> Standing | None:
+    """What an event says of an order; an answer tells the rest."""
+    filled = decimal(info.get("filledSize"))
+    if _sleeps(info) or info.get("type") not in _STATUSES or filled is None:
+        return None
+    state = _STANDINGS.get(str(info["type"]))
+    if state is None:
+        state = VenueOrderState.PARTIALLY_FILLED if filled else VenueOrderState.WORKING
+    return Standing(state, filled, moment(_milliseconds(info.get("ts"))))
+
+
+def _milliseconds(nanoseconds: Any) -> int | None:
+    return None if nanoseconds is None else int(nanoseconds) // 1_000_000
 
 
 def _gone_asleep(known: Known | None, now: datetime) -> Sighting | None:

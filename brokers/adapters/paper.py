@@ -17,7 +17,7 @@ from brokers.errors import ConfigurationError, NotSupported, Unavailable, Uncert
 from brokers.instrument import Instrument
 from brokers.market import Bar, OrderBook, Quote
 from brokers.order import ClientOrderId, Fill, Liquidity, OrderReport, OrderRequest
-from brokers.port import DAY, AbstractBroker, Capabilities, Subscription
+from brokers.port import DAY, AbstractBroker, Capabilities, Subscription, TrailBy
 from brokers.registry import BrokerContext, adapter
 from brokers.simulation import rules
 from brokers.simulation.journal import Execution, Journal
@@ -289,4 +289,5 @@ def _capabilities(settings: PaperSettings, source: TickSource) -> Capabilities:
         simulated=True,
         oco=True,
         cash_flows=True,
+        trails=frozenset(TrailBy),
     )

@@ -18,11 +18,13 @@ from decimal import Decimal
 from hashlib import sha256
 from typing import Any, ClassVar, TypeVar
 
+import structlog
+
 from brokers.account import AccountInfo, CashFlow
 from brokers.ccxt import inspection, markets
 from brokers.ccxt.calls import Call, Inquiry, KnownOrders
 from brokers.ccxt.checks import listed
-from brokers.ccxt.client import MARKET, Client
+from brokers.ccxt.client import CONNECT, Client
 from brokers.ccxt.dead_man import DeadMan
 from brokers.ccxt.dialect import Dialect
 from brokers.ccxt.lookup import Lookup
@@ -44,6 +46,7 @@ from brokers.order import ClientOrderId, Fill, Liquidity, OrderReport, OrderRequ
 from brokers.port import DAY, AbstractBroker, ModifyBy, Subscription
 from brokers.registry import BrokerContext
 
+log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 
@@ -53,6 +56,7 @@ class _Line:
 
     client: Client
     instruments: dict[str, Instrument]
+    rules: markets.Told
     known: KnownOrders
     lookup: Lookup
     ordering: Ordering
@@ -146,14 +150,14 @@ class CcxtBroker(AbstractBroker):
         client = self._client
         await client.start()
         await client.synchronise()
-        await markets.load(client, self._context.network)
         place = f"brokers.{self.name}"
-        instruments = markets.instruments_of(
-            self._dialect, client.exchange.markets, self._context.symbols, f"{place}.symbols"
-        )
+        rules = markets.told_to(client, self._context.network)
+        await rules.renew(client, markets.OLD_AT_CONNECT)
+        instruments = self._instruments(rules)
+        rules.lend(client.exchange)
         if self.settings.has_keys:
             await self._admitted()
-        line = self._assembled(instruments)
+        line = self._assembled(instruments, rules)
         if self.settings.has_keys:
             await self._dialect.check_account(line.lookup.inquiry, place)
         return line
@@ -162,15 +166,20 @@ class CcxtBroker(AbstractBroker):
         """Ask what the key may do before it is used for anything else; where that cannot be asked, whether it works."""
         client, venue = self._client, self._dialect.venue
         try:
-            permissions = await client.guarded(MARKET, self._dialect.permissions)
+            permissions = await client.guarded(CONNECT, self._dialect.permissions)
             if permissions is None:
-                await client.query(MARKET, Call("fetch_balance"))
+                await client.query(CONNECT, Call("fetch_balance"))
         except KeyRefused as error:
             raise inspection.key_refused(self.name, venue, self.settings.mode, str(error)) from error
         if permissions is not None:
             inspection.refuse(self.name, venue, permissions)
 
-    def _assembled(self, instruments: dict[str, Instrument]) -> _Line:
+    def _instruments(self, rules: markets.Told) -> dict[str, Instrument]:
+        return markets.instruments_of(
+            self._dialect, rules.markets, self._context.symbols, f"brokers.{self.name}.symbols"
+        )
+
+    def _assembled(self, instruments: dict[str, Instrument], rules: markets.Told) -> _Line:
         client, known = self._client, self._known
         reader = Reader(self._dialect, known, self._time_there)
         inquiry = Inquiry(client.ask, tuple(instruments), known, self._time_there, self._replaced())
@@ -184,14 +193,14 @@ class CcxtBroker(AbstractBroker):
             known=known,
             inquiry=lookup.inquiry,
             market=market,
-            account=Account(lookup.find, lookup.open_orders) if self.settings.has_keys else None,
+            account=Account(lookup.find, lookup.open_orders, client.ask) if self.settings.has_keys else None,
             pace=self.pace,
             attempts=self._attempts,
         )
-        ordering = Ordering(client, lookup, reader, instruments)
+        ordering = Ordering(client, lookup, reader, instruments, rules)
         seconds = self.settings.dead_man_seconds if self.settings.has_keys else 0
         dead_man = DeadMan(client, self._dialect, seconds, tuple(instruments), feeds.lose)
-        return _Line(client, instruments, known, lookup, ordering, market, feeds, dead_man)
+        return _Line(client, instruments, rules, known, lookup, ordering, market, feeds, dead_man)
 
     def _replaced(self) -> Replaced:
         """Which orders were to be replaced, where the venue changes orders that way."""
@@ -250,15 +259,33 @@ class CcxtBroker(AbstractBroker):
         await client.synchronise()
         permissions = None
         if self.settings.has_keys:
-            permissions = await client.guarded(MARKET, self._dialect.permissions)
+            permissions = await client.guarded(CONNECT, self._dialect.permissions)
         offset = client.clock.offset if client.clock is not None else None
         return inspection.findings(self._dialect.venue, self.settings, permissions, offset)
 
     async def get_instruments(self) -> Sequence[Instrument]:
-        """The instruments of `context.symbols`."""
-        return tuple(self._connected().instruments.values())
+        """The instruments of `context.symbols`, by rules that are an hour old at most while the venue answers."""
+        line = self._connected()
+        try:
+            await line.rules.renew(line.client, markets.OLD)
+            self._take_up(line)
+        except (ConfigurationError, Unavailable) as error:
+            log.warning("the venue's new rules cannot be used", account=self.name, reason=str(error))
+        return tuple(line.instruments.values())
+
+    def _take_up(self, line: _Line) -> None:
+        """Have ours and our library's be the same rules at any moment: it would round what does not fit its own."""
+        exchange = line.client.exchange
+        if exchange.markets is not line.rules.markets:
+            line.instruments.update(self._instruments(line.rules))
+            line.rules.lend(exchange)
 
     # --- orders ------------------------------------------------------------------------------------
+
+    def check_order(self, order: OrderRequest) -> None:
+        """What the venue does not have, and what does not fit its steps; while not connected nothing is known of it."""
+        if self._line is not None:
+            self._line.ordering.check(order)
 
     async def place_order(self, order: OrderRequest) -> OrderReport:
         """Send one order, once. See `brokers.ccxt.ordering`."""

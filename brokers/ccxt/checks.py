@@ -11,7 +11,7 @@ from decimal import Decimal
 from brokers.errors import NotSupported, Rejected
 from brokers.instrument import Instrument
 from brokers.order import OrderReport, OrderRequest
-from brokers.port import Capabilities
+from brokers.port import Capabilities, TrailBy
 
 
 def listed(instruments: Mapping[str, Instrument], symbol: str) -> Instrument:
@@ -34,18 +34,25 @@ def check_order(order: OrderRequest, can: Capabilities, instruments: Mapping[str
 
 
 def _check_features(order: OrderRequest, can: Capabilities) -> None:
-    asked = {
-        f"{order.type} orders": order.type in can.order_types,
-        f"{order.time_in_force} orders": order.time_in_force in can.times_in_force,
-        "reduce-only orders": can.reduce_only or not order.reduce_only,
-        "post-only orders": can.post_only or not order.post_only,
-        "orders that cancel each other": can.oco or not order.oco_group,
-    }
-    for feature, is_there in asked.items():
-        if not is_there:
-            raise NotSupported(feature)
+    if order.type not in can.order_types:
+        raise NotSupported(f"{order.type} orders")
+    if order.type.is_trailing and (told := _told_by(order)) not in can.trails:
+        others = " or ".join(f"in {each}" for each in sorted(can.trails))
+        raise NotSupported(f"a trailing distance in {told}; give it {others}")
+    if order.time_in_force not in can.times_in_force:
+        raise NotSupported(f"{order.time_in_force} orders")
+    if order.reduce_only and not can.reduce_only:
+        raise NotSupported("reduce-only orders")
+    if order.post_only and not can.post_only:
+        raise NotSupported("post-only orders")
+    if order.oco_group and not can.oco:
+        raise NotSupported("orders that cancel each other")
     if order.post_only and order.limit_price is None:
         raise Rejected("INVALID_ORDER", "only an order with a limit price can be post-only")
+
+
+def _told_by(order: OrderRequest) -> TrailBy:
+    return TrailBy.PERCENT if order.trail is None else TrailBy.PRICE
 
 
 def check_quantity(instrument: Instrument, quantity: Decimal) -> None:

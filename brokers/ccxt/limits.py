@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Hashable, Mapping
-from contextlib import asynccontextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Hashable, Mapping
+from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -56,10 +55,14 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """A venue's limits: of all requests from one address, and of the orders of one account."""
+    """A venue's limits: of all requests from one address, and of the orders of one account.
+
+    `orders_full`: how a refusal says that it was only of the orders that there were too many.
+    """
 
     requests: tuple[Window, ...]
     orders: tuple[Window, ...] = ()
+    orders_full: re.Pattern[str] | None = None
 
     @classmethod
     def of(cls, exchange: Any) -> Rates:
@@ -69,6 +72,7 @@ class Rates:
         return cls((Window(seconds / each, seconds),))
 
 
+_TOO_MANY_ORDERS = re.compile(r'"code"\s*:\s*-1015\b')
 # What ccxt says that a request costs is a fifth of its weight on spot and margin, and its weight on futures.
 BINANCE_SPOT = Rates(
     requests=(Window(1200, 60, {"x-mbx-used-weight-1m": 6000, "x-sapi-used-ip-weight-1m": 12_000}),),
@@ -76,6 +80,7 @@ BINANCE_SPOT = Rates(
         Window(100, 10, {"x-mbx-order-count-10s": 100}),
         Window(200_000, 86_400, {"x-mbx-order-count-1d": 200_000}),
     ),
+    orders_full=_TOO_MANY_ORDERS,
 )
 BINANCE_FUTURES = Rates(
     requests=(Window(2400, 60, {"x-mbx-used-weight-1m": 2400}),),
@@ -83,6 +88,7 @@ BINANCE_FUTURES = Rates(
         Window(300, 10, {"x-mbx-order-count-10s": 300}),
         Window(1200, 60, {"x-mbx-order-count-1m": 1200}),
     ),
+    orders_full=_TOO_MANY_ORDERS,
 )
 
 
@@ -124,6 +130,7 @@ class Limits:
             _shared[share] = self._common
         # Nothing is kept back of the orders: whatever closes a position is one of them.
         self._orders = [(each, each.budget(0.0, ticks)) for each in rates.orders]
+        self._orders_full = rates.orders_full
         if kept is not None:
             self._common.ban.demanded(kept.seconds_left(now()))
 
@@ -149,17 +156,14 @@ class Limits:
         left = self._common.ban.seconds_left
         return self._now() + timedelta(seconds=left) if left else None
 
-    @asynccontextmanager
-    async def turn(self, kind: str) -> AsyncIterator[None]:
+    def turn(self, kind: str) -> _Turn:
         """Around a call: its requests count as of this kind. Raises `Unavailable` when nothing may be sent."""
-        self._check_ban()
-        if kind in _ORDERING:
-            await self._spend([budget for _, budget in self._orders], 1.0, urgent=True)
-        before = _kind.set(kind)
-        try:
-            yield
-        finally:
-            _kind.reset(before)
+        return _Turn(self, kind)
+
+    async def admit(self, kind: str) -> None:
+        """Wait until a call of this kind may begin. Raises `Unavailable`."""
+        orders = [budget for _, budget in self._orders] if kind in _ORDERING else []
+        await self._spend(orders, 1.0, urgent=True)
 
     async def throttle(self, cost: float | None = None) -> None:
         """Wait until a request may go. Raises `Unavailable` if that takes too long, or nothing may be sent."""
@@ -174,11 +178,23 @@ class Limits:
             for name, limit in window.headers.items():
                 if (used := _number(said.get(name, ""))) is not None:
                     budget.heard(window.count * used / limit)
-        self._obey(status, said, body)
+        if self._is_of_orders(status, body):
+            self._hold_orders(self._demanded(said, body))
+        else:
+            self._obey(status, said, body)
 
-    def refused(self) -> None:
+    def refused(self, status: int = 0, body: str = "") -> None:
         """The venue has said "too fast" in its own words, without a status that says so."""
-        self._common.ban.too_fast()
+        if not self._is_of_orders(status, body):
+            self._common.ban.too_fast()
+
+    def _is_of_orders(self, status: int, body: str) -> bool:
+        """Whether the venue only takes no more new orders of this account: it still cancels, and answers."""
+        return status >= 400 and self._orders_full is not None and bool(self._orders_full.search(body))
+
+    def _hold_orders(self, seconds: float | None) -> None:
+        window, budget = min(self._orders, key=lambda each: each[0].seconds)
+        budget.full(min(seconds, _LONGEST_BAN) if seconds and seconds > 0 else window.seconds)
 
     def _obey(self, status: int, said: Mapping[str, str], body: str) -> None:
         ban = self._common.ban
@@ -215,19 +231,35 @@ class Limits:
             raise Unavailable(f"the venue wants no requests until {when} UTC: there were too many")
 
     async def _spend(self, budgets: list[Budget], cost: float, *, urgent: bool) -> None:
-        patience = self._ticks() + _PATIENCE
+        began = self._ticks()
         while True:
             self._check_ban()
-            seconds = max((each.wait(cost, urgent=urgent) for each in budgets), default=0.0)
+            seconds = max([each.wait(cost, urgent=urgent) for each in budgets], default=0.0)
             if not seconds:
                 break
-            if self._ticks() + seconds > patience:
+            if self._ticks() + seconds > began + _PATIENCE:
                 raise Unavailable(
                     f"our part of the venue's rate limit is used up; there is room again in {seconds:.0f} s"
                 )
             await asyncio.sleep(seconds)
         for each in budgets:
             each.spend(cost)
+
+
+class _Turn:
+    """A call that counts."""
+
+    def __init__(self, limits: Limits, kind: str) -> None:
+        self._limits = limits
+        self._of = kind
+        self._before: Token[str]
+
+    async def __aenter__(self) -> None:
+        await self._limits.admit(self._of)
+        self._before = _kind.set(self._of)
+
+    async def __aexit__(self, *error: object) -> None:
+        _kind.reset(self._before)
 
 
 def _number(text: str) -> float | None:

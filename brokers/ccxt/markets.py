@@ -1,14 +1,21 @@
-"""Which instruments a venue has, and their rules: loaded once in a process and shared by every account there."""
+"""Which instruments a venue has, and their rules: asked for once for all accounts of a process there, and anew now and
+then, for venues change lots and ticks while we run.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any
 
+import structlog
+
 from brokers.ccxt.calls import Raw
-from brokers.ccxt.client import MARKET, Client
+from brokers.ccxt.client import CONNECT, Client
 from brokers.ccxt.dialect import Dialect
 from brokers.ccxt.parsing import Unreadable, decimal, needed
 from brokers.ccxt.slimming import forgetful, once
@@ -16,41 +23,106 @@ from brokers.errors import ConfigurationError, Unavailable
 from brokers.instrument import AssetClass, Instrument, Settlement
 from brokers.money import ZERO
 from brokers.network import Network
+from brokers.resilience.ticks import ticks
 
+log = structlog.get_logger(__name__)
+
+OLD_AT_CONNECT, OLD = 300.0, 3600.0
+"""Seconds: a new connection wants to know newer rules than one that stands."""
+
+_AGAIN_SECONDS = 60.0  # who has just asked does not ask again, whatever is refused
 _SHARED = ("markets", "markets_by_id", "symbols", "ids", "currencies", "currencies_by_id", "codes")
 _IN_STEPS = 4  # ccxt's TICK_SIZE
-_cache: dict[Hashable, tuple[dict[str, Any], dict[str, Any]]] = {}
 
 
-async def load(client: Client, network: Network, *, fresh: bool = False) -> None:
-    """Give `client`'s exchange its markets: those that another account here has loaded, or the venue's."""
-    key = (client.dialect.scope, network)
-    if fresh or key not in _cache:
+@dataclass(slots=True)
+class Told:
+    """What a venue has told of its markets, and when; `doubted`: it has refused what fits them."""
 
-        async def loaded(exchange: Any) -> Any:
-            forgetful(exchange, client.dialect.market_words)
-            return await exchange.load_markets(fresh)
+    markets: dict[str, Any] = field(default_factory=dict)
+    doubted: bool = False
+    _attributes: dict[str, Any] = field(default_factory=dict)
+    _options: dict[str, Any] = field(default_factory=dict)
+    _at: float = -math.inf
+    _asked: float = -math.inf
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-        await client.guarded(MARKET, loaded)
-        exchange = client.exchange
+    async def renew(self, client: Client, older_than: float) -> None:
+        """Ask the venue, if what is known is older than so many seconds, or doubted. One question for all who want it.
+
+        Raises `Unavailable` where nothing is known; otherwise what was told last counts on.
+        """
+        async with self._turn:
+            if not self._is_due(older_than):
+                return
+            self._asked = ticks()
+            try:
+                if not self.markets:
+                    self._take(await self._loaded(client, client.exchange), client.dialect)
+                else:
+                    with client.twin() as twin:
+                        self._take(await self._loaded(client, twin), client.dialect)
+            except Unavailable as error:
+                if not self.markets:
+                    raise
+                log.warning("the venue's rules cannot be asked again", venue=client.dialect.venue, reason=str(error))
+
+    def lend(self, exchange: Any) -> None:
+        """Give an exchange these markets, all at once."""
+        exchange.options.update(self._options)
+        for name, value in self._attributes.items():
+            setattr(exchange, name, value)
+
+    def _is_due(self, older_than: float) -> bool:
+        now = ticks()
+        if not self.markets:
+            return True
+        if now - self._asked < min(_AGAIN_SECONDS, older_than):
+            return False
+        return self.doubted or now - self._at >= older_than
+
+    @staticmethod
+    async def _loaded(client: Client, exchange: Any) -> Any:
+        """The exchange, with its markets."""
+        forgetful(exchange, client.dialect.market_words)
+
+        async def loaded(_: Any) -> Any:
+            return await exchange.load_markets(True)
+
+        await client.guarded(CONNECT, loaded)
         if not exchange.markets:
             raise Unavailable(f"{client.dialect.venue} lists no markets")
         if exchange.precisionMode != _IN_STEPS:  # else a tick of 8 would be eight, and not eight places
             raise Unavailable(f"{client.dialect.venue}: the rules of its markets are not told in steps")
         if client.dialect.market_words is not None:
             once(exchange)
-        options = {name: exchange.options.get(name) for name in client.dialect.shared_options}
-        _cache[key] = {name: getattr(exchange, name) for name in _SHARED}, options
-        return
-    shared, options = _cache[key]
-    client.exchange.options.update(options)
-    for name, value in shared.items():
-        setattr(client.exchange, name, value)
+        return exchange
+
+    def _take(self, exchange: Any, dialect: Dialect[Any]) -> None:
+        self._keep_gone(exchange)
+        self._attributes = {name: getattr(exchange, name) for name in _SHARED}
+        self._options = {name: exchange.options.get(name) for name in dialect.shared_options}
+        self.markets, self.doubted, self._at = exchange.markets, False, ticks()
+
+    def _keep_gone(self, exchange: Any) -> None:
+        """What is not listed any more stays known, closed: it may be held, and our library takes no strange symbol."""
+        for symbol in self.markets.keys() - exchange.markets.keys():
+            gone = {**self.markets[symbol], "active": False}
+            exchange.markets[symbol] = gone
+            exchange.markets_by_id.setdefault(gone["id"], []).append(gone)
+
+
+_told: dict[Hashable, Told] = {}
+
+
+def told_to(client: Client, network: Network) -> Told:
+    """What all accounts here at `client`'s venue share."""
+    return _told.setdefault((client.dialect.scope, network), Told())
 
 
 def forget() -> None:
     """Load anew next time."""
-    _cache.clear()
+    _told.clear()
 
 
 def instruments_of(

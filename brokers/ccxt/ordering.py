@@ -23,12 +23,15 @@ from brokers.ccxt.checks import check_notional, check_order, check_price, check_
 from brokers.ccxt.client import CANCEL, MODIFY, PLACE, Client
 from brokers.ccxt.dialect import Change
 from brokers.ccxt.lookup import Lookup
+from brokers.ccxt.markets import Told
 from brokers.ccxt.outcomes import HalfDone
 from brokers.ccxt.parsing import Reader, Unreadable
 from brokers.errors import NotSupported, OrderNotFound, Rejected, Unavailable, Uncertain
 from brokers.instrument import Instrument
 from brokers.order import ClientOrderId, OrderReport, OrderRequest
 from brokers.port import ModifyBy
+
+_OF_RULES = frozenset({"LOT_SIZE", "PRICE_FILTER", "MIN_NOTIONAL", "INVALID_ORDER", "UNKNOWN_SYMBOL", "MARKET_CLOSED"})
 
 
 class Ordering:
@@ -40,21 +43,28 @@ class Ordering:
         lookup: Lookup,
         reader: Reader,
         instruments: Mapping[str, Instrument],
+        rules: Told,
     ) -> None:
         self._client = client
         self._dialect = client.dialect
+        self._can = client.dialect.capabilities
         self._lookup = lookup
         self._reader = reader
         self._known = lookup.inquiry.known
         self._replaced = lookup.inquiry.replaced
         self._instruments = instruments
+        self._rules = rules
 
     # --- placing -----------------------------------------------------------------------------------
 
+    def check(self, order: OrderRequest) -> None:
+        """Raise `Rejected` or `NotSupported` for what need not be sent to be refused."""
+        check_order(order, self._can, self._instruments)
+        self._dialect.refuse(order)
+
     async def place(self, order: OrderRequest) -> OrderReport:
         """Send one order, once."""
-        check_order(order, self._dialect.capabilities, self._instruments)
-        self._dialect.refuse(order)
+        self.check(order)
         if self._known.get(order.client_order_id) is not None:
             raise Rejected("DUPLICATE_ORDER", f"there is an order {order.client_order_id} already")
         call = self._dialect.place_call(order)
@@ -65,11 +75,16 @@ class Ordering:
             if refused.code == "DUPLICATE_ORDER":
                 return await self._adopted(order, refused)
             self._known.forget(order.client_order_id)
+            self._doubt_rules(refused)
             raise
         except Unavailable:
             self._known.forget(order.client_order_id)
             raise
         return self._accepted(order, answer)
+
+    def _doubt_rules(self, refused: Rejected) -> None:
+        """What fits the rules that we know was refused for them: they have changed, and are asked for anew."""
+        self._rules.doubted |= refused.code in _OF_RULES
 
     def _accepted(self, order: OrderRequest, answer: Any) -> OrderReport:
         """The report in the answer. An answer without an order in it says nothing of what happened."""
@@ -150,8 +165,7 @@ class Ordering:
 
     async def modify(self, order: ClientOrderId, wanted: Mapping[str, Decimal | None]) -> OrderReport:
         """Change a working order; its id stays."""
-        can = self._dialect.capabilities
-        if not can.modify or can.modify_by is ModifyBy.NOT:
+        if not self._can.modify or self._can.modify_by is ModifyBy.NOT:
             raise NotSupported("changing an order")
         report = await self._open_one(order)
         change = self._change(report, wanted)
@@ -172,7 +186,7 @@ class Ordering:
 
     async def _changed(self, known: Known, report: OrderReport, change: Change) -> OrderReport:
         call = self._dialect.modify_call(known, report, change)
-        if self._dialect.capabilities.modify_by is ModifyBy.REPLACE:
+        if self._can.modify_by is ModifyBy.REPLACE:
             await self._replaced.begin(known.order, known.attempts + 1)
         try:
             answer = await self._client.change(MODIFY, call)
@@ -184,6 +198,7 @@ class Ordering:
         except Rejected as refused:
             if refused.code == "SAME_TERMS":  # the first of two requests has done it, if our library has sent it twice
                 return await self._open_one(known.order)
+            self._doubt_rules(refused)
             raise
         return await self._renewed(known, self._dialect.modified(answer))
 

@@ -6,21 +6,30 @@ order without an id of it, or an empty list. Here both are seen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import Any
+from collections.abc import Callable
+from contextvars import ContextVar, Token
+from typing import Any, Self
 
 from brokers.ccxt.dialect import Answer
 
+_NOTHING = Answer()
+
 
 class Trail:
-    """What happened on the wire during one call, as far as the last request goes."""
+    """What happened on the wire during one call, as far as the last request goes: of what is called inside `with`."""
 
-    __slots__ = ("answer",)
+    __slots__ = ("_before", "answer")
+    _before: Token[Trail | None]
 
     def __init__(self) -> None:
-        self.answer = Answer()
+        self.answer = _NOTHING
+
+    def __enter__(self) -> Self:
+        self._before = _trail.set(self)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        _trail.reset(self._before)
 
     def sends(self) -> None:
         """A request leaves."""
@@ -42,18 +51,7 @@ _trail: ContextVar[Trail | None] = ContextVar("what a call sends and gets", defa
 def last_answer() -> Answer:
     """What has come to the last request of the call that is under way."""
     trail = _trail.get()
-    return trail.answer if trail is not None else Answer()
-
-
-@contextmanager
-def following() -> Iterator[Trail]:
-    """Whatever is called inside leaves its trail."""
-    trail = Trail()
-    token = _trail.set(trail)
-    try:
-        yield trail
-    finally:
-        _trail.reset(token)
+    return trail.answer if trail is not None else _NOTHING
 
 
 def tap(exchange: Any, unreadable: Callable[[str], Exception]) -> None:

@@ -57,10 +57,18 @@ class Budget:
         if used > self._sum:
             self._add(used - self._sum, self.seconds)
 
+    def full(self, seconds: float) -> None:
+        """The venue says that nothing is left of it for so long."""
+        end = self._forget() + seconds
+        while self._spent and self._spent[0][0] <= end:
+            self._sum -= self._spent.popleft()[1]
+        if (rest := self.count - self._sum) > 0:
+            self._spent.appendleft((end, rest))
+            self._sum += rest
+
     def _add(self, cost: float, seconds: float) -> None:
-        self._forget()
-        grain = self.seconds / _GRAINS
-        until = math.ceil((self._ticks() + seconds) / grain) * grain
+        now, grain = self._forget(), self.seconds / _GRAINS
+        until = math.ceil((now + seconds) / grain) * grain
         if self._spent and self._spent[-1][0] >= until:  # of the same moment, or behind something that counts for long
             until, before = self._spent.pop()
             self._spent.append((until, before + cost))
@@ -68,9 +76,11 @@ class Budget:
             self._spent.append((until, cost))
         self._sum += cost
 
-    def _forget(self) -> None:
+    def _forget(self) -> float:
+        """Let go of what counts no more; what time it is."""
         now = self._ticks()
         while self._spent and self._spent[0][0] <= now:
             self._sum -= self._spent.popleft()[1]
         if not self._spent:
             self._sum = 0.0
+        return now

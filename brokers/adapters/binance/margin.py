@@ -13,7 +13,7 @@ from brokers.ccxt import accounts
 from brokers.ccxt.calls import Call, Inquiry, Known, Raw
 from brokers.ccxt.dialect import Change
 from brokers.ccxt.parsing import Unreadable
-from brokers.ccxt.streams.wire import Wire
+from brokers.ccxt.streams.wire import Wire, watch
 from brokers.errors import NotSupported
 from brokers.instrument import Instrument
 from brokers.order import OrderReport, OrderRequest, OrderType, TimeInForce
@@ -39,11 +39,15 @@ class MarginDialect(SpotDialect):
         )
 
     @property
+    def place(self) -> str:
+        """Spot's markets, but another account, and money that may be borrowed."""
+        return f"binance:{self.settings.mode}:margin"
+
+    @property
     def wire(self) -> Wire:
         """User data of the margin account, which logs in with a token of its own."""
         return Wire(
-            report_calls=("watch_orders",),
-            report_params={"type": "margin"},
+            report_calls=(watch("watch_orders", type="margin"),),
             quote_calls=("watch_bids_asks", "watch_tickers"),
             endings=frozenset({"eventStreamTerminated", "serverShutdown", "listenKeyExpired"}),
             whole_orders=True,

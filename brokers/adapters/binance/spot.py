@@ -24,7 +24,7 @@ from brokers.ccxt.limits import BINANCE_SPOT, Rates
 from brokers.ccxt.outcomes import code_in_json
 from brokers.ccxt.parsing import decimal, moment
 from brokers.ccxt.settings import Mode
-from brokers.ccxt.streams.wire import Wire
+from brokers.ccxt.streams.wire import Wire, watch
 from brokers.errors import NotSupported, OrderNotFound, Rejected, Unavailable
 from brokers.instrument import Instrument
 from brokers.order import (
@@ -35,7 +35,7 @@ from brokers.order import (
     TimeInForce,
     VenueOrderState,
 )
-from brokers.port import Capabilities, ModifyBy
+from brokers.port import Capabilities, ModifyBy, TrailBy
 
 TYPES = {
     OrderType.MARKET: "MARKET",
@@ -90,6 +90,7 @@ class SpotDialect(Dialect[BinanceSettings]):
             cash_flows=self.settings.mode is Mode.LIVE,
             modify_by=ModifyBy.REPLACE,
             test_money=True,
+            trails=frozenset({TrailBy.PERCENT}),
         )
 
     @property
@@ -108,8 +109,7 @@ class SpotDialect(Dialect[BinanceSettings]):
     def wire(self) -> Wire:
         """User data come over the WebSocket API, market data over stream.binance.com."""
         return Wire(
-            report_calls=("watch_orders",),
-            report_params={"type": "spot"},
+            report_calls=(watch("watch_orders", type="spot"),),
             quote_calls=("watch_bids_asks", "watch_tickers"),
             endings=_ENDINGS,
             whole_orders=True,
@@ -158,8 +158,6 @@ class SpotDialect(Dialect[BinanceSettings]):
             raise Rejected("INVALID_ORDER", "an id must not end like the id of a changed order (_r01)")
         if order.post_only and (order.type is not OrderType.LIMIT or order.time_in_force is not TimeInForce.GTC):
             raise NotSupported("post-only orders other than plain limit orders that stay")
-        if order.trail is not None:
-            raise NotSupported("a trailing distance in price; give it in percent")
         if order.trail_percent is not None and order.trail_percent * 100 % 1:
             raise Rejected("INVALID_ORDER", "a trailing distance is a whole number of hundredths of a percent here")
 

@@ -20,11 +20,11 @@ from brokers.ccxt.calls import Call, Inquiry, Known, Raw, Sighting
 from brokers.ccxt.dialect import Answer, Change, Dialect, Permissions
 from brokers.ccxt.limits import BINANCE_FUTURES, Rates
 from brokers.ccxt.parsing import decimal, milliseconds, moment
-from brokers.ccxt.streams.wire import Wire
+from brokers.ccxt.streams.wire import Wire, watch
 from brokers.errors import ConfigurationError, NotSupported, OrderNotFound, Rejected, Unavailable
 from brokers.instrument import Instrument
 from brokers.order import ClientOrderId, OrderReport, OrderRequest, OrderType, TimeInForce, VenueOrderState
-from brokers.port import Capabilities, ModifyBy
+from brokers.port import Capabilities, ModifyBy, TrailBy
 
 _KINDS = {
     "MARKET": OrderType.MARKET,
@@ -41,6 +41,9 @@ _ALGO_OVER = frozenset({"TRIGGERING", "TRIGGERED", "FINISHED", "REJECTED", "EXPI
 _ENDINGS = frozenset({"listenKeyExpired", "serverShutdown", "eventStreamTerminated"})
 _DEFINITE = ("Service Unavailable", "unable to process your request")
 _BOOK_LIMITS = (5, 10, 20, 50, 100, 500, 1000)
+
+RENEWAL_SECONDS = 1200.0
+"""A listen key lasts for an hour."""
 
 
 class UsdmDialect(Dialect[BinanceSettings]):
@@ -76,6 +79,7 @@ class UsdmDialect(Dialect[BinanceSettings]):
             modify_by=ModifyBy.AMEND,
             dead_man=True,
             test_money=True,
+            trails=frozenset({TrailBy.PERCENT}),
         )
 
     @property
@@ -94,13 +98,15 @@ class UsdmDialect(Dialect[BinanceSettings]):
     def wire(self) -> Wire:
         """User data by listen key."""
         return Wire(
-            report_calls=("watch_orders",),
+            report_calls=(watch("watch_orders"),),
             quote_calls=("watch_bids_asks", "watch_tickers"),
             ask_calls=("fetch_bids_asks", "fetch_last_prices"),
             endings=_ENDINGS,
             whole_orders=True,
             final_bars=True,
-            forget_login=forget_login,
+            renewal=Call("fapiPrivatePutListenKey", ({},)),
+            renewal_seconds=RENEWAL_SECONDS,
+            forget_login=log_in_anew,
             needs_look=lambda info: "aid" in info and info.get("X") in _ALGO_OVER,
             becomes=lambda info: str(info.get("ai") or ""),
         )
@@ -134,8 +140,6 @@ class UsdmDialect(Dialect[BinanceSettings]):
             raise NotSupported("post-only orders other than plain limit orders that stay")
         if order.time_in_force is TimeInForce.GTD and order.type is not OrderType.LIMIT:
             raise NotSupported(f"{order.type} orders that end at a time")
-        if order.trail is not None:
-            raise NotSupported("a trailing distance in price; give it in percent")
         if order.trail_percent is not None and (order.trail_percent * 10 % 1 or not 0 < order.trail_percent <= 10):
             raise Rejected("INVALID_ORDER", "a trailing distance is 0.1 to 10 percent here, in steps of 0.1")
 
@@ -372,3 +376,14 @@ def _is_triggered(raw: Raw) -> bool:
 def _plain(number: Decimal) -> str:
     """As a venue takes it: no exponent."""
     return f"{number:f}"
+
+
+def log_in_anew(exchange: Any) -> None:
+    """With a new listen key, which `Wire.renewal` lets last, and ccxt does not."""
+    forget_login(exchange)
+    exchange.keep_alive_listen_key = _leave_it
+
+
+async def _leave_it(params: Any = None) -> None:
+    """In the place of ccxt's own."""
+    del params

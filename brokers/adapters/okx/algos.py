@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from brokers.ccxt.calls import Call, Inquiry, Raw, Sighting
@@ -72,6 +73,32 @@ async def _with_terms(inquiry: Inquiry, now: Raw, algo_id: str) -> Sighting:
     except OrderNotFound:
         return Sighting.of(now)
     return Sighting(_priced(algo), now)
+
+
+def told(raw: Raw) -> Raw:
+    """An order of either kind as it is pushed, by the words that an answer has."""
+    return _priced(raw) if is_algo(raw) else _ordinary(raw)
+
+
+def executions_in(raw: Raw) -> Sequence[Raw]:
+    """The execution that has changed an order: ccxt makes one of it with the price and the fee of the whole order."""
+    info = raw.get("info", {})
+    if is_algo(raw) or not info.get("tradeId") or not number_of(info.get("fillSz")):
+        return ()
+    fee = {"cost": str(-Decimal(info["fillFee"])), "currency": info.get("fillFeeCcy")} if info.get("fillFee") else {}
+    execution = {
+        "id": info["tradeId"],
+        "order": raw["id"],
+        "symbol": raw["symbol"],
+        "side": raw["side"],
+        "amount": info["fillSz"],
+        "price": info.get("fillPx"),
+        "timestamp": info.get("fillTime"),
+        "takerOrMaker": "maker" if info.get("execType") == "M" else "taker",
+        "fee": fee,
+        "info": info,
+    }
+    return (execution,)
 
 
 def _child_of(raw: Raw) -> str:

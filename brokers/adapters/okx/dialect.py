@@ -14,13 +14,13 @@ from brokers.ccxt.calls import Call, Inquiry, Known, Raw, Sighting
 from brokers.ccxt.dialect import Answer, Change, Dialect, Permissions
 from brokers.ccxt.naming import Naming
 from brokers.ccxt.pages import older
-from brokers.ccxt.streams.wire import Wire
+from brokers.ccxt.streams.wire import Wire, watch
 from brokers.ccxt.wallets import cash_of, spot_wallet, swap_wallet
 from brokers.ccxt.words import first_of, number_of, object_in
 from brokers.errors import ConfigurationError, NotSupported, OrderNotFound
 from brokers.instrument import Instrument
 from brokers.order import ClientOrderId, OrderReport, OrderRequest, OrderType, TimeInForce, VenueOrderState
-from brokers.port import Capabilities, ModifyBy
+from brokers.port import Capabilities, ModifyBy, TrailBy
 
 _IN_HISTORY = 100
 
@@ -48,6 +48,11 @@ class OkxDialect(Dialect[OkxSettings]):
         return f"{self.ccxt_id}:{self.settings.mode}:{self.settings.market}"
 
     @property
+    def wallet(self) -> str:
+        """One wallet pays for everything."""
+        return f"{self.ccxt_id}:{self.settings.mode}"
+
+    @property
     def capabilities(self) -> Capabilities:
         """Everything but an end date."""
         swap = self._is_swap
@@ -62,7 +67,7 @@ class OkxDialect(Dialect[OkxSettings]):
             bars=True,
             modify_by=ModifyBy.AMEND,
             dead_man=True,
-            report_stream=False,
+            trails=frozenset(TrailBy),
             test_money=True,
         )
 
@@ -108,8 +113,19 @@ class OkxDialect(Dialect[OkxSettings]):
 
     @property
     def wire(self) -> Wire:
-        """The list of prices is of all symbols, so each is asked for by itself."""
-        return Wire(ask_calls=())
+        """The list of prices is of all symbols, so each is asked for by itself. Algo orders have a stream of their
+        own; what becomes of one, and what one has become, is asked for.
+        """
+        kind = self.settings.market.value.upper()
+        return Wire(
+            report_calls=(watch("watch_orders", type=kind), watch("watch_orders", type=kind, trigger=True)),
+            ask_calls=(),
+            whole_orders=True,
+            needs_look=lambda info: bool(info.get("algoId")),
+            order=algos.told,
+            execution=lambda _: None,
+            executions_in=algos.executions_in,
+        )
 
     def lists(self, market: Raw) -> bool:
         """Spot pairs, or perpetuals whose contracts are counted in the base and settled in the quote currency."""

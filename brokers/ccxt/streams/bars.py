@@ -32,6 +32,7 @@ class BarFeed(MarketFeed[Bar]):
     """Bars of one period. `timeframe` is ccxt's name of it, `is_final`: see `Wire.final_bars`."""
 
     name = "bars"
+    is_lost_when_silent = True  # what is missing is asked for anyway
 
     def __init__(
         self,

@@ -74,10 +74,10 @@ class Channel:
         if not self.ended.done():
             self.ended.set_result(reason)
 
-    async def close(self, reason: str) -> None:
-        """Close what no other stream needs, and wait for the tasks."""
+    async def close(self, reason: str, *, shared: bool = False) -> None:
+        """Close what no other stream needs (`shared`: everything that it lives on), and wait for the tasks."""
         self.end(reason)
-        self._sockets.drop(self.line, self.ended.result())
+        self._sockets.drop(self.line, self.ended.result(), shared=shared)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from brokers.ccxt.calls import Call, Inquiry, KnownOrders, Raw
-from brokers.ccxt.client import MARKET, Client
+from brokers.ccxt.client import Client
 from brokers.ccxt.dialect import Dialect
 from brokers.ccxt.marketdata import MarketData, timeframe
 from brokers.ccxt.parsing import Reader
-from brokers.ccxt.pulse import Pulse
+from brokers.ccxt.pulse import MARKET, Pulse
 from brokers.ccxt.streams.bars import BarFeed
 from brokers.ccxt.streams.books import BookFeed, with_numbers
 from brokers.ccxt.streams.market_feed import MarketFeed

@@ -68,6 +68,9 @@ class MarketFeed(ABC, Generic[T]):
 
     is_answered = False
 
+    is_lost_when_silent = False
+    """Whether asking cannot tell a stream that has gone deaf from a quiet market: then silence is enough."""
+
     # --- readers -----------------------------------------------------------------------------------
 
     def subscribe(self, topics: Iterable[str]) -> Reader[T]:
@@ -212,7 +215,7 @@ class Group:
                 return channel.ended.result()
             if channel.lifeless_for() > pace.silence:
                 return "no sign of life"
-            if channel.silent_for() > pace.silence:
+            if self._feed.is_lost_when_silent and channel.silent_for() > pace.silence:
                 return "open and silent"
             silent = [topic for topic, at in self._heard.items() if ticks() - at > pace.silence]
             if silent and await self._is_deaf(silent):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -44,8 +45,9 @@ class QuoteFeed(MarketFeed[Quote]):
         self._tickers = tickers
         self._now = now
         self._newest: dict[str, Quote] = {}
+        self._touch: dict[str, Touch] = {}
         self._last: dict[str, Decimal] = {}
-        self._told: dict[str, datetime] = {}  # the newest time of each; it outlives the stream
+        self._told: dict[str, datetime] = {}  # the newest time of each touch; it outlives the stream
         self.is_pushed = bool(methods)
 
     def topic(self, item: Quote) -> str:
@@ -64,8 +66,8 @@ class QuoteFeed(MarketFeed[Quote]):
     def opened(self, topics: Sequence[str]) -> None:
         """A new stream: what the old one said last is not to be told as of now; `catch_up` asks anew."""
         for symbol in topics:
-            self._newest.pop(symbol, None)
-            self._last.pop(symbol, None)
+            for known in (self._newest, self._touch, self._last):
+                known.pop(symbol, None)
 
     async def catch_up(self, topics: Sequence[str]) -> None:
         """The first word comes from a question: nothing may change for long."""
@@ -80,36 +82,59 @@ class QuoteFeed(MarketFeed[Quote]):
         return [symbol for symbol in topics if _differ(before[symbol], self._newest.get(symbol))]
 
     def hear(self, symbol: str, raw: Raw) -> None:
-        """A ticker of ccxt: with a bid and an ask, or a last price, or all of them."""
+        """A ticker of ccxt: with a bid and an ask, or a last price, or all of them.
+
+        A quote is as old as its bid and ask: a last price that goes on alone keeps them neither young nor heard of.
+        """
+        has_touch = raw.get("bid") is not None or raw.get("ask") is not None
         try:
             with making_sense():
-                quote = self._read(symbol, raw)
+                quote = self._read(symbol, raw, has_touch=has_touch)
         except Unreadable as error:
             log.warning("a price of the venue makes no sense", symbol=symbol, error=str(error))
             return
         if quote is None:
+            self._newest.pop(symbol, None)
+            return
+        self._newest[symbol] = quote
+        if has_touch:
             self.heard(symbol)
-        else:
-            self._newest[symbol] = quote
-            self.publish(quote)
+        self.fan.publish(quote)
 
-    def _read(self, symbol: str, raw: Raw) -> Quote | None:
-        """The quote with what is new in `raw`; None while a part of it has never been told."""
-        known = self._newest.get(symbol)
-        last = decimal(raw.get("last") or raw.get("price")) or self._last.get(symbol)
-        if last:
+    def _read(self, symbol: str, raw: Raw, *, has_touch: bool) -> Quote | None:
+        """The quote with what is new in `raw`; None while there is no bid, or no ask."""
+        if last := decimal(raw.get("last") or raw.get("price")):
             self._last[symbol] = last
-        bid = decimal(raw.get("bid")) or (known.bid if known else None)
-        ask = decimal(raw.get("ask")) or (known.ask if known else None)
-        if not bid or not ask:
+        if has_touch:
+            self._touch[symbol] = self._touched(symbol, raw)
+        touch = self._touch.get(symbol)
+        if touch is None or not touch.bid or not touch.ask:
             return None
-        return Quote(symbol, bid, ask, last or (bid + ask) / 2, self._date(symbol, raw))
+        last = self._last.get(symbol) or (touch.bid + touch.ask) / 2
+        return Quote(symbol, touch.bid, touch.ask, last, touch.at)
+
+    def _touched(self, symbol: str, raw: Raw) -> Touch:
+        """Bid and ask, where a venue may tell only one anew; zero is a side that is empty."""
+        known = self._touch.get(symbol)
+        bid, ask = decimal(raw.get("bid")), decimal(raw.get("ask"))
+        if known is not None:
+            bid, ask = known.bid if bid is None else bid, known.ask if ask is None else ask
+        return Touch(bid, ask, self._date(symbol, raw))
 
     def _date(self, symbol: str, raw: Raw) -> datetime:
         """When it was, which never goes back: a slower part, told later, is dated like what overtook it."""
         at = moment(raw.get("timestamp")) or self._now()
         self._told[symbol] = max(at, self._told.get(symbol, at))
         return self._told[symbol]
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """The best bid and the best ask, and when they were told."""
+
+    bid: Decimal | None
+    ask: Decimal | None
+    at: datetime
 
 
 def _differ(one: Quote | None, other: Quote | None) -> bool:

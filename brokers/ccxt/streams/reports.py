@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import structlog
 
+from brokers.ccxt.calls import Call
 from brokers.ccxt.dialect import Dialect
 from brokers.ccxt.pulse import StreamPulse
 from brokers.ccxt.streams.channel import Channel
@@ -22,6 +24,7 @@ from brokers.ccxt.streams.ear import Ear
 from brokers.ccxt.streams.fan import Fan, Reader
 from brokers.ccxt.streams.looks import Find, Looks
 from brokers.ccxt.streams.pace import Attempts, Pace
+from brokers.ccxt.streams.renewal import Renewal
 from brokers.ccxt.streams.sockets import Sockets
 from brokers.ccxt.streams.story import Story
 from brokers.ccxt.streams.tap import Message, Tap
@@ -35,10 +38,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Where to ask: for one order by our id, and for all that are open, conditional ones included."""
+    """Where to ask: for one order by our id, for all that are open, conditional ones included, and for the rest."""
 
     find: Find
     open_orders: Callable[[], Awaitable[Sequence[OrderReport]]]
+    ask: Callable[[Call], Awaitable[Any]]
 
 
 class ReportFeed:
@@ -63,7 +67,7 @@ class ReportFeed:
         self._tracker = tracker
         self._pace = pace
         self._pulse = pulse
-        self._looks = Looks(account.find, pace, self._found, self.lose)
+        self._looks = Looks(account.find, pace, self._is_whole, self.lose)
         self._fan = _fan("not open yet")
         self._channel: Channel | None = None
         self._life: asyncio.Task[None] | None = None
@@ -123,24 +127,22 @@ class ReportFeed:
     async def _give_up(self, reason: str = "given up") -> None:
         channel, self._channel = self._channel, None
         if channel is not None:
-            await channel.close(reason)
+            await channel.close(reason, shared=True)
 
     async def _opened(self, exchange: Any, sockets: Sockets, tap: Tap) -> Channel:
         wire = self._dialect.wire
         wire.forget_login(exchange)
-        calls = [
-            partial(getattr(exchange, name), None, None, None, dict(wire.report_params)) for name in wire.report_calls
-        ]
+        calls = [partial(getattr(exchange, call.method), *deepcopy(call.args)) for call in wire.report_calls]
         channel = Channel(sockets, calls)
-        tap.account, tap.private = partial(self._hear, channel), channel.urls
+        tap.account, tap.private = self._hear, channel.urls
         try:
             await channel.open(self._pace.opening)
         except ConnectionError as error:
-            await channel.close(str(error))
+            await channel.close(str(error), shared=True)
             self._attempts.failures += 1
             raise Unavailable(f"the stream of reports cannot be opened: {error}") from error
         except BaseException:  # whoever wanted it has gone
-            await channel.close("given up")
+            await channel.close("given up", shared=True)
             raise
         return channel
 
@@ -164,7 +166,8 @@ class ReportFeed:
     async def _listen(self) -> None:
         channel = self._channel
         assert channel is not None
-        asked_at = ticks()
+        asked_at, wire = ticks(), self._dialect.wire
+        renewal = Renewal(wire.renewal, wire.renewal_seconds, self._account.ask, self._pace.longest_pause)
         while not self._lost:
             await asyncio.wait({channel.ended}, timeout=self._pace.step)
             if channel.ended.done():
@@ -173,10 +176,12 @@ class ReportFeed:
                 self.lose("no sign of life")
             elif await self._is_deaf():
                 self.lose("it is open and does not tell what happens")
-            elif ticks() - max(asked_at, ticks() - channel.silent_for()) > self._pace.silence:
+            elif ticks() - asked_at > self._pace.silence:
                 asked_at = ticks()
                 await self._question()
-        await channel.close(self._lost)
+            elif ended := await renewal.tend():
+                self.lose(ended)
+        await channel.close(self._lost, shared=True)
 
     async def _is_deaf(self) -> bool:
         overdue = self._ear.overdue()
@@ -187,15 +192,14 @@ class ReportFeed:
         return bool(overdue)
 
     async def _question(self) -> None:
-        """Nothing was told for long: see whether nothing happened."""
+        """Now and then, whatever is told: see whether all that happened was."""
         try:
             self._ear.expect(await self._take_stock())
         except BrokerError as error:
             log.warning("open orders cannot be asked for", venue=self._dialect.venue, error=str(error))
 
-    def _hear(self, channel: Channel, message: Message) -> None:
+    def _hear(self, message: Message) -> None:
         """A message of the venue, just now. Nothing here may wait."""
-        channel.heard()
         self._pulse.heard()
         news = self._story.hear(message)
         if news.spoken_of:
@@ -209,10 +213,10 @@ class ReportFeed:
             self._looks.at(order)
 
     def _check_fills(self, report: OrderReport) -> None:
-        """Fills that the venue tells apart from the order come soon; else they are asked for."""
-        track = self._tracker.find(key_of(report))
-        if track is not None and report.client_order_id and not track.is_complete:
-            self._looks.at(report.client_order_id, after=self._pace.grace)
+        """Fills that the venue tells apart from the order come soon, and so do fees; else they are asked for."""
+        key = key_of(report)
+        if report.client_order_id and not self._tracker.is_settled(key):
+            self._looks.later(report.client_order_id, self._pace.grace, lambda: self._tracker.is_settled(key))
 
     # --- asking ------------------------------------------------------------------------------------
 
@@ -248,8 +252,13 @@ class ReportFeed:
             return await self._account.find(order) if order else None
         except BrokerError:
             if order:
-                self._looks.at(order, after=self._pace.poll)
+                self._looks.later(order, self._pace.poll, lambda: False)
             return None
+
+    def _is_whole(self, report: OrderReport) -> bool:
+        """An answer to a look: whether it told all the fills that it should have."""
+        self._found(report)
+        return self._tracker.is_complete(key_of(report))
 
     def _found(self, report: OrderReport) -> bool:
         """An answer: pass on what is new in it; whether anything was."""

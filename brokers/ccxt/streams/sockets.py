@@ -35,7 +35,7 @@ class Line:
     urls: set[str] = field(default_factory=set)
     calls: int = 0
     last_url: str = ""
-    heard_before: int | None = None  # how many messages had come on that socket when a question was sent last
+    due: dict[str, int] = field(default_factory=dict)  # how many messages a socket brings if each of ours is answered
     signs: dict[str, tuple[object, float]] = field(default_factory=dict)
 
 
@@ -80,9 +80,17 @@ class Sockets:
         if line is None:
             return
         line.urls.add(url)
+        self._hurry(url)
         line.calls += 1
         line.last_url = url
-        line.heard_before = self._tap.seen.get(url, 0) if message is not None else None
+        if message is not None:
+            line.due[url] = max(line.due.get(url, 0), self._tap.seen.get(url, 0)) + 1
+
+    def _hurry(self, url: str) -> None:
+        """A venue may say how often it wants pings; for us they are a sign of life, and may have to come sooner."""
+        client = self._exchange.clients.get(url)
+        if client is not None:
+            client.keepAlive = min(client.keepAlive, self._exchange.streaming["keepAlive"])
 
     def _client(self, url: str) -> Any:
         """One socket of ccxt. Its futures may fail without anybody waiting for them: that is no error of anybody."""
@@ -104,12 +112,10 @@ class Sockets:
                 quiet = quiet + 1 if self._is_answered(line, ticks() - since) else 0
 
     def _is_answered(self, line: Line, waited: float) -> bool:
-        client = self._exchange.clients.get(line.last_url)
-        if client is None or not client.isConnected:
+        clients = [self._exchange.clients.get(url) for url in (*line.due, line.last_url)]
+        if not all(client is not None and client.isConnected for client in clients):
             return False
-        if line.heard_before is None or self._tap.seen.get(line.last_url, 0) > line.heard_before:
-            return True
-        return waited > _ANSWER_SECONDS
+        return waited > _ANSWER_SECONDS or all(self._tap.seen.get(url, 0) >= due for url, due in line.due.items())
 
     # --- life --------------------------------------------------------------------------------------
 
@@ -139,12 +145,15 @@ class Sockets:
         """Whether another stream lives on a socket of `line`."""
         return any(line.urls & each.urls for each in self._lines if each is not line)
 
-    def drop(self, line: Line, reason: str) -> None:
-        """The stream is not wanted any more: close the sockets that no other stream needs."""
+    def drop(self, line: Line, reason: str, *, shared: bool = False) -> None:
+        """The stream is not wanted any more: close the sockets that no other stream needs.
+
+        `shared`: those as well, for a stream that must be subscribed anew; ccxt would think that it is.
+        """
         if line in self._lines:
             self._lines.remove(line)
         for url in line.urls:
-            if not any(url in each.urls for each in self._lines):
+            if shared or not any(url in each.urls for each in self._lines):
                 self.cut(url, reason)
 
     async def close(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from brokers.ccxt.dialect import Dialect
 from brokers.ccxt.parsing import Reader, Unreadable
 from brokers.ccxt.streams.tap import Message
 from brokers.ccxt.streams.tracker import Key, Tracker, key_of, our_id
-from brokers.ccxt.streams.wire import event_name
+from brokers.ccxt.streams.wire import Standing, event_name
 from brokers.order import ClientOrderId, Fill, OrderReport, VenueOrderState
 from brokers.port import ModifyBy
 
@@ -44,8 +44,9 @@ class Story:
     def hear(self, message: Message) -> News:
         """What is new in a message."""
         news = News()
-        fills = self._fills(message, news)
-        for raw in message.orders:
+        orders = [order for raw in message.orders if (order := self._wire.order(raw)) is not None]
+        fills = self._fills(orders, message, news)
+        for raw in orders:
             self._order(raw, fills.pop(_place(raw, "id"), []), news, message)
         for lone in fills.values():
             for fill in lone:
@@ -54,9 +55,10 @@ class Story:
             self._wonder(message, news)
         return news
 
-    def _fills(self, message: Message, news: News) -> dict[Key, list[Fill]]:
+    def _fills(self, orders: Iterable[Raw], message: Message, news: News) -> dict[Key, list[Fill]]:
         fills: dict[Key, list[Fill]] = {}
-        for raw in message.trades:
+        told = [trade for raw in message.trades if (trade := self._wire.execution(raw)) is not None]
+        for raw in (*told, *[each for order in orders for each in self._wire.executions_in(order)]):
             try:
                 fills.setdefault(_place(raw, "order"), []).append(self._reader.fill(raw))
             except Unreadable as error:
@@ -64,10 +66,16 @@ class Story:
         return fills
 
     def _order(self, raw: Raw, fills: list[Fill], news: News, message: Message) -> None:
+        standing = self._wire.standing(raw.get("info") or {})
+        if standing is not None and (keys := self._tracker.mentioned([str(raw.get("id") or "")])):
+            for key in keys:
+                self._stands(key, raw, standing, fills, news)
+            return
         try:
             report = self._reader.report(raw)
         except Unreadable as error:
-            self._puzzle(message, news, str(error))
+            if not self._refer(raw, news):
+                self._puzzle(message, news, str(error))
             return
         ours = report.client_order_id
         self._own(raw, report)
@@ -77,6 +85,34 @@ class Story:
             return
         whole = replace(report, fills=tuple(replace(fill, client_order_id=ours) for fill in fills))
         self._tell(self._tracker.take(whole), news)
+
+    def _stands(self, key: Key, raw: Raw, standing: Standing, fills: list[Fill], news: News) -> None:
+        """An order that we know, and what has become of it."""
+        track, ours = self._tracker.find(key), our_id(key)
+        news.spoken_of.add(key)
+        is_replaced = ours is not None and self._is_replaced(ours)
+        if ours and (is_replaced or self._wire.needs_look(raw.get("info") or {})):
+            news.looks.add(ours)
+        if track is None or is_replaced:
+            return
+        known = track.report
+        owned = tuple(replace(fill, client_order_id=known.client_order_id) for fill in fills)
+        filled = known.filled if standing.filled is None else standing.filled
+        now = replace(known, state=standing.state, filled=filled, at=standing.at or known.at, fills=owned)
+        self._tell(self._tracker.take(now), news)
+
+    def _refer(self, raw: Raw, news: News) -> bool:
+        """An event that tells too little on purpose: whose order it is about, that one is asked for."""
+        info = raw.get("info") or {}
+        if not self._wire.needs_look(info) and self._wire.standing(info) is None:
+            return False
+        ident, wire = str(raw.get("id") or ""), self._dialect.wire_of(raw)
+        keys = set(self._tracker.mentioned([ident]))
+        if wire and (order := self._dialect.our_id(wire)) and self._known.get(order) is not None:
+            keys.add(("", order))
+        news.spoken_of |= keys
+        news.looks.update(ours for key in keys if (ours := our_id(key)))
+        return True
 
     def _own(self, raw: Raw, report: OrderReport) -> None:
         """Remember whose order the venue's ids name, also that of the one that it turns into."""

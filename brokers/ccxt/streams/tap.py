@@ -57,7 +57,9 @@ class Tap:
 
     def _settle(self, exchange: Any) -> None:
         exchange.handle_message = self.hear
-        exchange.orders = Tape(self._order, remembers=0 if self._wire.whole_orders else _REMEMBERED)
+        remembers = 0 if self._wire.whole_orders else _REMEMBERED
+        exchange.orders = Tape(self._order, remembers=remembers)
+        exchange.triggerOrders = Tape(self._order, remembers=remembers)
         exchange.myTrades = Tape(self._trade)
         exchange.tickers = Latest(self._price)
         exchange.bidsasks = Latest(self._price)
@@ -79,19 +81,23 @@ class Tap:
         """Let ccxt handle one message, then tell what it was."""
         url = client.url
         self.seen[url] = self.seen.get(url, 0) + 1
-        error = ""
+        error, ponged, parts = "", client.lastPong, self._wire.parts(message)
         try:
-            self._handle(client, message)
+            for part in parts:
+                self._handle(client, part)
         except Exception as failure:  # noqa: BLE001 (whatever it is, the socket must be read on)
             error = repr(failure)
-        if self._orders or self._trades or url in self.private or error:
+        if client.lastPong != ponged:  # ccxt dates it by the venue's clock, and then compares it with ours
+            client.lastPong = client.last_message_at
+        if self._orders or self._trades or error or (parts and url in self.private):
             try:
                 self._tell(url, message, error)
             except Exception:
                 log.exception("a message of the venue was read and is lost", socket=bare(url))
                 self.ended(url, "a message is lost")
-        if self._wire.endings and (name := event_name(message)) in self._wire.endings:
-            self.ended(url, name)
+        reason = event_name(message) if self._wire.endings else ""
+        if reason in self._wire.endings or (reason := self._wire.refusal(message)):
+            self.ended(url, reason)
 
     def _tell(self, url: str, raw: Any, error: str) -> None:
         orders, trades = self._orders, self._trades

@@ -50,6 +50,16 @@ class Tracker:
         """The order of this name."""
         return self._tracks.get(key)
 
+    def is_complete(self, key: Key) -> bool:
+        """Whether all that is filled of an order was told fill by fill."""
+        track = self._tracks.get(key)
+        return track is None or track.is_complete
+
+    def is_settled(self, key: Key) -> bool:
+        """As `is_complete`, with what each fill has cost."""
+        track = self._tracks.get(key)
+        return track is None or (track.is_complete and all(fill.fee is not None for fill in track.fills.values()))
+
     def open(self) -> dict[Key, OrderReport]:
         """The orders that may still fill, as they were told."""
         return {key: track.report for key, track in self._tracks.items() if track.report.state.is_open}

@@ -168,8 +168,7 @@ async def test_rules_in_places_are_not_taken_for_steps(tmp_path: Path) -> None:
     async with account(tmp_path, "spot") as rig:
         rig.broker._client.exchange.precisionMode = 2
         with pytest.raises(Unavailable, match="steps"):
-            await markets.load(rig.broker._client, rig.network, fresh=True)
-        markets.forget()
+            await markets.Told().renew(rig.broker._client, 0)
 
 
 @pytest.mark.parametrize("name", DIALECTS)

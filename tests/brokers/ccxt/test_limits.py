@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Hashable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,9 +24,11 @@ NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 class Rig:
     """Limits under a clock that is moved by hand."""
 
-    def __init__(self, rates: Rates = BINANCE_SPOT) -> None:
-        self.clock = HandClock()
-        self.limits = Limits(rates, now=self.now, ticks=self.clock)
+    def __init__(
+        self, rates: Rates = BINANCE_SPOT, clock: HandClock | None = None, share: Hashable | None = None
+    ) -> None:
+        self.clock = clock or HandClock()
+        self.limits = Limits(rates, now=self.now, ticks=self.clock, share=share)
 
     def now(self) -> datetime:
         return NOON + timedelta(seconds=self.clock.seconds - 1000)
@@ -144,6 +147,26 @@ async def test_silence_that_is_demanded_is_kept(status: int, headers: dict[str, 
     assert not await rig.send("query", 1)
     rig.clock.pass_(0.5)
     assert await rig.send("query", 1)
+
+
+@pytest.mark.parametrize("rates", [BINANCE_SPOT, BINANCE_FUTURES])
+@pytest.mark.parametrize(("status", "headers", "seconds"), [(429, {"Retry-After": "4000"}, 4000), (400, {}, 10)])
+async def test_too_many_orders_are_no_ban(rates: Rates, status: int, headers: dict[str, str], seconds: int) -> None:
+    """Of this account's new orders alone: it cancels and asks, and the other accounts there place theirs."""
+    clock, said = HandClock(), '{"code":-1015,"msg":"Too many new orders; current limit is 100 orders per 10 SECOND."}'
+    ours, another = (Rig(rates, clock, share="one venue of this test") for _ in range(2))
+    for _ in range(5):
+        ours.limits.heard(status, headers, said)
+        ours.limits.refused(status, said)
+    assert ours.limits.banned_until is None
+    for kind in ("cancel", "timer", "query"):
+        assert await ours.send(kind, 1)
+    for kind in ("place", "modify"):
+        assert not await ours.send(kind, 1)
+        assert await another.send(kind, 1)
+    assert ours.limits.used >= 1
+    clock.pass_(seconds + 0.1)
+    assert await ours.send("place", 1)
 
 
 @pytest.mark.parametrize(("status", "is_kept"), [(418, True), (429, True), (403, False), (503, False)])

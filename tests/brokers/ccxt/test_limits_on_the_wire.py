@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +15,13 @@ from brokers.ccxt.limits import BINANCE_SPOT, Limits
 from brokers.ccxt.loading import load_errors, load_exchange_class
 from brokers.ccxt.session import open_session, ssl_of
 from brokers.errors import Unavailable
+from brokers.order import VenueOrderState
+from tests.brokers.ccxt.rig import account
 from tests.venues.binance.app import BinanceServer
+from tests.venues.binance.limits import Window
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+_TEN_YEARS = 3650 * 86_400_000
 
 
 class Wire:
@@ -78,6 +84,29 @@ async def test_a_ban_ends_all_requests_before_they_are_sent(wire: Wire, status: 
     with pytest.raises(Unavailable):
         await wire.exchange.publicGetTime()
     assert len(wire.venue.journal.requests()) == heard
+
+
+@pytest.mark.parametrize("market", ["spot", "margin", "usdm"])
+@pytest.mark.parametrize("tells_when", [True, False])
+async def test_too_many_new_orders_stop_no_cancel(tmp_path: Path, market: str, tells_when: bool) -> None:
+    """-1015, for whatever order of this account: a kill goes on, and new orders wait until the venue takes them."""
+    async with account(tmp_path, market) as rig:
+        resting = await rig.place()
+        site = "fapi" if market == "usdm" else "api"
+        if tells_when:
+            rig.venue.limits.of(site).orders_1d = Window(_TEN_YEARS, 0)
+        else:
+            rig.venue.script.plan(f"POST {rig.path}", "code_1015")
+        for _ in range(2):
+            with pytest.raises(Unavailable):
+                await rig.place()
+        heard = len(rig.venue.journal.requests())
+        with pytest.raises(Unavailable, match="there is room again in"):
+            await asyncio.wait_for(rig.broker.place_order(rig.request()), 8)
+        assert len(rig.venue.journal.requests()) == heard
+        assert rig.broker.health.banned_until is None
+        assert (await rig.broker.cancel_order(resting.client_order_id)).state is VenueOrderState.CANCELLED
+        assert await rig.broker.get_open_orders() == ()
 
 
 @pytest.mark.parametrize("ahead", [10_000, -10_000])

@@ -6,14 +6,16 @@ from decimal import Decimal
 
 import pytest
 
+from brokers.adapters.binance import usdm
 from brokers.errors import Unavailable
 from brokers.order import ClientOrderId, OrderRequest, OrderType, Side, TimeInForce
 from brokers.order import VenueOrderState as State
-from tests.brokers.ccxt_streams.rig import QUICK, heard, rest, rig
+from tests.brokers.ccxt_streams.rig import QUICK, heard, rest, rig, until
 
 pytestmark = pytest.mark.asyncio
 
 PERPETUAL = "BTC/USDT:USDT"
+MADE, RENEWED = "POST /fapi/v1/listenKey", "PUT /fapi/v1/listenKey"
 
 
 def _account(tmp_path, **pace):
@@ -82,17 +84,43 @@ async def test_a_listen_key_that_expires_ends_the_reports_and_is_not_used_again(
         assert (await heard(again, _is_filled))[-1].client_order_id == "mine"
 
 
-@pytest.mark.parametrize("fault", ["code_2015", "html_502_before", "drop_before"])
-async def test_a_listen_key_that_cannot_be_renewed_ends_the_reports(tmp_path, fault):
-    """Its stream would fall silent within the hour; the next one asks for a key of its own."""
+async def test_a_listen_key_is_renewed_for_as_long_as_the_stream_lives(tmp_path, monkeypatch):
+    """Not once, as ccxt does it: the key would end eighty minutes after it was made."""
+    monkeypatch.setattr(usdm, "RENEWAL_SECONDS", 0.1)
     async with _account(tmp_path) as here:
         reports = here.broker.reports()
-        here.venue.script.plan("PUT /fapi/v1/listenKey", fault)
-        await here.broker._client.exchange.keep_alive_listen_key({"type": "linear"})
-        with pytest.raises(Unavailable):
+        await until(lambda: len(here.venue.journal.requests(RENEWED)) >= 4)
+        await _order(here, "mine", limit_price="49000")
+        here.venue.move("BTCUSDT", "48000")
+        assert _is_filled(await heard(reports, _is_filled))
+        assert len(here.venue.journal.requests(MADE)) == 1
+
+
+@pytest.mark.parametrize("fault", ["drop_before", "limit_429"])
+async def test_a_renewal_that_fails_is_repeated_and_ends_no_stream_that_is_well(tmp_path, monkeypatch, fault):
+    """The key lasts for a while yet."""
+    monkeypatch.setattr(usdm, "RENEWAL_SECONDS", 0.7)
+    async with _account(tmp_path, longest_pause=0.2) as here:
+        reports = here.broker.reports()
+        here.venue.script.plan(RENEWED, fault)
+        await until(lambda: len(here.venue.journal.requests(RENEWED)) >= 3)
+        assert here.feeds.is_open
+        await _order(here, "mine", limit_price="49000")
+        here.venue.move("BTCUSDT", "48000")
+        assert _is_filled(await heard(reports, _is_filled))
+
+
+async def test_a_listen_key_that_cannot_be_renewed_while_it_lasts_ends_the_reports(tmp_path, monkeypatch):
+    """The next stream asks for a key of its own."""
+    monkeypatch.setattr(usdm, "RENEWAL_SECONDS", 0.1)
+    async with _account(tmp_path, longest_pause=0.1) as here:
+        reports = here.broker.reports()
+        gone = {"status": 400, "code": -1125, "msg": "This listenKey does not exist."}
+        here.venue.script.plan(RENEWED, "error", times=1000, **gone)
+        with pytest.raises(Unavailable, match="the login has ended"):
             await asyncio.wait_for(anext(reports), 30)
         await here.broker.connect()
-        assert len(here.venue.journal.requests("POST /fapi/v1/listenKey")) == 2
+        assert len(here.venue.journal.requests(MADE)) == 2
         assert here.feeds.is_open
 
 

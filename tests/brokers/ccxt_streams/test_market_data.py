@@ -10,7 +10,9 @@ import pytest
 
 from brokers.ccxt.parsing import milliseconds, moment
 from brokers.errors import Unavailable
+from brokers.market import Quote
 from tests.brokers.ccxt_streams.rig import BTC, ETH, QUICK, heard, rest, rig, until
+from tests.venues.binance.sockets import Socket
 
 pytestmark = pytest.mark.asyncio
 
@@ -96,7 +98,7 @@ async def test_an_old_price_is_not_told_as_of_now_after_a_gap(tmp_path):
 
 
 async def test_the_time_of_a_quote_never_goes_back(tmp_path):
-    """Neither when a slower part comes later, nor over an opening anew: the answer of before it may be the newer."""
+    """Not over an opening anew either: the answer of before it may be the newer."""
     async with rig(tmp_path, keys=False, pace=PATIENT) as here:
         quotes = here.broker.quotes([BTC])
         (first, *_) = await heard(quotes, bool)
@@ -105,12 +107,52 @@ async def test_the_time_of_a_quote_never_goes_back(tmp_path):
         await rest(quotes)
         newest = milliseconds(first.at) + 60_000
         feed.hear(BTC, {"bid": "50990", "ask": "51010", "timestamp": newest})
-        feed.hear(BTC, {"last": "51000", "timestamp": newest - 5_000})
-        assert (await rest(quotes))[-1].at == moment(newest)
+        feed.hear(BTC, {"bid": "50989", "timestamp": newest - 5_000})
+        assert (await rest(quotes))[-1] == Quote(BTC, Decimal(50989), Decimal(51010), first.last, moment(newest))
         feed.opened([BTC])
         feed.hear(BTC, {"bid": "50991", "ask": "51011", "timestamp": newest - 1})
         (told,) = await rest(quotes)
         assert (told.bid, told.at) == (Decimal(50991), moment(newest))
+
+
+async def test_a_quote_is_as_old_as_its_bid_and_ask(tmp_path):
+    """A last price that moves on alone makes them no younger; a side that is empty ends the quote."""
+    async with rig(tmp_path, keys=False, pace=PATIENT) as here:
+        quotes = here.broker.quotes([BTC])
+        (first, *_) = await heard(quotes, bool)
+        feed = here.feeds._quotes
+        await until(lambda: here.broker.health.streams["quotes"].is_open)
+        await rest(quotes)
+        now = milliseconds(first.at) + 60_000
+        feed.hear(BTC, {"bid": "50990", "ask": "51010", "timestamp": now})
+        feed.hear(BTC, {"last": "52000", "timestamp": now + 9_000})
+        told = (await rest(quotes))[-1]
+        assert (told.bid, told.last, told.at) == (Decimal(50990), Decimal(52000), moment(now))
+        feed.hear(BTC, {"bid": "0", "ask": "51010", "timestamp": now + 10_000})
+        feed.hear(BTC, {"last": "52001", "timestamp": now + 11_000})
+        assert await rest(quotes) == []
+        feed.hear(BTC, {"bid": "51000", "ask": "51010", "timestamp": now + 12_000})
+        (told,) = await rest(quotes)
+        assert (told.bid, told.last, told.at) == (Decimal(51000), Decimal(52001), moment(now + 12_000))
+
+
+async def test_bids_and_asks_that_fall_silent_are_asked_for_however_busy_the_rest_is(tmp_path, monkeypatch):
+    """The stream has forgotten them: it is opened anew."""
+    tell = Socket.tell
+    deaf = []
+
+    def without_the_touch(self, channel, event, *more):
+        if not (deaf and isinstance(event, dict) and {"b", "B", "a", "A"} <= event.keys()):
+            tell(self, channel, event, *more)
+
+    monkeypatch.setattr(Socket, "tell", without_the_touch)
+    async with rig(tmp_path, keys=False) as here:
+        quotes = here.broker.quotes([BTC])
+        await heard(quotes, bool)
+        await until(lambda: here.broker.health.streams["quotes"].is_open)
+        deaf.append(True)
+        here.venue.move("BTCUSDT", "52000")
+        await heard(quotes, lambda told: told and told[-1].bid > 51_000, 10)
 
 
 async def test_a_stream_that_breaks_after_each_message_is_opened_ever_more_rarely(tmp_path):
@@ -233,6 +275,7 @@ async def test_bars_are_told_once_when_they_have_ended(tmp_path):
             assert [b.at - a.at for a, b in pairwise(ours)] == [SECOND] * (len(ours) - 1)
             assert ours[0].at > began
             assert ours[-1].at <= datetime.now(UTC)
+            await asyncio.sleep(0.2)  # the venue's time is known as well as a round trip tells
             answer = await here.broker.get_bars(symbol, until=ours[-1].at, count=len(ours), period=SECOND)
             assert list(answer) == ours
 

@@ -227,7 +227,7 @@ async def test_a_slow_reader_of_reports_gets_all_of_them(tmp_path):
         reports = here.broker.reports()
         for number in range(30):
             await here.place(f"o{number}")
-        told = await rest(reports, 0.3)
+        told = await heard(reports, lambda told: sum(len(each.fills) for each in told) >= 30)
         assert {fill.client_order_id for each in told for fill in each.fills} == {f"o{number}" for number in range(30)}
 
 

@@ -88,6 +88,22 @@ def test_the_venue_is_believed_when_it_counts_more() -> None:
     assert budget.used == 0
 
 
+@pytest.mark.parametrize("seconds", [3.0, 10.0, 40_000.0])
+def test_the_venue_is_believed_when_it_says_that_nothing_is_left(seconds: float) -> None:
+    """For as long as it says, and what was spent just now counts on behind that."""
+    clock = HandClock()
+    budget = Budget(30, 10, 0, clock)
+    budget.spend(5)
+    clock.pass_(4)
+    budget.spend(10)
+    budget.full(seconds)
+    assert budget.used == pytest.approx(1)
+    assert budget.wait(1) == pytest.approx(seconds, abs=0.02)
+    clock.pass_(seconds + 0.02)
+    assert budget.used == pytest.approx(15 / 30 if seconds < 10 else 0)
+    assert budget.wait(15) == 0
+
+
 def test_a_day_of_orders_takes_no_more_room_than_a_minute() -> None:
     """A thousand entries at most."""
     clock = HandClock()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.brokers.pongs import pongs_by_the_loop
 from tests.unhurried import unhurried
 
-__all__ = ["unhurried"]
+__all__ = ["pongs_by_the_loop", "unhurried"]

@@ -50,7 +50,7 @@ class Recorder:
     """`answers` maps `METHOD /path` to a payload, a `(status, payload)` with headers behind it, a list of them, one for
     each call, or a function that makes one of what was said.
 
-    `replies` are what the venue says over WebSockets: each has `when`, a part of a message that it answers to (none:
+    `is_dumb`: nothing is answered on sockets any more. `replies` are what the venue says over WebSockets: each has `when`, a part of a message that it answers to (none:
     when a socket opens), and `say`, the messages that follow. `$name` in one is that part of what it answers to.
     """
 
@@ -60,6 +60,8 @@ class Recorder:
     asked: list[Asked] = field(default_factory=list)
     told: list[Told] = field(default_factory=list)
     sockets: dict[str, web.WebSocketResponse] = field(default_factory=dict)
+    queries: dict[str, dict[str, str]] = field(default_factory=dict)
+    is_dumb: bool = False
     network: Network = field(init=False)
 
     async def __aenter__(self) -> Self:
@@ -87,7 +89,7 @@ class Recorder:
     async def heard(self, part: Any) -> Told:
         """The message with this part, as soon as it has come."""
         async with asyncio.timeout(15):
-            while not (found := [each for each in self.told if _has(each.message, part)]):
+            while not (found := [each for each in self.told if has(each.message, part)]):
                 await asyncio.sleep(0.002)
         return found[-1]
 
@@ -119,29 +121,33 @@ class Recorder:
         return web.json_response(payload, status=status, headers=headers)
 
     async def _converse(self, request: web.Request) -> web.WebSocketResponse:
-        socket, place = web.WebSocketResponse(), request.host + request.path
+        socket, place = web.WebSocketResponse(autoping=False), request.host + request.path
         await socket.prepare(request)
-        self.sockets[place] = socket
+        self.sockets[place], self.queries[place] = socket, dict(request.query)
         await self._reply(socket, None)
         async for frame in socket:
-            if frame.type is WSMsgType.TEXT and frame.data[:1] == "{":  # others are pings in the venue's own way
+            if frame.type is WSMsgType.PING and not self.is_dumb:
+                await socket.pong(frame.data)
+            if frame.type is WSMsgType.TEXT and frame.data[:1] == "{":
                 self.told.append(Told(place, json.loads(frame.data)))
                 await self._reply(socket, self.told[-1].message)
+            elif frame.data == "ping" and not self.is_dumb:  # in the way of those that have no JSON for it
+                await socket.send_str("pong")
         return socket
 
     async def _reply(self, socket: web.WebSocketResponse, message: Any) -> None:
-        for each in self.replies:
-            if each["when"] is None if message is None else each["when"] is not None and _has(message, each["when"]):
+        for each in () if self.is_dumb else self.replies:
+            if each["when"] is None if message is None else each["when"] is not None and has(message, each["when"]):
                 for say in each["say"]:
                     await socket.send_json({key: _filled(value, message) for key, value in say.items()})
 
 
-def _has(message: Any, part: Any) -> bool:
+def has(message: Any, part: Any) -> bool:
     """Whether `part` is in `message`, at any depth; a list has each item of the other."""
     if isinstance(part, Mapping):
-        return isinstance(message, Mapping) and all(_has(message.get(key), part[key]) for key in part)
+        return isinstance(message, Mapping) and all(has(message.get(key), part[key]) for key in part)
     if isinstance(part, list):
-        return isinstance(message, list) and all(any(_has(each, one) for each in message) for one in part)
+        return isinstance(message, list) and all(any(has(each, one) for each in message) for one in part)
     return bool(message == part)
 
 

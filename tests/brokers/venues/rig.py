@@ -37,7 +37,9 @@ NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
 def documented(venue: str) -> dict[str, Any]:
-    """The file of a venue: `provenance`, `hosts`, `answers` by `METHOD /path`, and `cases`."""
+    """The file of a venue: `provenance`, `hosts`, `answers` by `METHOD /path`, and `cases`. `streams` of prices, and
+    `private`, what the stream of the account answers.
+    """
     return json.loads((DATA / f"{venue}.json").read_text(encoding="utf-8"))
 
 
@@ -125,8 +127,10 @@ async def account(
     """An account at a venue that answers with examples, connected. `asked` is where its requests are written down."""
     markets.forget()
     facts = documented(venue)
-    told = deepcopy({**facts["answers"], **(answers or {})})
-    async with Recorder(tuple(facts["hosts"]), told, list(replies), asked=[] if asked is None else asked) as recorder:
+    private = facts["private"] if keys else {}
+    told = deepcopy({**facts["answers"], **private.get("answers", {}), **(answers or {})})
+    says = [*replies, *private.get("replies", ())]
+    async with Recorder(tuple(facts["hosts"]), told, says, asked=[] if asked is None else asked) as recorder:
         context = BrokerContext(
             data_dir=folder, now=lambda: NOW, symbols=symbols or ("BTC/USDT",), network=recorder.network
         )

@@ -1,4 +1,4 @@
-"""Venues whose orders are asked for: what happens to them is told nevertheless, and whoever looks sees that it is asked."""
+"""Orders that are asked for, since no stream opens: what happens is told nevertheless, and the health says how."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from tests.brokers.venues.rig import OURS, Account
 from tests.brokers.venues.test_public_streams import until
 from tests.brokers.venues.test_requests import at
 
-QUICK = Pace(silence=60, poll=0.02)
+QUICK = Pace(silence=60, poll=0.02, tries=0)
+"""Not one attempt: as after too many that have failed."""
 
 
 def bybit(here: Account) -> None:

@@ -256,7 +256,7 @@ def test_nothing_is_called_that_no_test_asks_for() -> None:
         "fetch_closed_orders", "fetch_canceled_orders", "fetch_canceled_and_closed_orders", "fetch_my_trades",
         "fetch_order_trades", "cancel_all_orders_after", "private_post_hf_orders_dead_cancel_all",
         "private_get_v5_user_query_api", "private_get_account_config", "private_get_account_balance", "private_get_hf_accounts_opened",
-        "utaprivate_get_account_mode",
+        "utaprivate_get_account_mode", "subscribe",
     }  # fmt: skip
     called = set()
     for venue in ("bybit", "coinbase", "kraken", "kucoin", "okx"):

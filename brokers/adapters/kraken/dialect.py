@@ -1,10 +1,4 @@
-"""Kraken, spot.
-
-Facts (docs.kraken.com, ccxt 4.5.90): a client id is a UUID or up to 18 free characters and unique among open orders
-only; the venue finds an order by it in two lists, open and closed. ccxt's `fetch_order` takes a client id for the
-numeric `userref`, so it is not used for that. A triggered order keeps its id. Executions name the fee in the quote
-currency if the order says `fciq`, so every order says so. There is no test environment for spot.
-"""
+"""What is special about Kraken. See the package."""
 
 from __future__ import annotations
 
@@ -16,21 +10,20 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from brokers.account import AccountInfo
-from brokers.ccxt.broker import CcxtBroker
+from brokers.adapters.kraken import stream, words
 from brokers.ccxt.calls import Call, Inquiry, Known, Raw, Sighting
 from brokers.ccxt.dialect import Answer, Change, Dialect, Permissions
 from brokers.ccxt.limits import Rates, Window
 from brokers.ccxt.naming import Naming
 from brokers.ccxt.offers import OfferedSettings
 from brokers.ccxt.pages import further
-from brokers.ccxt.streams.wire import Wire
+from brokers.ccxt.streams.wire import Wire, watch
 from brokers.ccxt.wallets import spot_wallet
 from brokers.ccxt.words import object_in, seconds_of
 from brokers.errors import NotSupported
 from brokers.instrument import Instrument
 from brokers.order import ClientOrderId, OrderReport, OrderRequest, OrderType, TimeInForce
-from brokers.port import Capabilities, ModifyBy
-from brokers.registry import adapter
+from brokers.port import Capabilities, ModifyBy, TrailBy
 
 _TRIGGERS = {
     OrderType.STOP: "stopLossPrice",
@@ -47,46 +40,6 @@ _KINDS = {
     "take-profit-limit": OrderType.TAKE_PROFIT_LIMIT,
     "trailing-stop": OrderType.TRAILING_STOP,
 }
-_REFUSALS = {
-    "EOrder:Insufficient funds": "INSUFFICIENT_FUNDS",
-    "EOrder:Order minimum not met": "LOT_SIZE",
-    "EOrder:Cost minimum not met": "MIN_NOTIONAL",
-    "EOrder:Tick size check failed": "PRICE_FILTER",
-    "EOrder:Invalid price": "PRICE_FILTER",
-    "EOrder:Post only order": "POST_ONLY_WOULD_TAKE",
-    "EOrder:Unknown order": "ORDER_NOT_FOUND",
-    "EOrder:Invalid order": "ORDER_NOT_FOUND",
-    "EOrder:Orders limit exceeded": "TOO_MANY_ORDERS",
-    "EOrder:Domain rate limit exceeded": "TOO_MANY_ORDERS",
-    "EOrder:Trading agreement required": "NO_PERMISSION",
-    "EOrder:Reduce only": "REDUCE_ONLY",
-    "EService:Market in cancel_only mode": "MARKET_CLOSED",
-    "EService:Market in post_only mode": "MARKET_CLOSED",
-    "EService:Market in limit_only mode": "MARKET_CLOSED",
-    "EQuery:Unknown asset pair": "UNKNOWN_SYMBOL",
-    "EQuery:Invalid asset pair": "UNKNOWN_SYMBOL",
-    "EGeneral:Permission denied": "NO_PERMISSION",
-    "EAPI:Invalid key": "KEY_REFUSED",
-    "EAPI:Invalid signature": "KEY_REFUSED",
-    "EGeneral:Invalid arguments:volume": "LOT_SIZE",
-    "EGeneral:Invalid arguments:price": "PRICE_FILTER",
-    "EGeneral:Invalid arguments": "INVALID_ORDER",
-}
-# The engine may or may not have had it: "service unavailable", "busy", "internal error" are said of either.
-_OPEN = (
-    "EService:Unavailable",
-    "EService:Busy",
-    "EGeneral:Internal error",
-    "EDatabase:Internal error",
-    "EService:Timeout",
-)
-_AT_THE_DOOR = (
-    "EAPI:Rate limit",
-    "EOrder:Rate limit",
-    "EGeneral:Too many requests",
-    "EGeneral:Temporary lockout",
-    "EAPI:Invalid nonce",
-)
 
 
 class KrakenSettings(OfferedSettings):
@@ -106,7 +59,7 @@ class KrakenDialect(Dialect[KrakenSettings]):
     page: ClassVar[int] = 50
     needs_currencies: ClassVar[bool] = True
     dated: ClassVar[bool] = False
-    shared_options: ClassVar[tuple[str, ...]] = ("marketsByAltname",)
+    shared_options: ClassVar[tuple[str, ...]] = ("marketsByAltname", "marketsByWsName")
 
     def __init__(self, settings: KrakenSettings) -> None:
         super().__init__(settings)
@@ -129,7 +82,7 @@ class KrakenDialect(Dialect[KrakenSettings]):
             bars=True,
             modify_by=ModifyBy.AMEND,
             dead_man=True,
-            report_stream=False,
+            trails=frozenset(TrailBy),
         )
 
     def rates(self) -> Rates:
@@ -148,8 +101,21 @@ class KrakenDialect(Dialect[KrakenSettings]):
 
     @property
     def wire(self) -> Wire:
-        """Its ticker is told with each trade only, unless the best bid and ask are asked for."""
-        return Wire(quote_calls=("watch_bids_asks",))
+        """Its ticker is told with each trade only, unless the best bid and ask are asked for. Orders and executions
+        come on one channel; all but the first event of an order tell only what has happened to it.
+        """
+        return Wire(
+            report_calls=(watch("watch_orders", snap_trades=False),),
+            quote_calls=("watch_bids_asks",),
+            whole_orders=True,
+            forget_login=stream.forget_token,
+            needs_look=stream.tells_terms,
+            order=stream.pushed,
+            execution=stream.executed,
+            standing=stream.standing,
+            parts=stream.one_by_one,
+            refusal=stream.refusal,
+        )
 
     def lists(self, market: Raw) -> bool:
         """Spot pairs that are open."""
@@ -202,10 +168,10 @@ class KrakenDialect(Dialect[KrakenSettings]):
     def find_calls(self, order: ClientOrderId, symbol: str, known: Known | None) -> Sequence[Call]:
         """The two lists, filtered by our id; whatever its symbol."""
         del symbol, known
-        words = {"clientOrderId": self.wire_id(order), "trades": "true"}
+        asked = {"clientOrderId": self.wire_id(order), "trades": "true"}
         return (
-            Call("fetch_open_orders", (None, None, None, words)),
-            Call("fetch_closed_orders", (None, None, None, words)),
+            Call("fetch_open_orders", (None, None, None, asked)),
+            Call("fetch_closed_orders", (None, None, None, asked)),
         )
 
     async def find(self, inquiry: Inquiry, order: ClientOrderId, symbol: str) -> Sighting | None:
@@ -224,8 +190,8 @@ class KrakenDialect(Dialect[KrakenSettings]):
     def closed_calls(self, symbol: str, since: int) -> Sequence[Call]:
         """One list for all symbols; `start` is compared with the time of closing."""
         del symbol
-        words = {"trades": "true", "start": since // 1000, "closetime": "close"}
-        return (Call("fetch_closed_orders", (None, None, None, words)),)
+        asked = {"trades": "true", "start": since // 1000, "closetime": "close"}
+        return (Call("fetch_closed_orders", (None, None, None, asked)),)
 
     def fill_calls(self, symbol: str, since: int) -> Sequence[Call]:
         """The venue lists all symbols together, those after `start`: what happened just then would be missing."""
@@ -300,25 +266,18 @@ class KrakenDialect(Dialect[KrakenSettings]):
     def refusal(self, code: str, message: str) -> str | None:
         """By how the code begins, the longest first: there is more behind it now and then."""
         del message
-        fitting = [start for start in _REFUSALS if code.startswith(start)]
-        return _REFUSALS[max(fitting, key=len)] if fitting else None
+        fitting = [start for start in words.REFUSALS if code.startswith(start)]
+        return words.REFUSALS[max(fitting, key=len)] if fitting else None
 
     def is_unknown(self, answer: Answer, code: str, message: str) -> bool | None:
         """An unavailable or busy service may have passed the order on; what is refused at the door was not."""
         del answer, message
-        if code.startswith(_OPEN):
+        if code.startswith(words.OPEN):
             return True
-        return False if code.startswith(_AT_THE_DOOR) else None
+        return False if code.startswith(words.AT_THE_DOOR) else None
 
 
 def _terms(raw: Raw) -> Mapping[str, Any]:
     """What an order is, as Kraken describes it."""
     described = raw.get("info", {}).get("descr")
     return described if isinstance(described, Mapping) else {}
-
-
-@adapter("kraken", settings=KrakenSettings)
-class KrakenBroker(CcxtBroker):
-    """A spot account at Kraken."""
-
-    dialect = KrakenDialect
