@@ -16,7 +16,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
@@ -68,12 +68,18 @@ class Constructor(Protocol):
         """Build a broker that is not connected."""
 
 
+def _nothing(_settings: Any) -> Iterable[str]:
+    """Settings that are each right are right together."""
+    return ()
+
+
 @dataclass(frozen=True)
 class Registration:
     """One adapter: its class and the model of its settings."""
 
     build: Constructor
     settings: type[AdapterSettings]
+    wrong_with: Callable[[Any], Iterable[str]] = _nothing
 
 
 _registered: dict[str, Registration] = {}
@@ -86,7 +92,7 @@ def adapter(kind: str, *, settings: type[AdapterSettings]) -> Callable[[B], B]:
     def register(broker: B) -> B:
         if kind in _registered:
             raise ValueError(f"there are two adapters named {kind!r}")
-        _registered[kind] = Registration(broker, settings)
+        _registered[kind] = Registration(broker, settings, getattr(broker, "wrong_with", _nothing))
         return broker
 
     return register
@@ -107,12 +113,12 @@ def load_adapter(kind: str) -> Registration:
     return _registered[kind]
 
 
-def validate(name: str, raw: Mapping[str, Any]) -> list[str]:
+def validate(name: str, raw: Mapping[str, Any], place: str = "") -> list[str]:
     """What is wrong with the settings of the broker `name`, one line each; empty if it can be built.
 
-    Each line names the place and the remedy, and shows no secret.
+    Each line names the place (they stand at `place`) and the remedy, and shows no secret.
     """
-    return _Reading(name, raw).problems
+    return _Reading(name, raw, place).problems
 
 
 def currency_of(raw: Mapping[str, Any]) -> str:
@@ -146,10 +152,10 @@ class BrokerFactory:
 class _Reading:
     """The settings of one broker read as far as they go, and the problems met."""
 
-    def __init__(self, name: str, raw: Mapping[str, Any]) -> None:
+    def __init__(self, name: str, raw: Mapping[str, Any], place: str = "") -> None:
         self.problems: list[str] = []
         self.settings: AdapterSettings | None = None
-        self._place = f"brokers.{name}"
+        self._place = place or f"brokers.{name}"
         self._check_name(name)
         self.registration = self._choose(raw)
         if self.registration is not None:
@@ -179,6 +185,9 @@ class _Reading:
             secrets = [text for text in _secrets(model, raw) if text]
             lines = (self._line(model, dict(problem)) for problem in error.errors(include_url=False))
             self.problems.extend(_masked(line, secrets) for line in lines)
+        else:
+            assert self.registration is not None
+            self.problems.extend(f"{self._place}.{each}" for each in self.registration.wrong_with(self.settings))
 
     def _line(self, model: type[BaseModel], problem: dict[str, Any]) -> str:
         loc = problem["loc"]
@@ -189,6 +198,8 @@ class _Reading:
             return f"{place}: unknown setting{_hint(str(loc[-1]), _keys(model, loc[:-1]))}"
         value = problem["input"]
         shown = "" if isinstance(value, Mapping | BaseModel) else f" (it is {value!r})"
+        if problem["type"] == "value_error":
+            return f"{place}: {problem['ctx']['error']}{shown}"
         return f"{place}: {problem['msg']}{shown}; correct it"
 
 

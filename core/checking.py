@@ -49,6 +49,7 @@ def check_deeply(settings: Settings) -> None:
     problems = [
         *_data_dir(settings.data_dir),
         *_brokers({name: account.broker for name, account in settings.accounts.items()}),
+        *_currencies(settings),
         *_real_money(settings),
         *_market(settings),
         *_places(settings),
@@ -85,7 +86,39 @@ def _data_dir(folder: Path) -> Iterator[str]:
 
 def _brokers(accounts: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     for name, broker in accounts.items():
-        yield from validate(name, broker)
+        place = f"accounts.{name}.broker"
+        problems = validate(name, broker, place)
+        yield from problems or _keys(name, broker)
+
+
+def _keys(name: str, broker: Mapping[str, Any]) -> Iterator[str]:
+    """An account at a venue needs a key; without one there are prices only, and those belong to `market.feeds`."""
+    if _trades_coins(broker) and not broker.get("api_key"):
+        where = f"QUARTERDECK_ACCOUNTS__{name.upper()}__BROKER"
+        yield f"accounts.{name}.broker: there is no key; put {where}__API_KEY and {where}__SECRET into .env"
+
+
+def _currencies(settings: Settings) -> Iterator[str]:
+    """An account at a venue must know what it pays in is worth: else it is halted as soon as it starts."""
+    for name, account in settings.accounts.items():
+        if not _trades_coins(account.broker):
+            continue
+        kept, symbols = account.currency, settings.symbols_of(name)
+        for symbol in symbols:
+            paid = symbol.rpartition(":")[2].rpartition("/")[2] if "/" in symbol else kept
+            if paid != kept and paid not in account.fx and not {f"{paid}/{kept}", f"{kept}/{paid}"} & set(symbols):
+                yield (
+                    f"accounts.{name}: {symbol} is paid in {paid}, the account is kept in {kept}, and nothing says "
+                    f"what one is worth in the other; set broker.currency to {paid}, or add the rate to fx"
+                )
+
+
+def _trades_coins(broker: Mapping[str, Any]) -> bool:
+    """Whether its symbols are spelt BASE/QUOTE, as venues for coins have them."""
+    try:
+        return "api_key" in load_adapter(str(broker.get("adapter"))).settings.model_fields
+    except ConfigurationError:  # told elsewhere
+        return False
 
 
 def _real_money(settings: Settings) -> Iterator[str]:
@@ -113,8 +146,8 @@ def _market(settings: Settings) -> Iterator[str]:
 
 def _feed(place: str, feed: FeedSettings) -> Iterator[str]:
     """A feed with a broker of its own."""
-    problems = validate(feed.name, feed.broker)
-    yield from (problem.replace(f"brokers.{feed.name}", place, 1) for problem in problems)
+    problems = validate(feed.name, feed.broker, place)
+    yield from problems
     if not problems and _lives_anywhere(feed.broker):
         yield f"{place}: {feed.broker['adapter']} has no prices of its own; name a venue, like binance"
 

@@ -79,7 +79,6 @@ class CcxtBroker(AbstractBroker):
         self._context = context
         self._dialect = self.speaks(settings)
         self.capabilities = self._dialect.capabilities
-        self._check_timer()
         self._pulse = Pulse(context.now)
         self._client = Client(self._dialect, context, self._pulse)
         self._known = KnownOrders()
@@ -93,13 +92,12 @@ class CcxtBroker(AbstractBroker):
         """The dialect for these settings; a venue with several kinds of account chooses here."""
         return cls.dialect(settings)
 
-    def _check_timer(self) -> None:
+    @classmethod
+    def wrong_with(cls, settings: CcxtSettings) -> Iterable[str]:
         """A protection that is asked for and not there must not be believed in."""
-        if self.settings.dead_man_seconds and not self.capabilities.dead_man:
-            raise ConfigurationError(
-                f"brokers.{self.name}.dead_man_seconds: {self._dialect.venue} has no timer that cancels orders here; "
-                "leave it out"
-            )
+        dialect = cls.speaks(settings)
+        if settings.dead_man_seconds and not dialect.capabilities.dead_man:
+            yield f"dead_man_seconds: {dialect.venue} has no timer that cancels orders here; leave it out"
 
     # --- the connection ----------------------------------------------------------------------------
 
@@ -264,7 +262,7 @@ class CcxtBroker(AbstractBroker):
         return inspection.findings(self._dialect.venue, self.settings, permissions, offset)
 
     async def get_instruments(self) -> Sequence[Instrument]:
-        """The instruments of `context.symbols`, by rules that are an hour old at most while the venue answers."""
+        """The instruments of `context.symbols`, by rules that are half a day old at most while the venue answers."""
         line = self._connected()
         try:
             await line.rules.renew(line.client, markets.OLD)

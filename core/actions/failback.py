@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from core.access.roles import Actor
 from core.actions.acting import Acting
-from core.errors import UserError
+from core.errors import UnknownName, UserError
 from core.views import ActionResult, AwayRow, FailbackView
 
 
@@ -19,6 +19,9 @@ class FailingBack(Acting):
         """Who trades away from home: one strategy, or all of which the actor sees both accounts. Raises `UserError`."""
         rows = self._rows(actor, strategy)
         if strategy and not rows:
+            names = [each.name for each in self._engine.strategies.instances]
+            if strategy not in names:
+                raise UnknownName("strategy", strategy, names)
             raise UserError(f"{strategy} trades in its own account.")
         return FailbackView(rows, _token(rows))
 

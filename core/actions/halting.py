@@ -204,8 +204,10 @@ class Halting(Acting):
             return ()
         more = [f"{len(shown) - _MOST_POSITIONS} more"] if len(shown) > _MOST_POSITIONS else []
         listed = ", ".join([*shown[:_MOST_POSITIONS], *more])
-        how = " ".join(("/flatten", *kill.scope.words))
-        return (f"Positions still open, their stops cancelled: {listed}; {how} closes them, also while halted.",)
+        how = " ".join(("/flatten", *kill.scope.words)) + " closes them, also while halted"
+        if any(desk.waits_for_confirmation for desk in kill.desks):
+            how = "nothing is ordered where real money waits for /golive"
+        return (f"Positions still open, their stops cancelled: {listed}; {how}.",)
 
     def _positions(self, desk: Desk, strategy: str) -> list[str]:
         where = "" if self._engine.floor.is_single else f" ({desk.account})"

@@ -138,3 +138,38 @@ def test_a_sandbox_stays_with_the_market_that_it_began_with(tmp_path):
     with pytest.raises(SettingsError, match="holds a sandbox on history"):
         chosen(old, "binance")
     assert not stored_settings(old).market.is_live
+
+
+@pytest.mark.parametrize(
+    ("broker", "said"),
+    [
+        (
+            {**BINANCE, "mode": "testnet"},
+            (
+                "accounts.main.broker: there is no key; put QUARTERDECK_ACCOUNTS__MAIN__BROKER__API_KEY and "
+                "QUARTERDECK_ACCOUNTS__MAIN__BROKER__SECRET into .env"
+            ),
+        ),
+        (
+            {**KEYS, "dead_man_seconds": 60},
+            "accounts.main.broker.dead_man_seconds: Binance has no timer that cancels orders here; leave it out",
+        ),
+        (
+            {**KEYS, "currency": "EUR"},
+            (
+                "accounts.main: BTC/USDT is paid in USDT, the account is kept in EUR, and nothing says what one is worth in "
+                "the other; set broker.currency to USDT, or add the rate to fx"
+            ),
+        ),
+        (
+            {**KEYS, "market": "margin"},
+            "accounts.main.broker: Binance has no testnet mode for margin; set mode to live",
+        ),
+    ],
+)
+def test_what_an_account_at_a_venue_cannot_be(tmp_path, broker, said):
+    """Told by the check of the settings, by the place where it stands, and not by a crash of the start."""
+    main = {"broker": broker, "symbols": [BTC]}
+    assert problems(tmp_path, accounts={"paper": BASE["accounts"]["paper"], "main": main}) == [said]
+    main["fx"] = {"USDT": "0.92"}
+    assert (problems(tmp_path, accounts={"main": main}) == []) == ("currency" in broker)
