@@ -17,6 +17,7 @@ from core.access.roles import Actor, Permission
 from core.views import BalanceRow, ExitRow, FillRow, Page, PositionRow
 
 _MOST_CLOSES = 12
+_MOST_CURRENCIES = 20  # a testnet hands out hundreds
 _HOLDERS = {
     "venue": "at the venue",
     "engine": "by our engine",
@@ -148,13 +149,19 @@ def render_balances(rows: tuple[BalanceRow, ...]) -> Html:
 
 def _balances(account: str, every: tuple[BalanceRow, ...]) -> Html:
     rows = [row for row in every if row.account == account]
-    shown = table(
-        ((row.currency, balance_of(row.cash, row.currency), balance_of(row.venue_total, row.currency)) for row in rows),
-        head=("", "Ledger", "Venue"),
-    )
-    differs = [row.currency for row in rows if row.venue_total is not None and row.venue_total != row.cash]
+    differs = [row for row in rows if row.venue_total is not None and row.venue_total != row.cash]
+    first = [*rows[:_MOST_CURRENCIES], *[row for row in differs if row not in rows[:_MOST_CURRENCIES]]]
+    shown = first[: 2 * _MOST_CURRENCIES]
+    named = [row.currency for row in differs[:_MOST_CURRENCIES]]
     return html.lines(
         html.text("Account ", html.bold(account)),
-        shown,
-        html.text(f"⚠️ Ledger and venue differ in {', '.join(differs)}.") if differs else html.EMPTY,
+        table(
+            (
+                (row.currency, balance_of(row.cash, row.currency), balance_of(row.venue_total, row.currency))
+                for row in shown
+            ),
+            head=("", "Ledger", "Venue"),
+        ),
+        html.text(f"and {len(rows) - len(shown)} more currencies") if len(rows) > len(shown) else html.EMPTY,
+        html.text(f"⚠️ Ledger and venue differ in {', '.join(named)}.") if differs else html.EMPTY,
     )

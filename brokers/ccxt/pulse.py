@@ -58,9 +58,9 @@ class StreamPulse:
         """Somebody reads it: it is to be open."""
         self.is_wanted = True
 
-    def opened(self) -> None:
-        """It is subscribed; every time but the first is a restart."""
-        self._restarts += self._was_open
+    def opened(self, *, another: bool = False) -> None:
+        """It is subscribed; every time but the first is a restart, unless it is `another` part of it."""
+        self._restarts += self._was_open and not another
         self._is_open = self._was_open = self.is_wanted = True
         self._polled = False
         self._last_at = self._now()

@@ -71,13 +71,15 @@ class HoldingQuestions(Asking):
 
 
 async def _balances(desk: Desk) -> list[BalanceRow]:
+    """The account's own currency first, then what instruments are paid in, then whatever else lies there."""
     try:
         theirs = dict((await desk.broker.get_account_info()).balances)
     except BrokerError:
         theirs = {}
     ours = desk.portfolio.cash_by_currency
     rows = []
-    for currency in sorted({*ours, *theirs}):
+    paid_in = {each.currency for each in desk.portfolio.instruments.values()}
+    for currency in sorted({*ours, *theirs}, key=lambda each: (each != desk.currency, each not in paid_in, each)):
         venue = theirs.get(currency)
         total, free = (venue.total, venue.free) if venue else (None, None)
         rows.append(BalanceRow(desk.account, currency, ours.get(currency, Decimal(0)), total, free))

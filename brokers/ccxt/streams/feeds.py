@@ -28,6 +28,9 @@ from brokers.market import Bar, OrderBook, Quote
 from brokers.order import OrderReport
 from brokers.port import Subscription
 
+# More names would not fit into the address of a question.
+_MOST_AT_ONCE = 100
+
 
 class Feeds:
     """Lives as long as the client's exchange object; `attempts` lives longer. `account` is None without keys.
@@ -209,5 +212,11 @@ class Feeds:
         methods = self._dialect.wire.ask_calls
         if not methods:
             return {symbol: [await self._dialect.quote(self._inquiry, symbol)] for symbol in symbols}
-        answers = [await self._client.query(MARKET, Call(method, (list(symbols),))) for method in methods]
-        return {symbol: [answer[symbol] for answer in answers if symbol in answer] for symbol in symbols}
+        found: dict[str, list[Raw]] = {symbol: [] for symbol in symbols}
+        for start in range(0, len(symbols), _MOST_AT_ONCE):
+            part = list(symbols[start : start + _MOST_AT_ONCE])
+            for method in methods:
+                answer = await self._client.query(MARKET, Call(method, (part,)))
+                for symbol in part:
+                    found[symbol] += [answer[symbol]] if symbol in answer else []
+        return found

@@ -22,6 +22,9 @@ from brokers.errors import BrokerError
 from brokers.resilience.ticks import ticks
 
 log = structlog.get_logger(__name__)
+
+# Venues carry no more on one socket, or in one subscription: Binance 1,024 streams, and ccxt 200 of one kind.
+_MOST_TOPICS = 200
 T = TypeVar("T")
 
 
@@ -124,8 +127,9 @@ class MarketFeed(ABC, Generic[T]):
             task = asyncio.create_task(group.close(unwatch=True))
             self._ending.add(task)
             task.add_done_callback(self._ending.discard)
-        if missing := wanted.difference(*(group.topics for group in self._groups)):
-            self._groups.append(Group(self, self.sockets, missing))
+        missing = sorted(wanted.difference(*(group.topics for group in self._groups)))
+        for start in range(0, len(missing), _MOST_TOPICS):
+            self._groups.append(Group(self, self.sockets, frozenset(missing[start : start + _MOST_TOPICS])))
         if not self._groups:
             self.pulse.lost()
 
@@ -141,6 +145,7 @@ class Group:
         self._heard: dict[str, float] = {}
         self._channel: Channel | None = None
         self._failures = 0
+        self._has_been_open = False
         self._opened_at = 0.0
         self._task = asyncio.create_task(self._run())
 
@@ -191,7 +196,8 @@ class Group:
             await channel.open(self._feed.pace.opening)
             self._opened_at = ticks()
             self._feed.opened(self._list)
-            self._feed.pulse.opened()
+            self._feed.pulse.opened(another=not self._has_been_open)
+            self._has_been_open = True
             self._heard = dict.fromkeys(self._list, ticks())
             await self._catch_up()
             return await self._watch(channel)

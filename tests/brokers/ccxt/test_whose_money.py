@@ -57,8 +57,7 @@ async def test_a_coin_is_a_position_or_money_never_both(
     tmp_path: Path, symbols: tuple[str, ...], currency: str, words: str
 ) -> None:
     """Else what one of them pays with is missing in the other. Who only reads prices may read them all."""
-    async with BinanceServer() as venue:
-        venue.spot.listings[ETH_BTC.symbol] = ETH_BTC
+    async with BinanceServer(more=[ETH_BTC]) as venue:
         key = venue.keys.of("testnet")
         context = BrokerContext(tmp_path, lambda: datetime.now(UTC), symbols=symbols, network=venue.network)
         factory, raw = BrokerFactory(context), {"adapter": "binance", "mode": "testnet", "currency": currency}

@@ -12,6 +12,7 @@ from brokers.ccxt.parsing import milliseconds, moment
 from brokers.errors import Unavailable
 from brokers.market import Quote
 from tests.brokers.ccxt_streams.rig import BTC, ETH, QUICK, heard, rest, rig, until
+from tests.venues.binance.listing import Listing
 from tests.venues.binance.sockets import Socket
 
 pytestmark = pytest.mark.asyncio
@@ -321,3 +322,15 @@ async def test_market_data_ends_when_the_broker_disconnects(tmp_path):
         for reader in readers:
             with pytest.raises(Unavailable):
                 await rest(reader)
+
+
+async def test_hundreds_of_symbols_are_brought_by_several_streams(tmp_path):
+    """No socket carries more than a venue allows, no question is longer than its address may be."""
+    listings = {f"C{number}USDT": Listing(f"C{number}USDT", f"C{number}", "USDT", Decimal(10)) for number in range(450)}
+    symbols = [f"{each.base}/USDT" for each in listings.values()]
+    async with rig(tmp_path, keys=False, pace=PATIENT, symbols=symbols, more=listings.values()) as here:
+        quotes = here.broker.quotes(symbols)
+        told = await heard(quotes, lambda told: len({each.symbol for each in told}) == 450, 20)
+        assert {each.symbol for each in told} == set(symbols)
+        await until(lambda: len(here.feeds._quotes._groups) == 3)
+        assert here.broker.health.streams["quotes"].restarts == 0

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brokers.ccxt.streams.tracker import Tracker, key_of
-from brokers.order import ClientOrderId, OrderReport
+from brokers.order import ClientOrderId, Fill, OrderReport
 from brokers.order import VenueOrderState as State
 from tests.brokers.ccxt_streams.rig import AT, fill, report
 
@@ -81,7 +81,7 @@ def test_a_lone_fill_advances_its_order():
 def test_an_order_that_says_more_than_its_fills_is_incomplete():
     """What was filled before we first heard of it does not count."""
     tracker = Tracker()
-    tracker.take(report(state=PARTIAL, filled="0.2"))
+    tracker.take(report(state=PARTIAL, filled="0.2"), asked=True)
     track = tracker.find(("", "a"))
     assert track is not None
     assert track.is_complete
@@ -89,6 +89,16 @@ def test_an_order_that_says_more_than_its_fills_is_incomplete():
     assert not track.is_complete
     tracker.take(report(state=PARTIAL, filled="0.7", fills=(fill("1", "0.5"),)))
     assert track.is_complete
+
+
+def test_a_push_that_says_more_than_its_fills_is_incomplete():
+    """They are about to come, or must be asked for."""
+    tracker = Tracker()
+    tracker.take(report(state=FILLED, filled="1"))
+    assert not tracker.is_complete(("", "a"))
+    told = tracker.take_fill(fill("1"), ("", "a"))
+    assert told is not None
+    assert (told.filled, told.state) == (Decimal(1), FILLED)
 
 
 def test_an_answer_knows_of_the_order_in_the_place_of_another():
@@ -159,6 +169,33 @@ def test_whatever_the_order_of_events_the_story_is_the_same(cuts: list[int], end
     assert track is not None
     assert (track.report.state, track.report.filled) == (events[-1].state, events[-1].filled)
     assert track.is_complete
+
+
+@given(st.lists(st.integers(1, 20), min_size=1, max_size=5), st.data())
+def test_fills_that_are_told_apart_from_their_order_make_the_same_story(cuts: list[int], data: st.DataObject):
+    """Whichever is first, the order or its executions: each fill once, and never more filled than was."""
+    whole, filled = Decimal(sum(cuts)), Decimal(0)
+    known = report(quantity=whole)
+    events: list[OrderReport | Fill] = [known]
+    for number, cut in enumerate(cuts, start=1):
+        filled += cut
+        state = FILLED if filled == whole else PARTIAL
+        events += [fill(str(number), str(cut)), _later(replace(known, state=state, filled=filled), number)]
+    tracker, told = Tracker(), []
+    for event in data.draw(st.permutations([*events, *data.draw(st.lists(st.sampled_from(events), max_size=3))])):
+        if isinstance(event, OrderReport):
+            told.append(tracker.take(event))
+        elif tracker.find(("", "a")) is not None:  # else it is asked for
+            told.append(tracker.take_fill(event, ("", "a")))
+    told.append(tracker.take(replace(known, state=FILLED, filled=whole, fills=tuple(_fills(cuts))), asked=True))
+    news = [each for each in told if each is not None]
+    assert sorted(each.fill_id for one in news for each in one.fills) == sorted(str(n + 1) for n in range(len(cuts)))
+    assert max(each.filled for each in news) == whole
+    assert tracker.is_complete(("", "a"))
+
+
+def _fills(cuts: list[int]) -> list[Fill]:
+    return [fill(str(number), str(cut)) for number, cut in enumerate(cuts, start=1)]
 
 
 def test_somebody_elses_order_is_no_order_of_ours():

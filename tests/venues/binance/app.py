@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket as sockets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -22,6 +22,7 @@ from tests.venues.binance.errors import Refusal
 from tests.venues.binance.faults import Manner, Plan
 from tests.venues.binance.frame import Frame
 from tests.venues.binance.hosts import CERTIFICATE_NAMES, Place, place_of
+from tests.venues.binance.listing import Listing
 from tests.venues.binance.router import Call
 from tests.venues.binance.sockets import Socket
 
@@ -32,7 +33,14 @@ NOT_FOUND = "<html><head><title>404 Not Found</title></head><body>nginx</body></
 class BinanceServer(Frame):
     """Binance on this machine: `async with BinanceServer() as venue: … venue.network …`."""
 
-    def __init__(self, *, folder: Path | None = None, port: int = 0, beat_seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        folder: Path | None = None,
+        port: int = 0,
+        beat_seconds: float | None = None,
+        more: Iterable[Listing] = (),
+    ) -> None:
         super().__init__(folder)
         self.port = port
         self._beat_seconds = beat_seconds
@@ -40,7 +48,7 @@ class BinanceServer(Frame):
         self._folder = folder
         self._hall = Hall(self)
         self._runner: web.ServerRunner | None = None
-        built = products.build(self)
+        built = products.build(self, more)
         self.spot, self.margin, self.custody, self.usdm = built.spot, built.margin, built.custody, built.usdm
 
     @property
