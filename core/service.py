@@ -7,6 +7,7 @@ Questions (in `core.questions`) return frozen views of `core.views`; actions (a 
 
 from __future__ import annotations
 
+from core.actions.adjusting import Adjusting
 from core.actions.alerts import AlertActions
 from core.actions.channels import ChannelActions
 from core.actions.failback import FailingBack
@@ -30,6 +31,7 @@ class Quarterdeck(
     Flattening,
     GoingLive,
     FailingBack,
+    Adjusting,
     OrderActions,
     JobActions,
     PeopleActions,

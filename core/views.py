@@ -586,6 +586,60 @@ class FailbackView:
 
 
 @dataclass(frozen=True, slots=True)
+class DifferenceRow:
+    """What the venue has otherwise than the books: units of a symbol, or money (`is_cash`).
+
+    `value` is that of the difference in the account's currency, None while nobody knows it. `is_exposure`: of futures,
+    whose value is no money that anybody has.
+    """
+
+    what: str
+    is_cash: bool
+    ours: Decimal
+    theirs: Decimal
+    value: Decimal | None
+    is_exposure: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UnitsMoved:
+    """Whose units an adjustment takes (below zero for a long position), or who gets them; `price` is that of one."""
+
+    symbol: str
+    holder: str
+    units: Decimal
+    price: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class AdjustView:
+    """A difference between the books of an account and its venue, and what booking it would do; `token` binds the yes.
+
+    `worth` is by how much equity would change; `unpriced` is not in it. `others` could give missing units in place of
+    those who would. Without `rows` nothing differs. `presumed` orders were given up and may be the reason.
+    """
+
+    account: str
+    currency: str
+    mode: str
+    rows: tuple[DifferenceRow, ...] = ()
+    moves: tuple[UnitsMoved, ...] = ()
+    others: tuple[str, ...] = ()
+    worth: Decimal = Decimal(0)
+    unpriced: tuple[str, ...] = ()
+    presumed: int = 0
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Adjusted:
+    """What became of a confirmed adjustment; `view` is the difference as it is now, if that is not what was shown."""
+
+    result: ActionResult
+    view: AdjustView | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FlattenPreview:
     """What flattening would do, for the confirmation."""
 

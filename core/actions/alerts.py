@@ -27,8 +27,8 @@ LONGEST_MUTE = timedelta(days=7)
 LONGEST_WINDOW = timedelta(days=1)
 # Kinds that there are, whether or not one of them was ever raised here.
 _KINDS = (
-    "breach", "correction", "denied", "doubt", "drift", "exit", "external", "fill", "job", "order", "protection",
-    "report", "resume", "strategy",
+    "adjustment", "breach", "correction", "denied", "doubt", "drift", "exit", "external", "fill", "job", "order",
+    "protection", "report", "resume", "strategy",
 )  # fmt: skip
 
 

@@ -40,9 +40,12 @@ class Flattening(Acting):
         engine, desks = self._engine, self._engine.floor.chosen(account, accounts)
         self._check_known(strategy)
         what = strategy or account or "everything"
+        desks, unconfirmed = _confirmed(desks)
+        if unconfirmed and not desks:
+            return await self._failed(actor, "flatten", "\n".join(unconfirmed))
         await engine.audit.record(actor, "flatten", f"{what}: begun", "begun")
         paused, problems = await self._make_way(desks, strategy)
-        positions, more = self._positions_to_close(desks, strategy), list[str]()
+        positions, more = self._positions_to_close(desks, strategy), [f"🔴 {each}" for each in unconfirmed]
         if shown:
             positions, more = bounded(positions, shown)
         more += [each for desk in desks for each in desk.dust(strategy)]
@@ -80,7 +83,18 @@ class Flattening(Acting):
 
     def _positions_to_close(self, desks: Sequence[Desk], strategy: str) -> list[Position]:
         return [
-            Position(desk.account, symbol, dict(parts))
+            Position(desk.account, symbol, dict(parts), whole=desk.exits.to_close(strategy)[symbol])
             for desk in desks
             for symbol, parts in desk.closing(strategy).items()
         ]
+
+
+def _confirmed(desks: Sequence[Desk]) -> tuple[tuple[Desk, ...], list[str]]:
+    """Those that may order anything at all, and what is said of the others."""
+    waiting = [each.account for each in desks if each.waits_for_confirmation]
+    lines = [
+        f"{account} trades real money that nobody has confirmed, so nothing is ordered in it: "
+        f"/golive {account} first, or close its positions in the venue's own app."
+        for account in waiting
+    ]
+    return tuple(each for each in desks if each.account not in waiting), lines

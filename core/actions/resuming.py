@@ -86,7 +86,10 @@ class Resuming(Halting):
                 "The halt is not the one that you were asked about: look at /risk and ask again. Still halted.",
             )
         if drifting := await self._drifting(lift.desks):
-            text = f"Books and venue disagree ({', '.join(drifting)}): see /health and /positions. Still halted."
+            text = (
+                f"Books and venue disagree ({', '.join(drifting)}): see /health and /positions, and /adjust if nothing "
+                "explains it. Still halted."
+            )
             return await self._failed(actor, "resume", text)
         async with engine.rounds.between():  # or the moment being worked through would bring the old loss back
             await self._measure_anew(lift)

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from core.settings.section import Section
 
-TwoPerson = Literal["resume", "limits", "users", "live", "flatten"]
+TwoPerson = Literal["resume", "limits", "users", "live", "flatten", "adjust"]
 
 
 class Totp(StrEnum):
@@ -28,7 +28,7 @@ class SecuritySettings(Section):
         description="A 6-digit code for what is dangerous: required, optional (of those who have one) or off.",
     )
     two_person: tuple[TwoPerson, ...] = Field(
-        (), description="What a second person must approve: resume, limits, users, live, flatten."
+        (), description="What a second person must approve: resume, limits, users, live, flatten, adjust."
     )
     commands_per_minute: int = Field(20, ge=1, le=600, description="Commands that change something, for each person.")
     looks_per_minute: int = Field(60, ge=1, le=600, description="Screens and unknown commands, for each person.")

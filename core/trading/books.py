@@ -106,6 +106,12 @@ class Page:
                 key = (part.strategy, facts.symbol)
                 self.spent[key] = EXACT.subtract(self.spent.get(key, ZERO), part.quantity)
 
+    def lose(self, facts: FillFacts) -> None:
+        """Units that holders on either side have no more: they do not trade for them again."""
+        for part in facts.allocations:
+            key = (part.strategy, facts.symbol)
+            self.spent[key] = EXACT.subtract(self.spent.get(key, ZERO), part.quantity)
+
     async def post_flow(self, flow: CashFlow, at: datetime) -> bool:
         """Add money that came or went without a trade; False if it is in the books already."""
         if await ledger_store.is_posted(flow_ref(self._portfolio.account, flow)):

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from brokers.errors import BrokerError
 from brokers.instrument import Instrument
 from brokers.money import ZERO
 from brokers.port import AbstractBroker
@@ -21,16 +20,16 @@ from core.clock import Clock, Ids
 from core.errors import SettingsError
 from core.events import Events
 from core.store import ledger as ledger_store
+from core.trading.adjusting import Adjustments
 from core.trading.agreement import Agreement, agreement
 from core.trading.books import Books
+from core.trading.closing import Closing
 from core.trading.decisions import Decisions
 from core.trading.drift_watch import GRACE, DriftWatch
-from core.trading.dust import is_dust, stays, tradable
 from core.trading.external import ExternalTrades
 from core.trading.inspection import Inspection
 from core.trading.instruments import InstrumentBook
 from core.trading.killing import Killing
-from core.trading.ledger import EXTERNAL
 from core.trading.market import Market
 from core.trading.order_manager import OrderManager
 from core.trading.order_search import OrderSearch
@@ -110,6 +109,7 @@ class Desk:
             may_send=self._may_send,
             overfilled=self._overfilled,
         )
+        self.exits = Closing(broker, self.portfolio, self.orders, self._telling)
         self.sweeper = Sweeper(broker, self.orders)
         self.killing = Killing(
             self.sweeper, self.orders, switch=around.switch, alerts=around.alerts, clock=around.clock
@@ -144,6 +144,18 @@ class Desk:
             grace=timedelta(0) if broker.capabilities.simulated else GRACE,
         )
         self.decisions = Decisions(self.orders, self._search)
+        self.adjustments = Adjustments(
+            broker,
+            self.orders,
+            self._books,
+            watch=self._watch,
+            recovery=self._recovery,
+            drift=self._drift,
+            switch=around.switch,
+            alerts=around.alerts,
+            clock=around.clock,
+            trading_clock=around.trading_clock,
+        )
 
     def _rules_of(self, known: dict[str, Instrument]) -> InstrumentBook:
         around = self._around
@@ -246,14 +258,12 @@ class Desk:
         What differs without a reason for a minute may only be reduced. Raises `BrokerError` if the venue cannot be
         asked: a failed query is not an empty answer.
         """
-        began = self._around.clock.now()
+        began, drifts = self._around.clock.now(), None
         try:
             await self._recovery.settle_orders()
             drifts = await self._recovery.compare()
-        except BrokerError:
-            self.reconciled = False
-            raise
-        self.reconciled = not drifts
+        finally:  # whatever has kept us from comparing: nothing is proved then
+            self.reconciled = drifts == []
         self.agreement = None if drifts else agreement(self, began)
         await self._drift.judge(drifts)
         return drifts
@@ -305,44 +315,28 @@ class Desk:
         self.portfolio.marks.update(marks)
 
     def closable(self, strategy: str, symbol: str) -> Decimal:
-        """The signed units of a strategy that are held and not being closed.
-
-        Open exits count as done. Open entries do not: they are cancelled, not traded against.
-        """
-        held, pending = self.portfolio.lot(strategy, symbol).quantity, self.orders.pending(strategy, symbol)
-        left = held + pending if pending * held < 0 else held
-        return left if left * held > 0 else ZERO
+        """The signed units of a strategy that are held and not being closed."""
+        return self.exits.closable(strategy, symbol)
 
     def closing(self, strategy: str = "") -> dict[str, dict[str, Decimal]]:
         """By symbol, the signed quantity that each strategy (or the one named) must trade to be flat.
 
-        What somebody else holds in the account is closed only if it is named. What is less than can be traded stays.
+        What somebody else holds in the account is closed only if it is named. What cannot be traded stays.
         """
-        found = self._to_close(strategy)
-        orders = {symbol: self.tradable(symbol, parts) for symbol, parts in found.items()}
+        orders = {symbol: self.tradable(symbol, parts) for symbol, parts in self.exits.to_close(strategy).items()}
         return {symbol: parts for symbol, parts in orders.items() if parts}
 
     def tradable(self, symbol: str, parts: Mapping[str, Decimal]) -> dict[str, Decimal]:
-        """What of `parts`, which close something, one order can trade now."""
-        return tradable(self.portfolio.instrument(symbol), parts, self.portfolio.marks.get(symbol))
+        """What of `parts`, which close something, can be traded now."""
+        return self.exits.tradable(symbol, parts)
 
     def is_dust(self, symbol: str, quantity: Decimal) -> bool:
         """Whether nothing of a holding can be sold, and there is something."""
-        return is_dust(self.portfolio.instrument(symbol), quantity, self.portfolio.marks.get(symbol))
+        return self.exits.is_dust(symbol, quantity)
 
     def dust(self, strategy: str = "") -> list[str]:
         """What would stay if everything (or what one strategy has) were closed: a line each."""
-        left = {symbol: parts for symbol, parts in self._to_close(strategy).items() if not self.tradable(symbol, parts)}
-        sums = {symbol: -sum(parts.values(), ZERO) for symbol, parts in left.items()}
-        return [stays(self.portfolio.instrument(symbol), units) for symbol, units in sums.items() if units]
-
-    def _to_close(self, strategy: str) -> dict[str, dict[str, Decimal]]:
-        wanted: dict[str, dict[str, Decimal]] = {}
-        for name, lot in self.portfolio.lots():
-            left = self.closable(name, lot.instrument.symbol)
-            if left and (strategy == name or (not strategy and name != EXTERNAL)):
-                wanted.setdefault(lot.instrument.symbol, {})[name] = -left
-        return wanted
+        return self.exits.dust(strategy)
 
     # --- risk --------------------------------------------------------------------------------------
 

@@ -40,6 +40,11 @@ class DriftMemory:
         self._acted |= {drift.key: drift for drift in ripe}
         return ripe, gone
 
+    def young_for(self, drifts: Sequence[Drift], at: datetime) -> timedelta:
+        """How long it takes until all of these have differed long enough to be acted on."""
+        since = (self._since.get(drift.key, at) for drift in drifts)
+        return max((self._grace - (at - each) for each in since), default=timedelta(0))
+
     def _is_news(self, drift: Drift) -> bool:
         known = self._acted.get(drift.key)
         return known is None or known.id != drift.id
@@ -69,6 +74,10 @@ class DriftWatch:
                 await self._alerts.add(Alert("drift", Severity.WARNING, f"No longer different: {drift.what}", body))
                 await self._alerts.close(self._key(drift), f"{drift.what} agrees again")
 
+    def young_for(self, drifts: Sequence[Drift]) -> timedelta:
+        """How long these may still find an explanation by themselves; nothing or less: it is drift."""
+        return self._memory.young_for(drifts, self._clock.now())
+
     async def restrict(self, symbol: str, reason: str) -> None:
         """This instrument may only be reduced from now on."""
         await self._set(instrument_scope(self._account, symbol), reason, None)
@@ -81,7 +90,7 @@ class DriftWatch:
         whose = self._account if drift.is_cash else drift.what
         body = (
             f"{drift} ({_difference(drift)}). {whose} may only reduce positions until an admin resumes. "
-            "Compare with the venue's statement."
+            f"Compare with the venue's statement. If nothing explains it, an admin books it: /adjust {self._account}"
         )
         alert = Alert("drift", Severity.CRITICAL, f"Books and venue disagree: {drift.what}", body, key=self._key(drift))
         await self._set(scope, str(drift), alert)

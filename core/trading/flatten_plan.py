@@ -97,7 +97,7 @@ def bounded(now: Sequence[Position], shown: str) -> tuple[list[Position], list[s
         parts = {name: least(part, exact(asked.get(name, "0"))) for name, part in each.parts.items()}
         if any(parts.values()):
             wanted = {name: part for name, part in parts.items() if part}
-            kept.append(Position(each.account, each.symbol, wanted, whole=dict(each.parts)))
+            kept.append(Position(each.account, each.symbol, wanted, whole=dict(each.whole or each.parts)))
         if parts != each.parts:
             more.append(f"{each.symbol}: it has grown since you were asked; only what was shown is closed")
     return kept, more

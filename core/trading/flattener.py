@@ -13,6 +13,7 @@ from decimal import Decimal
 
 import structlog
 
+from brokers.money import ZERO
 from brokers.urgency import urgently
 from core.access.audit import Audit
 from core.alerts.channel import Severity
@@ -98,24 +99,37 @@ class Flattener:
     # --- one position ------------------------------------------------------------------------------
 
     async def _close(self, position: Position, reason: str, since: datetime, halts: dict[str, Setting]) -> None:
-        """Order, wait, look; again a few times with growing pauses."""
-        whole = abs(position.units)
-        for turn in range(_TRIES):
+        """Order, wait, look; again a few times with growing pauses. What the venue takes in slices follows at once."""
+        whole, turn = abs(position.units), 0
+        while turn < _TRIES:
             if self._is_halted_since(position, halts):
                 position.end = End.HALTED
                 return
-            if left := self._left(position):
-                with urgently():
-                    verdict = await self._floor.pipeline(position.account).flatten(position.symbol, left, reason)
-                position.why = verdict.reason if isinstance(verdict, Denied) and verdict.code != "CROSSED" else ""
+            sent = await self._order(position, reason)
             if await self._is_over(position):
                 return
+            if sent is not None and self._units(position) <= sent:
+                continue
             if not position.why:
                 position.why = await last_words(position.account, position.symbol, since)
-            if turn < _TRIES - 1:
-                await asyncio.sleep(self.pauses[min(turn, len(self.pauses) - 1)])
-        closed = whole - abs(sum(self._left(position).values(), Decimal(0)))
+            turn += 1
+            if turn < _TRIES:
+                await asyncio.sleep(self.pauses[min(turn, len(self.pauses)) - 1])
+        closed = whole - self._units(position)
         position.end = End.PARTLY if closed > 0 else End.REFUSED
+
+    async def _order(self, position: Position, reason: str) -> Decimal | None:
+        """Order what is left, or a slice of it; how much is to be left then, None if nothing was sent."""
+        if not (left := self._left(position)):
+            return None
+        with urgently():
+            verdict = await self._floor.pipeline(position.account).flatten(position.symbol, left, reason)
+        position.why = verdict.reason if isinstance(verdict, Denied) and verdict.code != "CROSSED" else ""
+        return None if isinstance(verdict, Denied) else abs(sum(left.values(), ZERO)) - verdict.intent.quantity
+
+    def _units(self, position: Position) -> Decimal:
+        """How much is still to be ordered."""
+        return abs(sum(self._left(position).values(), ZERO))
 
     async def _is_over(self, position: Position) -> bool:
         """Wait for the orders that are out; whether the position needs no more of them, or no more may be sent."""
@@ -124,7 +138,11 @@ class Flattener:
         while orders := self._out(position):
             position.end = End.OPEN
             if loop.time() >= end:
-                position.end = End.DOUBT if any(each.state.is_in_doubt for each in orders) else End.OPEN
+                rest = self._units(position)
+                sent = End.PARTLY if rest else End.OPEN
+                position.end = End.DOUBT if any(each.state.is_in_doubt for each in orders) else sent
+                if rest:
+                    position.why = f"{rest.normalize():,f} of it was not sent: an order before it is not over"
                 return True
             await asyncio.sleep(_LOOK_SECONDS)
         if self._left(position):
@@ -144,7 +162,10 @@ class Flattener:
     def _dust(self, position: Position) -> str:
         """What of a closed position stays because it cannot be traded; empty if nothing does."""
         desk = self._floor.desk(position.account)
-        units = sum((desk.closable(name, position.symbol) for name in position.parts), Decimal(0))
+        open_units = {name: -desk.closable(name, position.symbol) for name in position.parts}
+        if gone := desk.exits.uncovered(position.symbol, open_units):
+            return gone
+        units = sum((desk.closable(name, position.symbol) for name in position.parts), ZERO)
         is_left = desk.is_dust(position.symbol, units)
         return stays(desk.portfolio.instrument(position.symbol), units) if is_left else ""
 

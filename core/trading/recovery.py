@@ -64,6 +64,7 @@ class Recovery:
         self._clock = trading_clock
         self._rounding = Rounding(books, trading_clock)
         self._uncounted: set[str] = set()  # coins that were told of
+        self.told: AccountInfo | None = None  # what the venue said in the newest comparison, if it was asked
 
     # --- orders ------------------------------------------------------------------------------------
 
@@ -137,6 +138,7 @@ class Recovery:
 
     async def compare(self) -> list[Drift]:
         """What differs when both sides are looked at in one moment. Raises `BrokerError`."""
+        self.told = None
         if not self._books.portfolio.balances:
             await self._open_books(await self._broker.get_account_info())
         await self._external.catch_up()
@@ -161,7 +163,7 @@ class Recovery:
     async def _differences(self) -> list[Drift]:
         fees_pending = bool(await order_store.orders_without_fees(self._orders.account))
         await self._broker.settled()
-        info = await self._broker.get_account_info()
+        info = self.told = await self._broker.get_account_info()
         for position in info.positions.values():
             if position.mark_price is not None:
                 self._books.portfolio.marks.setdefault(position.symbol, position.mark_price)

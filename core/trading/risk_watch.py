@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 
 from brokers.account import CashFlow
 from brokers.money import ZERO
@@ -81,10 +83,15 @@ class RiskWatch:
 
         Inside the transaction that books `flow`; `believe` them after it.
         """
-        amount = self._portfolio.rates.convert({flow.currency: flow.amount})
-        if self.baselines is None or amount is None or not flow.kind.is_capital:
+        return await self.store_capital({flow.currency: flow.amount}) if flow.kind.is_capital else None
+
+    async def store_capital(self, paid_in: Mapping[str, Decimal]) -> Baselines | None:
+        """The same for capital in several currencies. What has no rate is no part of equity, and moves nothing."""
+        rates = self._portfolio.rates
+        known = [each for each in (rates.convert({unit: paid}) for unit, paid in paid_in.items()) if each is not None]
+        if self.baselines is None or not known:
             return None
-        moved = shift(self.baselines, amount)
+        moved = shift(self.baselines, sum(known, ZERO))
         await put_baselines(self._portfolio.account, moved)
         return moved
 

@@ -23,10 +23,13 @@ from core.rows import limit_title, limit_value
 from core.service import Quarterdeck
 from core.settings import UserSettings
 from core.store.inbox import InboxItem
+from core.trading.adjustment import Wish
 from core.trading.own_limits import changed, said
 from core.trading.scopes import HOUSE, Scope, ScopeKind, halt_said
 from core.views import (
     ActionResult,
+    Adjusted,
+    AdjustView,
     AlertCard,
     AlertRow,
     AuditRow,
@@ -98,6 +101,7 @@ class World:
     audit: list[AuditRow] = field(default_factory=list)
     brokers: list[BrokerView] = field(default_factory=list)
     away: list[AwayRow] = field(default_factory=list)
+    differs: AdjustView | None = None
     points: int = 0
 
 
@@ -582,6 +586,22 @@ class FakeService(FakeHand, Quarterdeck):  # type: ignore[misc]
         if seen != "t0k3n":
             return ActionResult(False, "Not what was shown trades away from home by now: ask again.")
         return self._act("fail_back", strategy, actor.name, said="They trade in their own accounts again.")
+
+    def accounts_to_adjust(self, actor: Actor, account: str = "") -> tuple[str, ...]:
+        if account not in ("", "paper"):
+            raise UnknownName("account", account, ["paper"])
+        return ("paper",)
+
+    async def adjust_preview(self, actor: Actor, account: str, wish: Wish) -> AdjustView:
+        return self.world.differs or AdjustView("paper", "USD", "paper")
+
+    async def adjust(self, actor: Actor, account: str, wish: Wish, reason: str, seen: str) -> Adjusted:
+        view = await self.adjust_preview(actor, account, wish)
+        if seen != view.token:
+            return Adjusted(ActionResult(False, "It is not what was shown by now. Nothing was booked."), view)
+        self.world.differs = None
+        words = (account, wish.treatment.value, wish.first, reason)
+        return Adjusted(self._act("adjust", *words, actor.name, said="Booked: the books of paper are the venue's."))
 
     async def kills(self) -> tuple[KillView, ...]:
         return tuple(self.world.kills)

@@ -62,7 +62,7 @@ class Chat:
         assert reply.status_code == 200, reply.text
         return reply.json()
 
-    async def next(self, user: Any = ADMIN, wait: float = 5) -> dict[str, Any]:
+    async def next(self, user: Any = ADMIN, wait: float = 30) -> dict[str, Any]:
         """The next thing that the bot shows; an answer without events tells that the list of commands has changed."""
         end = asyncio.get_running_loop().time() + wait
         while True:
@@ -126,12 +126,14 @@ async def on_stage(tmp_path: Path) -> AsyncIterator[Stage]:
     """A server and a running app, both stopped at the end."""
     server = SandboxServer(data_dir=tmp_path, port=0, limits=Limits.relaxed())
     await server.start()
-    async with httpx.AsyncClient(base_url=server.url, timeout=20) as http:
+    async with httpx.AsyncClient(base_url=server.url, timeout=60) as http:
         stage = Stage(server, http, tmp_path)
-        await stage.start()
-        yield stage
-        await stage.stop()
-    await server.stop()
+        try:
+            await stage.start()
+            yield stage
+        finally:  # else the next test would be told of what a failed one has left open
+            await stage.stop()
+            await server.stop()
 
 
 @pytest.fixture
@@ -163,7 +165,7 @@ async def test_a_stranger_hears_nothing(stage: Stage) -> None:
     await wait_until(lambda: [row[1] for row in stage.audit.rows] == ["message from a stranger"])
 
 
-async def wait_until(condition: Any, seconds: float = 5) -> None:
+async def wait_until(condition: Any, seconds: float = 30) -> None:
     for _ in range(int(seconds / 0.02)):
         if condition():
             return

@@ -37,10 +37,9 @@ class Post:
     async def collect(self) -> list[tuple[int, Answer]]:
         """What has been told since the last time."""
         task = asyncio.create_task(self.stage.dispatcher.approving.run(self.tell))
-        for _ in range(200):
-            await asyncio.sleep(0.001)
-            if self.stage.dispatcher.approving._news.empty() and self.told:
-                break
+        async with asyncio.timeout(30):
+            while not self.stage.dispatcher.approving._news._getters:  # nothing is left to tell, and it waits for more
+                await asyncio.sleep(0.001)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         told, self.told = self.told, []

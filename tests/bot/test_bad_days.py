@@ -42,17 +42,18 @@ async def test_five_hundred_updates_after_an_outage(stage: Stage) -> None:
     await stage.stop()
     for n in range(166):
         await stage.chat.say("/run trend-aapl", ADMIN, date_offset=-600)
-        await stage.chat.say(f"/orders all {n % 3 + 1}", VIEWER)
+        await stage.chat.say(f"/orders all {n % 3 + 1}", VIEWER, date_offset=120)  # fresh, however long this takes
         await stage.chat.say("hello", TRADER, date_offset=-600)
     await stage.chat.say("/pause trend-aapl", ADMIN)
     await stage.chat.say("/run trend-aapl", TRADER)
     await stage.chat.say("/halt all of it", TRADER)
-    begun = time.monotonic()
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
     await stage.start()
     await wait_until(lambda: stage.service.calls)
-    assert time.monotonic() - begun < 3.0
+    assert loop.time() - begun < 3.0
     assert stage.service.calls[0][0] == "halt"
-    await wait_until(lambda: len(stage.inbox.outcomes) == 501, 20)
+    await wait_until(lambda: len(stage.inbox.outcomes) == 501, 100)
     assert [call[0] for call in stage.service.calls] == ["halt", "pause"]
     assert stage.server.world.updates.count() == 0
     done = list(stage.inbox.outcomes.values())
@@ -69,7 +70,7 @@ async def test_proxies_that_answer_html_and_connections_that_break_off(stage: St
     stage.server.faults.garble("sendMessage", html_page)
     stage.server.faults.garble("sendMessage", half, status=200, media_type="application/json")
     await stage.chat.say("/status")
-    assert "Status" in (await stage.chat.next(wait=20))["text"]
+    assert "Status" in (await stage.chat.next(wait=40))["text"]
     assert stage.app
     assert stage.app.intake.trouble == ""
 
@@ -88,10 +89,11 @@ async def test_an_hour_of_429_in_one_chat_blocks_no_other(stage: Stage) -> None:
     stage.server.faults.throttle(ADMIN.id, 3600)
     await stage.chat.say("/pause trend-aapl", ADMIN)
     await wait_until(lambda: [call[0] for call in stage.service.calls] == ["pause"])
-    begun = time.monotonic()
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
     for user in (TRADER, VIEWER):
         assert "Status" in (await stage.chat.ask("/status", user))["text"]
-    assert time.monotonic() - begun < 2.0
+    assert loop.time() - begun < 2.0
     await stage.chat.say("/halt now", ADMIN)
     await wait_until(lambda: [call[0] for call in stage.service.calls] == ["pause", "halt"])
 
@@ -111,7 +113,7 @@ async def test_ten_minutes_without_telegram(stage: Stage) -> None:
     await wait_until(lambda: stage.server.world.updates.count() == 2)
     stage.server.world.limits = stage.server.world.limits.__class__(callback_seconds=0.0)
     stage.server.faults.down = False
-    shown = [(await stage.chat.next(wait=20))["text"] for _ in range(2)]
+    shown = [(await stage.chat.next(wait=40))["text"] for _ in range(2)]
     assert any("too late" in text for text in shown)
     assert any("Expired" in text for text in shown)
     assert stage.service.calls == []
@@ -134,9 +136,11 @@ async def test_two_pollers_are_told_again_while_it_lasts(stage: Stage, monkeypat
     stage.app.intake._alert = heard
     conflict = "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running"
     stage.server.faults.fail("getUpdates", status=409, description=conflict, times=60)
+    began = time.monotonic()
     await stage.chat.say("/status")
-    await stage.chat.next(wait=10)
-    assert 2 <= stage.troubles.count("telegram conflict") <= 6
+    await stage.chat.next(wait=40)
+    most = 2 + (time.monotonic() - began) / 0.4
+    assert 2 <= stage.troubles.count("telegram conflict") <= most < 60
     assert all("revoke it with @BotFather" in body for body in said)
 
 

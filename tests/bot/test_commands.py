@@ -14,12 +14,12 @@ from tests.bot.stage import Stage
 ARGS = {"strategy": "trend-aapl", "run": "trend-aapl", "pause": "trend-aapl", "stop": "trend-aapl", "parameters": "trend-aapl",
         "flatten": "trend-aapl", "cancel": f"qd01HZX{1:019d}", "order": f"qd01HZX{1:019d}",
         "look": f"qd01HZX{1:019d}", "decide": f"qd01HZX{1:019d} absent", "job": "daily-report run", "addreport": "day daily 17:30", "performance": "trend-aapl",
-        "invite": "Bob viewer", "role": "Tom viewer", "remove": "Tom", "approve": "1", "decline": "1", "unlock": "Tom", "limit": "max_open_orders 60", "golive": "paper",
+        "invite": "Bob viewer", "role": "Tom viewer", "remove": "Tom", "approve": "1", "decline": "1", "unlock": "Tom", "limit": "max_open_orders 60", "golive": "paper", "adjust": "paper",
         "buy": "AAPL 10", "sell": "AAPL 10 limit 27", "close": "AAPL half", "step": "type buy AAPL 10", "exits": "AAPL stop 95",
         "place": "buy 26.35/0/120/ACTIVE AAPL 10", "change": f"qd01HZX{1:019d}", "modify": f"qd01HZX{1:019d} price 26"}  # fmt: skip
 ALL = list(REGISTRY)
 EXPECTED = {
-    "limit", "unlock", "decline", "approve", "approvals", "ack", "alert", "maintenance", "mute", "mutes", "snooze", "unmute",
+    "adjust", "limit", "unlock", "decline", "approve", "approvals", "ack", "alert", "maintenance", "mute", "mutes", "snooze", "unmute",
     "addreport", "alerts", "audit", "balance", "brokers", "buy", "cancel", "change", "chart", "close", "decide", "exits", "exposure", "failback", "fills", "flatten", "golive", "halt", "health", "help", "invite", "job", "limits", "live",
     "look", "menu", "modify", "order", "orders", "parameters", "pause", "performance", "place", "pnl", "positions", "report", "remove", "resume", "risk", "role", "run",
     "schedule", "scopes", "sell", "more", "timezone", "start", "status", "step", "stop", "strategies", "strategy", "trade", "testalert", "users",
@@ -94,6 +94,7 @@ def test_what_asks() -> None:
     assert {one.name for one in ALL if one.ask} == {
         "job",
         "limit",
+        "adjust",
         "golive",
         "failback",
         "approve",

@@ -51,7 +51,8 @@ async def counts(*errors: Exception) -> tuple[int, int, list[float]]:
     )  # fmt: skip
     intake.on_turn, intake.on_answer = lambda: turns.append(None), lambda: answers.append(None)
     task = asyncio.create_task(intake.run())
-    await asyncio.sleep(0.05)
+    for _ in range(50):
+        await asyncio.sleep(0.001)
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
@@ -101,7 +102,8 @@ class Troubles:
 
     async def run(self) -> None:
         task = asyncio.create_task(self.intake.run())
-        await asyncio.sleep(0.05)
+        for _ in range(50):
+            await asyncio.sleep(0.001)
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task

@@ -24,6 +24,7 @@ from core.trading.scopes import HOUSE, Known, Scope, ScopeKind, halt_said, scope
 from core.trading.sweep import Errand, SweepReport
 from core.trading.switch import GLOBAL
 from risk.view import TradingState
+from tests.bot.sandbox.clients import until
 from tests.databases import sqlite_file
 
 ADA = Actor("1", "Ada", Role.ADMIN)
@@ -114,8 +115,8 @@ async def test_an_incomplete_kill_is_swept_again_by_itself(stage: Stage) -> None
     stage.fails = {"north"}
     await stage.service.halt(ADA, "enough")
     stage.fails = set()
-    async with asyncio.timeout(10):
-        while await stage.service.kills():
+    async with asyncio.timeout(30):
+        while await stage.service.kills() or not await AlertRow.filter(title="KILL COMPLETE: north").exists():
             await asyncio.sleep(0.05)
     assert await AlertRow.filter(title="KILL COMPLETE: north").count() == 1
 
@@ -227,12 +228,12 @@ async def test_the_signal_halts_and_never_ends_the_program(tmp_path: Path) -> No
     panic = PanicSignal(halt, HaltFlag(tmp_path))
     panic.listen()
     os.kill(os.getpid(), signal.SIGUSR1)
-    await asyncio.sleep(0.01)
+    await until((tmp_path / HALT_FLAG).exists)
     assert (tmp_path / HALT_FLAG).read_text() == "the signal SIGUSR1\n"
     panic.is_up = True
-    for _ in range(2):
+    for number in range(1, 3):
         os.kill(os.getpid(), signal.SIGUSR1)
-        await asyncio.sleep(0.01)
+        await until(lambda: len(halts) == number)  # noqa: B023
     await panic.close()
     assert halts == ["SIGUSR1", "SIGUSR1"]
     assert signal.getsignal(signal.SIGUSR1) == before

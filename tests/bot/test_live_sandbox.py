@@ -69,7 +69,7 @@ async def sandbox(folder: Path, network: Network) -> AsyncIterator[Page]:
                 assert not program.done(), program.exception()
                 await asyncio.sleep(0.02)
         url = next(line for line in lines if "is ready" in line).split()[-1]
-        with httpx.Client(base_url=url) as http:
+        with httpx.Client(base_url=url, timeout=60) as http:
             yield Page(lines, http)
     finally:
         program.cancel()
@@ -97,7 +97,7 @@ async def test_the_paper_account_trades_on_a_venues_prices(tmp_path):
         assert "🟢 binance · live · prices only" in shown
         assert "quotes: heard" in shown
         venue.move("BTCUSDT", "51234.5")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while "51,234.5" not in said(preview := await page.answer("/buy BTC/USDT 0.05")):
                 await asyncio.sleep(0.1)
         assert "SIMULATED" in said(preview)
@@ -107,7 +107,7 @@ async def test_the_paper_account_trades_on_a_venues_prices(tmp_path):
             venue.move("BTCUSDT", "51300")
             return await page.say("/positions")
 
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while "0.05 @" not in (positions := await held()):
                 await asyncio.sleep(0.1)
         assert "BTC/USDT" in positions
@@ -205,5 +205,5 @@ def test_a_sandbox_on_history_loads_nothing_of_any_venue(tmp_path):
     """Neither time nor memory: not when it starts, and not while it runs."""
     sqlite_file(tmp_path / "quarterdeck.sqlite3")
     command = [sys.executable, "-c", _PLAIN, str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
     assert done.stdout.splitlines()[-1:] == ["[]"], done.stdout + done.stderr

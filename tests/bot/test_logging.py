@@ -113,7 +113,7 @@ def test_the_last_words_of_the_program_hold_no_secret(how: str) -> None:
         text=True,
         env=environment(),
         cwd=ROOT,
-        timeout=20,
+        timeout=120,
         check=False,
     )
     assert "ValueError" in done.stderr

@@ -37,7 +37,7 @@ WHO: dict[str, frozenset[Role]] = {
         ("buy", "change", "close", "decide", "exits", "modify", "place", "run", "sell", "step", "trade"), TRADES),
     **dict.fromkeys(("audit", "limit", "resume"), OVERSEES),
     **dict.fromkeys(
-        ("addreport", "failback", "golive", "invite", "job", "remove", "role", "testalert", "unlock", "users"), ADMINS),
+        ("addreport", "adjust", "failback", "golive", "invite", "job", "remove", "role", "testalert", "unlock", "users"), ADMINS),
 }  # fmt: skip
 
 # Commands that name something of the account `paper` in the words of ARGS: the role there counts, and nothing else.
@@ -50,7 +50,8 @@ OF_THE_HOUSE = EVERYBODY - EVERYBODY | frozenset(
 )
 # What finds its accounts in ways of its own: tests of these commands say more.
 OWN_WAYS = frozenset({"ack", "alert", "snooze", "mute", "unmute", "maintenance", "halt", "resume", "place", "exits", "step", "buy",
-                      "sell", "close", "change", "modify", "trade", "limit", "golive", "failback"})  # fmt: skip
+                      "sell", "close", "change", "modify", "trade", "limit", "adjust", "golive",
+                      "failback"})  # fmt: skip
 
 ALL = list(REGISTRY)
 NAMES = [one.name for one in ALL]

@@ -134,7 +134,7 @@ async def test_a_halt_with_a_disk_that_hangs_cancels_after_a_second(
 
     monkeypatch.setattr("core.trading.switch.put_trading_state", hangs)
     stage.engine.floor.first.sweeper.sweep = sweep  # type: ignore[method-assign]
-    result = await asyncio.wait_for(stage.service.halt(TOM, "enough"), 3)
+    result = await asyncio.wait_for(stage.service.halt(TOM, "enough"), 30)
     assert "could NOT be stored (TimeoutError)" in result.message
     assert swept == [TradingState.HALTED]
     hanging.set()
@@ -248,7 +248,7 @@ async def running(folder: Path) -> AsyncIterator[Program]:
 
 
 async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not true():
             await asyncio.sleep(0.01)
 
@@ -267,6 +267,9 @@ async def test_the_flag_is_a_kill_switch_of_the_running_program(
             assert switch.state(GLOBAL) is TradingState.HALTED
             assert switch.settings[GLOBAL].reason == reason
             assert (await program.service.resume(ADA)).ok
+        async with asyncio.timeout(30):
+            while await AuditLine.filter(action="halt").count() < 2:
+                await asyncio.sleep(0.01)
         await asyncio.sleep(0.1)
         assert switch.state(GLOBAL) is TradingState.ACTIVE
         assert {row.detail for row in await AuditLine.filter(action="halt")} == {"by hand", "once more"}
@@ -280,6 +283,9 @@ async def test_a_flag_that_cannot_be_removed_or_read_halts_once(
     async with running(tmp_path) as program:
         (tmp_path / HALT_FLAG).mkdir()
         await until(lambda: program.engine.switch.state(GLOBAL) is TradingState.HALTED)
+        async with asyncio.timeout(30):
+            while not await AuditLine.filter(action="halt").exists():
+                await asyncio.sleep(0.01)
         await asyncio.sleep(0.1)
         assert await AuditLine.filter(action="halt").count() == 1
 
@@ -353,8 +359,7 @@ async def test_signals_are_ours_only_while_we_wait_for_them(tmp_path: Path) -> N
     before = signal.getsignal(signal.SIGTERM)
     async with running(tmp_path) as program:
         waiting = asyncio.create_task(program.until_told())
-        await asyncio.sleep(0.01)
-        assert signal.getsignal(signal.SIGTERM) is not before
+        await until(lambda: signal.getsignal(signal.SIGTERM) is not before)
         os.kill(os.getpid(), signal.SIGTERM)
-        await asyncio.wait_for(waiting, 2)
+        await asyncio.wait_for(waiting, 30)
         assert signal.getsignal(signal.SIGTERM) == before

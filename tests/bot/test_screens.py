@@ -12,6 +12,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from bot.command import REGISTRY
+from bot.commands.trading import render_balances
 from bot.console import render_plain
 from bot.families import FAMILIES
 from bot.figures import WIDTH, width
@@ -20,7 +21,7 @@ from brokers.health import StreamHealth
 from core.access.roles import Role
 from core.alerts.channel import Standing, Status
 from core.service import Quarterdeck
-from core.views import AwayRow, KillView, Muting
+from core.views import AdjustView, AwayRow, BalanceRow, DifferenceRow, KillView, Muting, UnitsMoved
 from risk.view import TradingState
 from tests.bot.fakes import (
     NOW,
@@ -71,6 +72,8 @@ def losing() -> World:
     world.positions = [position("TSLA", "-1234567.89012345", mark=None, value=None, unrealised=None)]
     world.fills = [fill(fee=None)]
     world.simulated = False
+    gone = DifferenceRow("USD", True, Decimal(10_000), Decimal("8765.5"), Decimal("-1234.5"))
+    world.differs = AdjustView("paper", "USD", "testnet", (gone,), worth=Decimal("-1234.5"), token="t0k3n")
     return world
 
 
@@ -98,6 +101,12 @@ def crowded() -> World:
         for _ in range(20)
     ]  # fmt: skip
     world.away = [AwayRow(f"{n}{long}", long, long, NOW) for n in range(40)]
+    rows = [DifferenceRow(f"C{n}" * 5, n % 2 > 0, Decimal(n) / 7, Decimal(n) * 9**25, None) for n in range(300)]
+    moves = [UnitsMoved("S" * 30, f"{n}{long}", Decimal(9) ** 20, Decimal(9) ** 20) for n in range(300)]
+    world.differs = AdjustView(
+        "paper", "USD", "testnet", tuple(rows), tuple(moves), tuple(f"{n}{long}" for n in range(40)),
+        Decimal(9) ** 25, tuple(each.what for each in rows), 300, "t0k3n",
+    )  # fmt: skip
     world.positions = [
         position("P" * 30, by_strategy=dict.fromkeys((f"{long}{n}" for n in range(9)), Decimal(5))) for _ in range(60)
     ]
@@ -118,6 +127,17 @@ def alarming() -> World:
     world.mutes = [Muting(3, False, "kind fill", "quiet " + EVIL, "Ada", NOW, NOW + timedelta(hours=2), {"fill": 3})]
     world.restricted = ("IBM", EVIL)
     world.away = [AwayRow("trend-" + EVIL, "main", EVIL, NOW - timedelta(hours=3))]
+    world.differs = AdjustView(
+        "paper", "USDT", "live",
+        (DifferenceRow("BTC/USDT", False, Decimal("1.2"), Decimal("0.7"), Decimal(-25_000)),
+         DifferenceRow(EVIL, False, Decimal(0), Decimal(-3), Decimal("-1.5"), True),
+         DifferenceRow("USDT", True, Decimal("1000.00"), Decimal("900.12345678"), Decimal("-99.87654322")),
+         DifferenceRow("SHIB", True, Decimal(0), Decimal(1_000_000), None)),
+        (UnitsMoved("BTC/USDT", "manual", Decimal("-0.2"), Decimal(50_000)),
+         UnitsMoved("BTC/USDT", "trend-" + EVIL, Decimal("-0.3"), Decimal(50_000)),
+         UnitsMoved(EVIL, "external", Decimal(-3), Decimal("0.5"))),
+        ("manual", EVIL, "breakout"), Decimal("-25101.37654322"), ("SHIB",), 2, "t0k3n",
+    )  # fmt: skip
     asked = {"quotes": StreamHealth(True, NOW - timedelta(seconds=2), polled=True)}
     world.brokers = [
         connection("main", "binance", "live", health=ill(), standby=("Standby: fund, after 300 s", f"{EVIL} stays")),
@@ -141,7 +161,7 @@ NAMED = {"strategy", "parameters", "run", "pause", "stop", "performance"}
 LINES = [f"/{one.name}" for one in REGISTRY if not one.changes]
 ASKING = ["/flatten", "/resume", "/run"]
 ALONE = [f"/{one.name}" for one in REGISTRY if one.changes and not one.hidden and one.name not in ("halt", "testalert")]
-MORE = ["/live off", "/report choose", "/help safety", "/help alerts", "/help flatten", "/limit max_open_orders", "/limit max_order_value", "/role Tom", "/invite Bob", "/invite Bob viewer",
+MORE = ["/live off", "/adjust paper from breakout result", "/adjust capital moved to the earn wallet", "/adjust paper result nobody knows", "/report choose", "/help safety", "/help alerts", "/help flatten", "/limit max_open_orders", "/limit max_order_value", "/role Tom", "/invite Bob", "/invite Bob viewer",
         "/job daily-report", "/job risk-sweep at", "/alert 1", "/pause trend-appl", "/pase trend-aapl", "/report year", "/orders all 1", "/orders all 99", "/orders doubt", "/fills 99", "/report day",
         "/chart MSFT", "/schedule daily-report", "/schedule risk-sweep", "/schedule risk-sweep when", "/schedule report-week-1", "/schedule report-week-1 when",
         "/schedule +report", "/schedule +report week", "/schedule +report week mon-fri", "/job risk-sweep pause", "/addreport", "/help halt", "/nonsense",
@@ -253,3 +273,16 @@ def test_the_fake_is_complete() -> None:
     own = {name for fake in (FakeService, FakeHand) for name in vars(fake) if not name.startswith("_")}
     real = {name for room in Quarterdeck.__mro__[:-1] for name in vars(room) if not name.startswith("_")}
     assert real - own <= {"haltable", "resumable", "scope_of", "flatten_plan"}  # these are pure: the real ones serve
+
+
+def test_hundreds_of_currencies_fit_into_a_message_and_what_differs_is_among_them() -> None:
+    """Binance's testnet hands out some of every coin."""
+    one = Decimal(1)
+    coins = [BalanceRow("main", f"COIN{number:03}", one, one, one) for number in range(430)]
+    rows = (BalanceRow("main", "USDT", one, one, one), *coins, BalanceRow("main", "ZEC", one, Decimal(3), one))
+    shown = str(render_balances(rows))
+    assert len(shown) < 2500
+    assert shown.index("USDT") < shown.index("COIN000")
+    assert "and 411 more currencies" in shown
+    assert "ZEC  " in shown
+    assert "differ in ZEC." in shown

@@ -36,7 +36,7 @@ MESSAGE = Message(
 
 
 def channel(office: PostOffice, **changes: Any) -> EmailChannel:
-    given = {"host": "127.0.0.1", "port": office.port, "tls": "none", "sender": "bot@example.org", "seconds": 1.0}
+    given = {"host": "127.0.0.1", "port": office.port, "tls": "none", "sender": "bot@example.org", "seconds": 30.0}
     return EmailChannel(EmailSettings(**{**given, **changes}), lambda: [PERSON], ManualClock(NOW), _report)
 
 
@@ -204,7 +204,7 @@ async def test_a_slow_server_is_waited_for_only_so_long(office: PostOffice) -> N
     begun = time.monotonic()
     with pytest.raises(ChannelDown, match="in time"):
         await channel(office, seconds=0.3).deliver("1", MESSAGE)
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 4.5
 
 
 @pytest.mark.parametrize("silent", [True, False])

@@ -35,7 +35,7 @@ async def server(tmp_path: Path) -> AsyncIterator[SandboxServer]:
 
 @pytest.fixture
 async def http(server: SandboxServer) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=server.url) as client:
+    async with httpx.AsyncClient(base_url=server.url, timeout=60) as client:
         yield client
 
 

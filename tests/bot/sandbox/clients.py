@@ -1,5 +1,7 @@
 """Clients that the tests use: a person at the page, and a bot that looks closely at what it receives."""
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +13,13 @@ from bot.sandbox.server import SandboxServer
 
 
 def exact_bot(server: SandboxServer) -> telegram.Bot:
-    request = HTTPXRequest(read_timeout=20)
+    request = HTTPXRequest(read_timeout=60)
     return telegram.Bot(
         server.token,
         base_url=server.bot_base_url,
         base_file_url=server.file_base_url,
         request=request,
-        get_updates_request=HTTPXRequest(read_timeout=20),
+        get_updates_request=HTTPXRequest(read_timeout=60),
     )
 
 
@@ -45,7 +47,7 @@ class Person:
         return await self.post("/sandbox/presses", message_id=message_id, data=data)
 
     async def post(self, path: str, **body: Any) -> dict[str, Any]:
-        answer = await self.http.post(path, json={"user_id": self.id, "chat_id": self.id, **body}, timeout=20)
+        answer = await self.http.post(path, json={"user_id": self.id, "chat_id": self.id, **body}, timeout=60)
         answer.raise_for_status()
         return answer.json()
 
@@ -58,3 +60,10 @@ class Person:
 
     async def last(self) -> dict[str, Any]:
         return (await self.events())["events"][-1]["message"]
+
+
+async def until(true: Callable[[], object], seconds: float = 30) -> None:
+    """Wait until it is so; a slow machine is given its time."""
+    async with asyncio.timeout(seconds):
+        while not true():
+            await asyncio.sleep(0.005)

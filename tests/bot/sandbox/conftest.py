@@ -28,7 +28,7 @@ async def bot(server: SandboxServer) -> AsyncIterator[telegram.Bot]:
 
 @pytest.fixture
 async def http(server: SandboxServer) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=server.url) as client:
+    async with httpx.AsyncClient(base_url=server.url, timeout=60) as client:
         yield client
 
 

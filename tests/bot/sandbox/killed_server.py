@@ -12,7 +12,7 @@ from bot.sandbox.server import ADMIN, SandboxServer
 async def main(folder: Path) -> None:
     server = SandboxServer(data_dir=folder, port=0)
     await server.start()
-    async with httpx.AsyncClient(base_url=server.url) as http:
+    async with httpx.AsyncClient(base_url=server.url, timeout=60) as http:
         keys = {"inline_keyboard": [[{"text": "Go", "callback_data": "go"}]]}
         body = {"chat_id": ADMIN.id, "text": "before", "reply_markup": keys}
         (await http.post(f"/bot{server.token}/sendMessage", json=body)).raise_for_status()

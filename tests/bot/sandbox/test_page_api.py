@@ -6,6 +6,7 @@ import re
 import pytest
 
 from bot.sandbox.server import ADMIN, USERS, PortInUse, SandboxServer
+from tests.bot.sandbox.clients import until
 from tests.bot.sandbox.images import png
 
 
@@ -23,9 +24,9 @@ async def test_long_text_becomes_several_messages(ada, bot):
     assert all(len(update.message.text) <= 4096 for update in await bot.get_updates())
 
 
-async def test_events_wait_and_go_on(ada, bot):
-    waiting = asyncio.create_task(ada.events(wait=20))
-    await asyncio.sleep(0.05)
+async def test_events_wait_and_go_on(ada, bot, server):
+    waiting = asyncio.create_task(ada.events(wait=40))
+    await until(lambda: server.world.events_bell._waiting)
     message = await bot.send_message(ADMIN.id, "hello")
     first = await waiting
     assert [event["kind"] for event in first["events"]] == ["message"]
@@ -48,9 +49,9 @@ async def test_only_the_newest_edits_are_kept(ada, bot, server):
     assert [event["message"]["text"] for event in (await ada.events(tail=2))["events"]] == ["n3", "n4"]
 
 
-async def test_typing_ends_the_wait(ada, bot):
-    waiting = asyncio.create_task(ada.events(wait=20))
-    await asyncio.sleep(0.05)
+async def test_typing_ends_the_wait(ada, bot, server):
+    waiting = asyncio.create_task(ada.events(wait=40))
+    await until(lambda: server.world.events_bell._waiting)
     await bot.send_chat_action(ADMIN.id, "typing")
     assert (await waiting)["typing"] == "typing"
     await bot.send_message(ADMIN.id, "x")

@@ -9,7 +9,7 @@ from telegram import BotCommand, InlineKeyboardButton, InlineKeyboardMarkup, Inp
 from telegram.error import BadRequest, Conflict, Forbidden, InvalidToken, NetworkError, RetryAfter
 
 from bot.sandbox.server import ADMIN, STRANGER, Chat, Limits, SandboxServer
-from tests.bot.sandbox.clients import exact_bot, unknown_fields
+from tests.bot.sandbox.clients import exact_bot, unknown_fields, until
 from tests.bot.sandbox.images import jpeg, png
 
 GO = InlineKeyboardMarkup(
@@ -55,13 +55,13 @@ async def test_text_with_everything(bot):
 async def test_buttons_commands_and_answers(bot, ada):
     sent = await bot.send_message(ADMIN.id, "press", reply_markup=GO)
     said = await ada.say("/start deep", reply_to=sent.message_id)
-    (update,) = checked(await bot.get_updates(timeout=5))
+    (update,) = checked(await bot.get_updates(timeout=40))
     assert update.message.message_id == said["message_id"]
     assert update.message.entities[0].type == "bot_command"
     assert update.message.reply_to_message.message_id == sent.message_id
 
     pressing = asyncio.create_task(ada.press(sent.message_id, "go"))
-    (update,) = checked(await bot.get_updates(offset=update.update_id + 1, timeout=5))
+    (update,) = checked(await bot.get_updates(offset=update.update_id + 1, timeout=40))
     query = update.callback_query
     assert (query.data, query.from_user.id, query.message.message_id) == ("go", ADMIN.id, sent.message_id)
     assert await query.answer("done", show_alert=True)
@@ -245,10 +245,10 @@ async def test_updates_are_kept_until_confirmed(bot, ada):
 
 
 async def test_a_second_poll_ends_the_first(bot, server, ada):
-    first = asyncio.create_task(bot.get_updates(timeout=10))
-    await asyncio.sleep(0.1)
+    first = asyncio.create_task(bot.get_updates(timeout=40))
+    await until(lambda: server.world.updates._poll)
     async with exact_bot(server) as other:
-        second = asyncio.create_task(other.get_updates(timeout=10))
+        second = asyncio.create_task(other.get_updates(timeout=40))
         with pytest.raises(Conflict, match="terminated by other getUpdates request"):
             await first
         await ada.say("hello")
@@ -330,7 +330,7 @@ async def test_late_answers_are_too_late(tmp_path):
     await server.start()
     async with exact_bot(server) as bot:
         await bot.send_message(ADMIN.id, "x", reply_markup=GO)
-        async with httpx.AsyncClient(base_url=server.url) as http:
+        async with httpx.AsyncClient(base_url=server.url, timeout=60) as http:
             body = {"user_id": ADMIN.id, "chat_id": ADMIN.id, "message_id": 1, "data": "go"}
             answer = (await http.post("/sandbox/presses", json=body)).json()
         assert answer == {"text": None, "show_alert": False, "timed_out": True}

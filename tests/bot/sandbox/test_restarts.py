@@ -14,7 +14,7 @@ from tests.bot.sandbox.images import png
 async def test_everything_survives_a_restart(tmp_path):
     server = SandboxServer(data_dir=tmp_path, port=0, limits=Limits.relaxed())
     await server.start()
-    async with exact_bot(server) as bot, httpx.AsyncClient(base_url=server.url) as http:
+    async with exact_bot(server) as bot, httpx.AsyncClient(base_url=server.url, timeout=60) as http:
         photo = await bot.send_photo(ADMIN.id, png())
         await photo.pin()
         await bot.set_my_commands([("start", "Begin")])
@@ -26,7 +26,7 @@ async def test_everything_survives_a_restart(tmp_path):
     again = SandboxServer(data_dir=tmp_path, port=0, limits=Limits.relaxed())
     assert again.token != server.token
     await again.start()
-    async with exact_bot(again) as bot, httpx.AsyncClient(base_url=again.url) as http:
+    async with exact_bot(again) as bot, httpx.AsyncClient(base_url=again.url, timeout=60) as http:
         ada = Person(http, ADMIN.id)
         assert await bot.get_updates() == (first,)
         assert (await bot.get_chat(ADMIN.id)).pinned_message.photo == photo.photo
@@ -52,7 +52,7 @@ async def test_everything_survives_a_kill(tmp_path):
 
     server = SandboxServer(data_dir=tmp_path, port=0)
     await server.start()
-    async with exact_bot(server) as bot, httpx.AsyncClient(base_url=server.url) as http:
+    async with exact_bot(server) as bot, httpx.AsyncClient(base_url=server.url, timeout=60) as http:
         (update,) = await bot.get_updates()
         assert update.message.text == "/start"
         assert [event["message"]["text"] for event in (await Person(http, ADMIN.id).events())["events"]] == [
@@ -60,7 +60,7 @@ async def test_everything_survives_a_kill(tmp_path):
             "/start",
         ]
         pressing = asyncio.create_task(Person(http, ADMIN.id).press(1, "go"))
-        (pressed,) = await bot.get_updates(offset=update.update_id + 1, timeout=5)
+        (pressed,) = await bot.get_updates(offset=update.update_id + 1, timeout=40)
         await pressed.callback_query.answer("still here")
         assert (await pressing)["text"] == "still here"
     await server.stop()
@@ -69,12 +69,12 @@ async def test_everything_survives_a_kill(tmp_path):
 async def test_a_press_that_nobody_answered_is_redelivered(tmp_path):
     server = SandboxServer(data_dir=tmp_path, port=0)
     await server.start()
-    async with exact_bot(server) as bot, httpx.AsyncClient(base_url=server.url) as http:
+    async with exact_bot(server) as bot, httpx.AsyncClient(base_url=server.url, timeout=60) as http:
         await bot.send_message(
             ADMIN.id, "x", reply_markup={"inline_keyboard": [[{"text": "Go", "callback_data": "go"}]]}
         )
         pressing = asyncio.create_task(Person(http, ADMIN.id).press(1, "go"))
-        await bot.get_updates(timeout=5)
+        await bot.get_updates(timeout=40)
         await server.stop()
         assert (await pressing)["timed_out"]
     again = SandboxServer(data_dir=tmp_path, port=0)

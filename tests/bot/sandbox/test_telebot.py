@@ -11,6 +11,7 @@ from telebot import apihelper, types
 from telebot.apihelper import ApiTelegramException
 
 from bot.sandbox.server import ADMIN, SandboxServer
+from tests.bot.sandbox.clients import until
 from tests.bot.sandbox.images import png
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:telebot")
@@ -103,8 +104,8 @@ async def test_refusals(witness, server, in_thread):
     with pytest.raises(ApiTelegramException) as caught:
         await in_thread(witness.send_message, ADMIN.id, "x")
     assert caught.value.result_json["parameters"] == {"retry_after": 3}
-    waiting = asyncio.create_task(in_thread(lambda: witness.get_updates(long_polling_timeout=10)))
-    await asyncio.sleep(0.15)
+    waiting = asyncio.create_task(in_thread(lambda: witness.get_updates(long_polling_timeout=40)))
+    await until(lambda: server.world.updates._poll)
     second = asyncio.create_task(in_thread(lambda: apihelper.get_updates(server.token, long_polling_timeout=1)))
     with pytest.raises(ApiTelegramException, match="Conflict: terminated by other getUpdates request"):
         await waiting

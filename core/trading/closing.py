@@ -1,0 +1,138 @@
+"""What of an account's positions can be closed now, and by how much at once.
+
+Where nothing can be sold short, strategies may hold more between them than the account does, when somebody has sold a
+part at the venue: exits then sell what is there, and people are told of the rest.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from decimal import Decimal
+
+from brokers.money import ZERO
+from brokers.order import Side
+from brokers.port import AbstractBroker
+from core.alerts.channel import Severity
+from core.alerts.outbox import Alert
+from core.trading.dust import cut, is_dust, not_there, stays, too_little, tradable
+from core.trading.ledger import EXTERNAL
+from core.trading.order_manager import OrderManager
+from core.trading.portfolio import Portfolio
+from core.trading.telling import Telling
+
+Parts = Mapping[str, Decimal]
+
+
+class Closing:
+    """The ways out of one account's positions."""
+
+    def __init__(self, broker: AbstractBroker, portfolio: Portfolio, orders: OrderManager, telling: Telling) -> None:
+        self._broker = broker
+        self._portfolio = portfolio
+        self._orders = orders
+        self._telling = telling
+
+    def closable(self, strategy: str, symbol: str) -> Decimal:
+        """The signed units of a strategy that are held and not being closed.
+
+        Open exits count as done. Open entries do not: they are cancelled, not traded against.
+        """
+        held, pending = self._portfolio.lot(strategy, symbol).quantity, self._orders.pending(strategy, symbol)
+        left = held + pending if pending * held < 0 else held
+        return left if left * held > 0 else ZERO
+
+    def to_close(self, strategy: str = "") -> dict[str, dict[str, Decimal]]:
+        """By symbol, what each strategy (or the one named) must trade to be flat, whether it can be traded or not.
+
+        What somebody else holds in the account is closed only if it is named.
+        """
+        wanted: dict[str, dict[str, Decimal]] = {}
+        for name, lot in self._portfolio.lots():
+            left = self.closable(name, lot.instrument.symbol)
+            if left and (strategy == name or (not strategy and name != EXTERNAL)):
+                wanted.setdefault(lot.instrument.symbol, {})[name] = -left
+        return wanted
+
+    def tradable(self, symbol: str, parts: Parts) -> dict[str, Decimal]:
+        """What of `parts`, which close something, can be traded now."""
+        instrument = self._portfolio.instrument(symbol)
+        return tradable(instrument, parts, self._portfolio.marks.get(symbol), self.cover(symbol))
+
+    def at_once(self, symbol: str, parts: Parts) -> dict[str, Decimal]:
+        """What of `parts`, which can be traded, one order may be: a slice of them, where the venue takes no more."""
+        instrument = self._portfolio.instrument(symbol)
+        most = instrument.most(at_market=True)
+        return dict(parts) if most is None else cut(instrument, parts, most)
+
+    def slices(self, symbol: str, units: Decimal) -> int:
+        """In how many orders `units` go to the venue; at least one."""
+        most = self._portfolio.instrument(symbol).most(at_market=True)
+        return 1 if most is None else max(math.ceil(abs(units) / most), 1)
+
+    def only_closes(self, symbol: str, parts: Parts) -> bool:
+        """Whether each of `parts` makes a position smaller and opens nothing."""
+        held = {name: self._portfolio.lot(name, symbol).quantity for name in parts}
+        return all(held[name] * part < 0 and abs(part) <= abs(held[name]) for name, part in parts.items())
+
+    def can_promise(self, symbol: str, units: Decimal) -> bool:
+        """Whether an order for signed `units` may be reduce-only: the account holds as much that nobody closes yet."""
+        left = -self._portfolio.quantity(symbol) * (1 if units > 0 else -1)
+        return self._broker.capabilities.reduce_only and 0 < abs(units) <= left - self._out(symbol, Side.of(units))
+
+    def is_dust(self, symbol: str, quantity: Decimal) -> bool:
+        """Whether nothing of a holding can be sold, and there is something."""
+        return is_dust(self._portfolio.instrument(symbol), quantity, self._portfolio.marks.get(symbol))
+
+    def dust(self, strategy: str = "") -> list[str]:
+        """What would stay if everything (or what one strategy has) were closed: a line each."""
+        found = self.to_close(strategy)
+        lines = [self.uncovered(symbol, parts) for symbol, parts in found.items()]
+        for symbol, parts in found.items():
+            units = -sum(parts.values(), ZERO)
+            if units and not self.uncovered(symbol, parts) and not self.tradable(symbol, parts):
+                lines.append(stays(self._portfolio.instrument(symbol), units))
+        return [line for line in lines if line]
+
+    # --- what is not there -------------------------------------------------------------------------
+
+    def cover(self, symbol: str) -> Decimal | None:
+        """Units that can be sold: what the account holds less what is being sold already; None where it may be short.
+
+        Stops and targets that rest make way for other exits.
+        """
+        if self._broker.capabilities.shorting:
+            return None
+        return max(self._portfolio.quantity(symbol) - self._out(symbol, Side.SELL), ZERO)
+
+    def _out(self, symbol: str, side: Side) -> Decimal:
+        """Units on `side` that open orders may still fill, without the stops and targets that rest."""
+        orders = (each for each in self._orders.open_orders if each.symbol == symbol and each.request.side is side)
+        return sum((each.remaining for each in orders if not each.is_resting_exit), ZERO)
+
+    def is_gone(self, symbol: str, quantity: Decimal) -> bool:
+        """Whether nothing of a strategy's holding can be sold: it is dust, or the account has none of it any more."""
+        there = self._portfolio.quantity(symbol)
+        if self._broker.capabilities.shorting or quantity <= there:
+            return self.is_dust(symbol, quantity)
+        return quantity > 0 and (there <= 0 or self.is_dust(symbol, there))
+
+    def uncovered(self, symbol: str, parts: Parts) -> str:
+        """What is told of `parts`, which close something, where the account has less to sell; empty if it has not."""
+        cover, wanted = self.cover(symbol), -sum(parts.values(), ZERO)
+        if cover is None or wanted <= cover:
+            return ""
+        instrument = self._portfolio.instrument(symbol)
+        little = too_little(instrument, instrument.floor_quantity(wanted - cover), self._portfolio.marks.get(symbol))
+        return "" if little else not_there(instrument, wanted, cover)
+
+    async def tell_uncovered(self, symbol: str, parts: Parts) -> None:
+        """Say once of each such amount that an exit is smaller than what is held in the books, and why."""
+        if not (why := self.uncovered(symbol, parts)):
+            return
+        units, cover = abs(sum(parts.values(), ZERO)), self.cover(symbol) or ZERO
+        names = ", ".join(sorted(parts))
+        body = f"{names}: {why}.\nWhat is there is sold. If it is bought back, it can be closed again."
+        title = f"Not all of {units.normalize():,f} {symbol} can be sold"
+        key = f"uncovered:{symbol}:{units - cover}"
+        await self._telling.once(key, Alert("uncovered", Severity.WARNING, title, body))
