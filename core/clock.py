@@ -56,7 +56,7 @@ CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 def crockford(number: int, length: int) -> str:
     """`number` in so many letters of five bits, without those that look alike."""
-    return "".join(CROCKFORD[(number >> (5 * place)) & 31] for place in reversed(range(length)))
+    return "".join([CROCKFORD[(number >> shift) & 31] for shift in range(5 * (length - 1), -1, -5)])
 
 
 class Ids:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from brokers.money import ZERO
-from risk.boundary import reducing_part
+from risk.case import Case
 from risk.intent import OrderIntent
 from risk.limits import RiskLimits
 from risk.metrics import Unknown
@@ -38,18 +38,18 @@ class RiskGate:
 
         The size offered in a denial has been reviewed too: `intent.resized(largest_passing)` passes.
         """
-        objections = self._objections(intent, view)
+        objections = self._objections(Case(intent, view, self._limits))
         if not objections:
             return Approved(intent, view.at, seal=_SEAL)
         first = objections[0]
         largest = self._largest_passing(intent, view, objections)
         return Denied(first.code, first.reason, first.limit, first.value, largest)
 
-    def _objections(self, intent: OrderIntent, view: PortfolioView) -> list[Denied]:
+    def _objections(self, case: Case) -> list[Denied]:
         """What the rules object, in their order, up to the first that no size can satisfy."""
         objections: list[Denied] = []
         for each in self._rules:
-            denied = self._ask(each, intent, view)
+            denied = _ask(each, case)
             if denied is not None:
                 objections.append(denied)
                 if denied.largest_passing <= 0:
@@ -64,13 +64,15 @@ class RiskGate:
             if offered <= 0 or offered >= size:
                 return ZERO
             size = offered
-            objections = self._objections(intent.resized(size), view)
+            objections = self._objections(Case(intent.resized(size), view, self._limits))
         return size
 
-    def _ask(self, each: Rule, intent: OrderIntent, view: PortfolioView) -> Denied | None:
-        try:
-            return each.check(intent, view, self._limits)
-        except Unknown as error:
-            return Denied(each.code, f"Cannot judge: {error}", "known", "unknown", reducing_part(intent, view))
-        except GARBAGE as error:  # NaN compared, a float in exact arithmetic, overflow: fail closed
-            return Denied(each.code, f"Cannot judge: {error!r}", "finite numbers", "none", ZERO)
+
+def _ask(each: Rule, case: Case) -> Denied | None:
+    """A rule that cannot judge objects."""
+    try:
+        return each.check(case)
+    except Unknown as error:
+        return Denied(each.code, f"Cannot judge: {error}", "known", "unknown", case.reducing_part)
+    except GARBAGE as error:  # NaN compared, a float in exact arithmetic, overflow: fail closed
+        return Denied(each.code, f"Cannot judge: {error!r}", "finite numbers", "none", ZERO)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from types import MappingProxyType
 
 from brokers.instrument import Instrument
 from brokers.money import ZERO
@@ -33,6 +34,9 @@ class OrderIntent:
     opposite sign are strategies that trade with each other inside the account. `trail`, `trail_percent`,
     `expires_at`, `post_only` and `oco_group` are those of `brokers.order.OrderRequest`. `role` says what the order
     is for, where somebody must find it again: an exit of the protective engine, say.
+
+    Its allocations are a read-only copy of those given, so that nobody turns what was approved into something else by
+    a reference that he kept.
     """
 
     account: str
@@ -55,6 +59,10 @@ class OrderIntent:
     oco_group: str = ""
     role: str = ""
     timeout: float | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.allocations, Mapping):
+            object.__setattr__(self, "allocations", MappingProxyType(dict(self.allocations)))
 
     @property
     def strategies(self) -> tuple[str, ...]:

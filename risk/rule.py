@@ -7,12 +7,10 @@ import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from risk.intent import OrderIntent
-from risk.limits import RiskLimits
+from risk.case import Case
 from risk.verdict import Denied
-from risk.view import PortfolioView
 
-Check = Callable[[OrderIntent, PortfolioView, RiskLimits], Denied | None]
+Check = Callable[[Case], Denied | None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from types import MappingProxyType
 from typing import NoReturn
 
 from risk.intent import OrderIntent
@@ -32,8 +31,7 @@ _SEAL = object()
 class Approved:
     """An intent that has passed every rule at `at`. Cannot be made outside the gate, copied or changed.
 
-    Copying, pickling, subclassing and assigning raise `TypeError`. Its allocations are a read-only copy, so
-    that nobody turns what was approved into something else by a reference that he kept.
+    Copying, pickling, subclassing and assigning raise `TypeError`. An intent does not change either.
     """
 
     __slots__ = ("_at", "_intent")
@@ -43,8 +41,7 @@ class Approved:
     def __init__(self, intent: OrderIntent, at: datetime, *, seal: object) -> None:
         if seal is not _SEAL:
             raise TypeError("only risk.gate.RiskGate.review makes an Approved")
-        sealed = replace(intent, allocations=MappingProxyType(dict(intent.allocations)))
-        object.__setattr__(self, "_intent", sealed)
+        object.__setattr__(self, "_intent", intent)
         object.__setattr__(self, "_at", at)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:

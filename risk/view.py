@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -79,9 +79,9 @@ class PortfolioView:
 
     `equity` is None when it cannot be computed (a held instrument without a mark): rules then deny and the
     monitor halts, rather than skip. `day_start_equity` and `peak_equity` are persisted baselines.
-    `daily_volume` is the venue's 24-hour volume in units. `states` holds the trading state of each scope:
-    "global", "account:NAME", "strategy:NAME" and "instrument:ACCOUNT/SYMBOL". `fx_rates` holds the price of one unit
-    of a foreign currency in `currency`.
+    `submissions` come in the order of time. `daily_volume` is the venue's 24-hour volume in units. `states` holds the
+    trading state of each scope: "global", "account:NAME", "strategy:NAME" and "instrument:ACCOUNT/SYMBOL". `fx_rates`
+    holds the price of one unit of a foreign currency in `currency`.
     """
 
     account: str
@@ -117,6 +117,13 @@ class PortfolioView:
         free = self.quantity(symbol) + side.sign * together(order for order in orders if not order.reduce_only)
         left = max(-free * side.sign, ZERO)  # still to close on this side
         return free + side.sign * min(left, together(order for order in orders if order.reduce_only))
+
+    def sent_since(self, at: datetime) -> Iterator[Submission]:
+        """The submissions after `at`, newest first: what is older is not even looked at."""
+        for sent in reversed(self.submissions):
+            if sent.at <= at:
+                return
+            yield sent
 
     def price(self, symbol: str) -> Decimal | None:
         """The price to value `symbol` at: the last quote's mid, else the holding's mark."""

@@ -7,60 +7,36 @@ from decimal import Decimal
 from brokers.instrument import Instrument
 from brokers.money import ZERO
 from brokers.order import Side
-from risk.intent import OrderIntent
-from risk.metrics import (
-    instrument_of,
-    price_of,
-    symbol_value,
-    symbols_at_stake,
-    unit_value,
-    worst_quantity,
-)
+from risk.case import Case
+from risk.metrics import instrument_of, price_of, symbol_value, unit_value, worst_quantity
 from risk.view import PortfolioView
 
 
-def order_unit_value(intent: OrderIntent, view: PortfolioView) -> Decimal:
-    """What one unit of `intent` may cost, in the account's currency. Raises `Unknown`.
-
-    It is valued at the market or at the price that it names itself, whichever is higher.
-    """
-    own = (price for price in (intent.limit_price, intent.stop_price) if price is not None)
-    return unit_value(view, intent.instrument, max((price_of(view, intent.instrument.symbol), *own)))
+def position_behind(case: Case) -> Decimal:
+    """The position once the open orders on the other side than the intent's have filled."""
+    return case.view.worst_quantity(case.symbol, case.intent.side.opposite)
 
 
-def position_after(intent: OrderIntent, view: PortfolioView, quantity: Decimal) -> Decimal:
-    """Units held in the intent's direction once the open orders on its side and `quantity` of it fill."""
-    side = intent.side
-    return view.worst_quantity(intent.instrument.symbol, side) * side.sign + quantity
-
-
-def largest_after(intent: OrderIntent, view: PortfolioView, quantity: Decimal) -> Decimal:
-    """The largest position, long or short, that fills of open orders and `quantity` of it can lead to."""
-    other_side = view.worst_quantity(intent.instrument.symbol, intent.side.opposite)
-    return max(abs(position_after(intent, view, quantity)), abs(other_side))
-
-
-def gross_elsewhere(intent: OrderIntent, view: PortfolioView) -> Decimal:
+def gross_elsewhere(case: Case) -> Decimal:
     """Worst gross exposure of all other instruments, in the account's currency. Raises `Unknown`."""
-    others = symbols_at_stake(view) - {intent.instrument.symbol}
-    return sum((abs(worst_quantity(view, symbol)) * symbol_value(view, symbol) for symbol in others), ZERO)
+    view = case.view
+    return sum((abs(worst_quantity(view, symbol)) * symbol_value(view, symbol) for symbol in case.elsewhere), ZERO)
 
 
-def net_elsewhere(intent: OrderIntent, view: PortfolioView) -> Decimal:
+def net_elsewhere(case: Case) -> Decimal:
     """Worst net exposure of all other instruments in the intent's direction. Raises `Unknown`."""
-    others = symbols_at_stake(view) - {intent.instrument.symbol}
-    side = intent.side
-    worst = (view.worst_quantity(symbol, side) * side.sign * symbol_value(view, symbol) for symbol in others)
+    view, side = case.view, case.intent.side
+    worst = (view.worst_quantity(each, side) * side.sign * symbol_value(view, each) for each in case.elsewhere)
     return sum(worst, ZERO)
 
 
-def committed_elsewhere(intent: OrderIntent, view: PortfolioView) -> Decimal:
+def committed_elsewhere(case: Case) -> Decimal:
     """Cash that open orders may take, but for those that go the intent's way in its instrument.
 
     Only the part that opens takes cash, long and short alike. Raises `Unknown`.
     """
-    here = intent.instrument
-    places = {(order.symbol, order.side) for order in view.working} - {(here.symbol, intent.side)}
+    view, here = case.view, case.intent.instrument
+    places = {(order.symbol, order.side) for order in view.working} - {(here.symbol, case.intent.side)}
     committed = ZERO
     for symbol, side in places:
         if units := opening_units(view, symbol, side, ZERO):

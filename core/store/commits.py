@@ -91,7 +91,10 @@ class _Group:
 
 
 class Commits:
-    """Hands out turns on the one connection that writes, and commits."""
+    """Hands out turns on the one connection that writes, and commits.
+
+    `begin` gives the line, or raises and holds nothing, whenever it is cancelled.
+    """
 
     def __init__(self, begin: Callable[[], Awaitable[Line]]) -> None:
         self.count = 0
@@ -109,7 +112,10 @@ class Commits:
             self._waiting -= 1
         entered: list[tuple[_Group, str | None]] = []
         try:
-            await to_the_end(self._join(entered))
+            if self._group is None:
+                await self._open(entered)
+            else:
+                await to_the_end(self._join(self._group, entered))
         except BaseException:
             if entered:
                 await to_the_end(self.leave(*entered[0], failed=True))
@@ -118,15 +124,16 @@ class Commits:
             raise
         return entered[0]
 
-    async def _join(self, entered: list[tuple[_Group, str | None]]) -> None:
-        if self._group is None:
-            self._group = _Group(await self._begin())
-            point = self._group.line.first
-        else:
-            point = f"member_{self._group.members}"
-            await self._or_end(self._group, f"SAVEPOINT {point}")
-        self._group.members += 1
-        entered.append((self._group, point))
+    async def _open(self, entered: list[tuple[_Group, str | None]]) -> None:
+        """There is no group to join: begin one. Alone, so that most transactions need no task of their own for it."""
+        group = self._group = _Group(await self._begin(), members=1)
+        entered.append((group, group.line.first))
+
+    async def _join(self, group: _Group, entered: list[tuple[_Group, str | None]]) -> None:
+        point = f"member_{group.members}"
+        await self._or_end(group, f"SAVEPOINT {point}")
+        group.members += 1
+        entered.append((group, point))
 
     async def leave(self, group: _Group, point: str | None, *, failed: bool) -> None:
         """End a member and wait for the COMMIT. Raises if what it did is not stored, or if that is not known."""

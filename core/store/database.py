@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, closing, suppress
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, closing, suppress
 from pathlib import Path
 from sqlite3 import DatabaseError, connect
 from typing import Any
@@ -124,15 +124,13 @@ class Database:
             sync_directory(Path(self.place).parent)
 
 
-@asynccontextmanager
-async def transaction() -> AsyncIterator[None]:
+def transaction() -> AbstractAsyncContextManager[object]:
     """All writes inside are committed together, or none. Never call a venue or Telegram inside.
 
     Transactions run one after another and share commits: `core/store/commits.py`. When this returns, the commit is
     durable; if it raises, nothing of it may be relied on.
     """
-    async with in_transaction("default"):
-        yield
+    return in_transaction("default")
 
 
 async def read_rows(sql: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:

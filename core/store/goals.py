@@ -8,7 +8,7 @@ from typing import Any
 
 from brokers.money import ZERO
 from core.store.models import GoalRow
-from core.store.rows import put
+from core.store.rows import write
 
 
 async def load_goals(account: str) -> list[GoalRow]:
@@ -18,8 +18,8 @@ async def load_goals(account: str) -> list[GoalRow]:
 
 async def put_goals(account: str, goals: Mapping[tuple[str, str], Mapping[str, Any]]) -> None:
     """Store these goals, by strategy and symbol; the others stay as they are."""
-    rows = [GoalRow(account=account, strategy=name, symbol=symbol, **goal) for (name, symbol), goal in goals.items()]
-    await put(rows, replacing=("account", "strategy", "symbol"))
+    rows = ({"account": account, "strategy": name, "symbol": symbol, **goal} for (name, symbol), goal in goals.items())
+    await write(GoalRow, rows, replacing=("account", "strategy", "symbol"))
 
 
 async def drop_goals(account: str, strategy: str) -> None:

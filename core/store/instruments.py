@@ -14,7 +14,7 @@ from core.store.rows import put
 # Whose they are that the feeds trade, and paper accounts with them.
 FEEDS = ""
 
-_NUMBERS = ("tick", "lot", "min_quantity", "min_notional", "multiplier")
+_NUMBERS = ("tick", "lot", "min_quantity", "min_notional", "multiplier", "max_quantity", "max_market_quantity")
 
 
 async def get_instruments(whose: str) -> dict[str, Instrument]:
@@ -30,7 +30,8 @@ async def put_instruments(whose: str, instruments: Iterable[Instrument], at: dat
 
 
 def _terms(instrument: Instrument) -> dict[str, str]:
-    return {name: str(value) for name, value in asdict(instrument).items() if name != "symbol"}
+    told = {name: value for name, value in asdict(instrument).items() if name != "symbol" and value is not None}
+    return {name: str(value) for name, value in told.items()}
 
 
 def _instrument(symbol: str, terms: dict[str, str]) -> Instrument:

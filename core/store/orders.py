@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from brokers.money import ZERO
 from brokers.order import Fill
 from core.store.models import AllocationRow, Cursor, FillRow, OrderEvent, OrderRow, OrderStrategyRow
-from core.store.rows import change, put
+from core.store.rows import change, write
 from core.trading.belief import Belief
 from core.trading.ledger import FillFacts
 from core.trading.live_order import LiveOrder
@@ -17,6 +18,8 @@ from core.trading.states import OrderState
 
 # How many ids a query names at once; SQLite takes some thousands.
 _AT_ONCE = 500
+# What is longer is not ours, and has no place in a column of our ids: venues' own apps use up to 36 characters.
+_LONGEST_ID = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,37 +33,37 @@ class Stamp:
 async def insert_order(order: LiveOrder, account: str, stamp: Stamp) -> None:
     """A new order, with the steps of its life so far. An id that was used before raises."""
     request, allocations = order.request, order.allocations
-    row = OrderRow(
-        client_order_id=request.client_order_id,
-        account=account,
-        symbol=request.instrument.symbol,
-        side=request.side.value,
-        quantity=request.quantity,
-        filled=Decimal(0),
-        type=request.type.value,
-        limit_price=request.limit_price,
-        stop_price=request.stop_price,
-        time_in_force=request.time_in_force.value,
-        reduce_only=request.reduce_only,
-        origin=order.origin,
-        allocations=_as_text(allocations),
-        strategies=_listed(allocations),
-        state=order.state.value,
-        is_open=order.state.is_open,
-        reason=order.reason,
-        at=stamp.market,
-        recorded_at=stamp.wall,
-        post_only=request.post_only,
-        trail=request.trail,
-        trail_percent=request.trail_percent,
-        expires_at=request.expires_at,
-        oco_group=request.oco_group,
-        role=order.role,
-        give_up_at=order.give_up_at,
-    )
-    links = [OrderStrategyRow(client_order_id=order.id, strategy=name, at=stamp.market) for name in sorted(allocations)]
-    await put([row])
-    await put(links)
+    row = {
+        "client_order_id": order.id,
+        "account": account,
+        "symbol": order.symbol,
+        "side": request.side.value,
+        "quantity": request.quantity,
+        "filled": ZERO,
+        "type": request.type.value,
+        "limit_price": request.limit_price,
+        "stop_price": request.stop_price,
+        "time_in_force": request.time_in_force.value,
+        "reduce_only": request.reduce_only,
+        "origin": order.origin,
+        "allocations": _as_text(allocations),
+        "strategies": _listed(allocations),
+        "state": order.state.value,
+        "is_open": order.state.is_open,
+        "reason": order.reason,
+        "at": stamp.market,
+        "recorded_at": stamp.wall,
+        "post_only": request.post_only,
+        "trail": request.trail,
+        "trail_percent": request.trail_percent,
+        "expires_at": request.expires_at,
+        "oco_group": request.oco_group,
+        "role": order.role,
+        "give_up_at": order.give_up_at,
+    }
+    links = [{"client_order_id": order.id, "strategy": name, "at": stamp.market} for name in sorted(allocations)]
+    await write(OrderRow, [row])
+    await write(OrderStrategyRow, links)
     await add_event(order.id, OrderState.INTENDED, order.state, order.reason, stamp)
 
 
@@ -72,15 +75,15 @@ async def ordered_since(account: str, strategy: str, at: datetime, never: Collec
 
 async def add_event(order: str, before: OrderState, after: OrderState, note: str, stamp: Stamp) -> None:
     """One more step in an order's history."""
-    step = OrderEvent(
-        client_order_id=order,
-        before=before.value,
-        after=after.value,
-        note=note,
-        at=stamp.market,
-        recorded_at=stamp.wall,
-    )
-    await put([step])
+    step = {
+        "client_order_id": order,
+        "before": before.value,
+        "after": after.value,
+        "note": note,
+        "at": stamp.market,
+        "recorded_at": stamp.wall,
+    }
+    await write(OrderEvent, [step])
 
 
 async def update_order(order: LiveOrder, belief: Belief, note: str) -> None:
@@ -110,7 +113,7 @@ async def instance_name(fresh: str) -> str:
 
 async def get_order(order: str) -> OrderRow | None:
     """One order, or None."""
-    return await OrderRow.get_or_none(client_order_id=order)
+    return await OrderRow.get_or_none(client_order_id=order) if _may_be_ours(order) else None
 
 
 async def open_orders(account: str) -> list[OrderRow]:
@@ -143,7 +146,7 @@ async def orders_at_venue(account: str, venue_ids: Iterable[str]) -> dict[str, O
 async def known_ids(account: str, ids: Iterable[str]) -> frozenset[str]:
     """Those of `ids` that are orders of ours, closed ones included."""
     found: set[str] = set()
-    wanted = sorted({each for each in ids if each})
+    wanted = sorted({each for each in ids if _may_be_ours(each)})
     for start in range(0, len(wanted), _AT_ONCE):
         query = OrderRow.filter(account=account, client_order_id__in=wanted[start : start + _AT_ONCE])
         found.update(str(each) for each in await query.values_list("client_order_id", flat=True))
@@ -222,25 +225,25 @@ async def insert_fill(
     account: str, fill: Fill, facts: FillFacts, stamp: Stamp, *, stored_as: str = "", corrects: str = ""
 ) -> None:
     """One execution. Its parts are stored with its posting."""
-    row = FillRow(
-        account=account,
-        fill_id=stored_as or fill.fill_id,
-        corrects=corrects,
-        venue_order_id=fill.venue_order_id,
-        client_order_id=fill.client_order_id,
-        symbol=fill.symbol,
-        side=fill.side.value,
-        quantity=fill.quantity,
-        price=fill.price,
-        fee=fill.fee,
-        fee_currency=fill.fee_currency,
-        currency=facts.currency,
-        liquidity=fill.liquidity.value,
-        strategies=_listed(part.strategy for part in facts.allocations),
-        at=fill.at,
-        recorded_at=stamp.wall,
-    )
-    await put([row])
+    row = {
+        "account": account,
+        "fill_id": stored_as or fill.fill_id,
+        "corrects": corrects,
+        "venue_order_id": fill.venue_order_id,
+        "client_order_id": fill.client_order_id,
+        "symbol": fill.symbol,
+        "side": fill.side.value,
+        "quantity": fill.quantity,
+        "price": fill.price,
+        "fee": fill.fee,
+        "fee_currency": fill.fee_currency,
+        "currency": facts.currency,
+        "liquidity": fill.liquidity.value,
+        "strategies": _listed(part.strategy for part in facts.allocations),
+        "at": fill.at,
+        "recorded_at": stamp.wall,
+    }
+    await write(FillRow, [row])
 
 
 async def page_of_orders(
@@ -308,6 +311,10 @@ async def count_since(since: datetime | None, account: str) -> tuple[int, int]:
     if since is None:
         return await orders.count(), await fills.count()
     return await orders.filter(at__gte=since).count(), await fills.filter(at__gte=since).count()
+
+
+def _may_be_ours(order: str) -> bool:
+    return 0 < len(order) <= _LONGEST_ID
 
 
 def _as_text(parts: Mapping[str, Decimal]) -> dict[str, str]:

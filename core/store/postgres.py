@@ -122,6 +122,7 @@ class Server(AsyncpgDBClient):
         return Turn(self.commits)
 
     async def _begin(self) -> _Line:
+        """A connection in a transaction; it is given back whatever happens on the way."""
         line: _Line = await self._translate_exceptions(_begin)
         return line
 
@@ -227,9 +228,9 @@ class _Line:
 async def _begin(client: Server) -> _Line:
     connection = await client.writer()
     try:
-        await connection.execute(f"BEGIN; SAVEPOINT {_Line.first}")
+        await to_the_end(connection.execute(f"BEGIN; SAVEPOINT {_Line.first}"))
     except BaseException:
-        await client.release(connection, broken=True)
+        await to_the_end(client.release(connection, broken=True))
         raise
     return _Line(client, connection)
 

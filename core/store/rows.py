@@ -1,57 +1,95 @@
 """Stores rows whose ids nobody needs: the shortest way from values to the disk.
 
-The ORM builds each statement anew, which costs more than SQLite takes to carry it out; here it is built once for each
-table. Inside a transaction nothing is waited for: see `core.store.sqlite`.
+The ORM builds each statement anew, and an object for each row, which costs more than SQLite takes to carry it out;
+here a statement is built once for each table. Inside a transaction nothing is waited for: see `core.store.sqlite`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from tortoise import connections
-from tortoise.fields.base import DatabaseDefault
+from tortoise.fields import DatetimeField
+from tortoise.fields.base import DatabaseDefault, Field
 from tortoise.models import Model
+
+Values = Mapping[str, object]
+"""What a row holds, by the names of its fields; what is not named gets the field's default."""
 
 
 async def put(rows: Iterable[Model], replacing: Sequence[str] = (), keeping: Sequence[str] = ()) -> None:
+    """As `write`, for rows that are objects of the ORM."""
+    made = list(rows)
+    if made:
+        model = type(made[0])
+        await write(model, [_values(model, row) for row in made], replacing, keeping)
+
+
+async def write(
+    model: type[Model], rows: Iterable[Values], replacing: Sequence[str] = (), keeping: Sequence[str] = ()
+) -> None:
     """Insert rows of one table; where one with the same `replacing` columns is there, it becomes the new one.
 
     `replacing` is a unique key of the table; what is in the `keeping` columns of the old row stays. Numbers that the
-    database makes are left out.
+    database makes are left out. Raises `ValueError` for a name that is no field of the table.
     """
-    made = list(rows)
-    if not made:
-        return
-    database = connections.get("default")
-    model = type(made[0])
     columns = _columns(model)
-    sql = _statement(model, database.capabilities.dialect, tuple(replacing), tuple(keeping))
-    fields = model._meta.fields_map  # noqa: SLF001 (the ORM's own list of what a row has)
-    values = [[_value(fields[name], row, name) for name in columns] for row in made]
-    await database.execute_many(sql, values)
+    values = [_stored(model, columns, row) for row in rows]
+    if values:
+        database = connections.get("default")
+        sql = _statement(model, database.capabilities.dialect, tuple(replacing), tuple(keeping))
+        await database.execute_many(sql, values)
 
 
-async def change(model: type[Model], key: str, of: str, values: Mapping[str, object]) -> None:
+async def change(model: type[Model], key: str, of: str, values: Values) -> None:
     """Set columns of the row whose `key` is `of`. Nobody learns whether there is one."""
     database = connections.get("default")
-    fields = model._meta.fields_map  # noqa: SLF001
+    columns = _columns(model)
     sql = _update(model, database.capabilities.dialect, key, tuple(values))
-    new = [fields[name].to_db_value(value, model) for name, value in values.items()]
+    new = [columns[name].stored(value, model) for name, value in values.items()]
     await database.execute_many(sql, [[*new, of]])
 
 
-def _value(field: Any, row: Model, name: str) -> Any:
-    value = getattr(row, name)
-    return field.to_db_value(field.db_default if isinstance(value, DatabaseDefault) else value, row)
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A field that we give a value: how that is stored, and what is stored if there is none."""
+
+    stored: Callable[[Any, type[Model]], object]
+    default: object
+
+    @classmethod
+    def of(cls, model: type[Model], field: Field[Any]) -> _Column:
+        stored = _in_utc(field) if isinstance(field, DatetimeField) else field.to_db_value
+        default = field.db_default if field.default is None and field.has_db_default() else field.default
+        return cls(stored, None if default is None else stored(default, model))
+
+
+def _in_utc(field: Field[Any]) -> Callable[[Any, type[Model]], object]:
+    """Times are compared as text in SQLite, so all of them must be of one zone."""
+    return lambda value, model: field.to_db_value(field.to_python_value(value), model)
+
+
+def _stored(model: type[Model], columns: Mapping[str, _Column], row: Values) -> list[object]:
+    if not columns.keys() >= row.keys():
+        raise ValueError(f"{model.__name__} has no {', '.join(sorted(row.keys() - columns.keys()))}")
+    return [each.stored(row[name], model) if name in row else each.default for name, each in columns.items()]
+
+
+def _values(model: type[Model], row: Model) -> Values:
+    """What an object of the ORM holds, but for what the database is to say."""
+    named = ((name, getattr(row, name)) for name in _columns(model))
+    return {name: value for name, value in named if not isinstance(value, DatabaseDefault)}
 
 
 @cache
-def _columns(model: type[Model]) -> tuple[str, ...]:
+def _columns(model: type[Model]) -> Mapping[str, _Column]:
     """The fields that we give a value: all but a number that the database makes."""
-    meta = model._meta  # noqa: SLF001
-    return tuple(name for name in meta.fields_db_projection if not meta.fields_map[name].generated)
+    meta = model._meta  # noqa: SLF001 (the ORM's own list of what a row has)
+    fields = {name: meta.fields_map[name] for name in meta.fields_db_projection}
+    return {name: _Column.of(model, field) for name, field in fields.items() if not field.generated}
 
 
 @cache

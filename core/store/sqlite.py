@@ -68,7 +68,7 @@ class LocalFile(SqliteClient):
         await self._lock.acquire()
         try:
             if self._connection is None:
-                await self.create_connection(with_db=True)
+                await to_the_end(self.create_connection(with_db=True))
             self.refuse_if_broken()
             line = _Line(self)
         except BaseException:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from copy import copy
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -68,12 +68,15 @@ class Instance:
 
     def draft(self) -> Instance:
         """A copy to be changed and stored, and only then believed in."""
-        return replace(self, exposures=dict(self.exposures), last_bars=dict(self.last_bars), exits=dict(self.exits))
+        made = object.__new__(Instance)
+        made.adopt(self)
+        made.exposures, made.last_bars, made.exits = dict(self.exposures), dict(self.last_bars), dict(self.exits)
+        return made
 
     def adopt(self, draft: Instance) -> None:
         """Become what has been stored."""
-        for each in fields(self):
-            setattr(self, each.name, getattr(draft, each.name))
+        for name in Instance.__slots__:
+            setattr(self, name, getattr(draft, name))
 
 
 class StrategyManager:
@@ -245,11 +248,12 @@ class StrategyManager:
     async def _take_round(self, by_name: Mapping[str, Sequence[Outcome]]) -> list[Signal]:
         """Believe what came of a round; a failure is told of in the commit that stores it, so that is done at once."""
         drafts = [self._instances[name].draft() for name in by_name if self._instances[name].trades]
-        failed = any(_errors(draft, by_name[draft.name]) for draft in drafts)
+        errors = {draft.name: _errors(draft, by_name[draft.name]) for draft in drafts}
+        failed = any(errors.values())
         accepted: list[Signal] = []
         async with transaction() if failed else nullcontext():
             for draft in drafts:  # whoever was stopped while it thought is no longer listened to
-                accepted += await self._take(draft, by_name[draft.name])
+                accepted += await self._take(draft, by_name[draft.name], errors[draft.name])
             if failed:
                 await put_strategies(_row(draft) for draft in drafts)
         self._round += 1
@@ -271,13 +275,13 @@ class StrategyManager:
 
         return stored
 
-    async def _take(self, draft: Instance, outcomes: Sequence[Outcome]) -> list[Signal]:
+    async def _take(self, draft: Instance, outcomes: Sequence[Outcome], errors: Sequence[str]) -> list[Signal]:
         accepted = []
         for outcome in outcomes:
             draft.last_bars[outcome.call.bar.symbol] = outcome.call.bar.at
             draft.bars_seen += 1
             accepted += [signal for signal in outcome.signals if _accept(draft, signal)]
-        if errors := _errors(draft, outcomes):
+        if errors:
             await self._failed(draft, errors[0])
         else:
             draft.good_rounds += 1

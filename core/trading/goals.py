@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from brokers.money import ZERO
@@ -37,6 +37,10 @@ class Goal:
     exposure: float | None
     reason: str
     barred: float | None = None
+
+    def stored(self) -> dict[str, object]:
+        """As it is stored."""
+        return {"quantity": self.quantity, "exposure": self.exposure, "reason": self.reason, "barred": self.barred}
 
 
 class Goals:
@@ -80,7 +84,7 @@ class Goals:
         """Store the goals that have changed, inside a transaction; see `core.store.along`."""
         self._follow()
         before, now = self._stored or {}, dict(self._goals)
-        if changed := {key: asdict(goal) for key, goal in now.items() if before.get(key) != goal}:
+        if changed := {key: goal.stored() for key, goal in now.items() if before.get(key) != goal}:
             await put_goals(self._desk.account, changed)
 
         def stored() -> None:
@@ -97,7 +101,7 @@ class Goals:
         kept = {key: goal for key, goal in mine.items() if not goal.quantity and not self._is_unshorted(goal)}
         await drop_goals(self._desk.account, name)
         await drop_goals(other._desk.account, name)
-        await put_goals(other._desk.account, {key: asdict(goal) for key, goal in kept.items()})
+        await put_goals(other._desk.account, {key: goal.stored() for key, goal in kept.items()})
 
         def stored() -> None:
             self._forget(name)
@@ -188,5 +192,8 @@ class Goals:
             return Sized(ZERO, "price or equity is not known")
         history = self._strategies.history(symbol) if instance.sizer.needs_volatility else None
         volatility = annual_volatility(list(history.last(_VOLATILITY_BARS).close)) if history else None
-        inputs = SizingInputs(self._desk.portfolio.instruments[symbol], quote.mid, equity, volatility)
+        instrument = self._desk.portfolio.instruments.get(symbol)
+        if instrument is None:
+            return Sized(ZERO, "by which rules it is traded is not known")
+        inputs = SizingInputs(instrument, quote.mid, equity, volatility)
         return instance.sizer.explain(exposure, inputs)

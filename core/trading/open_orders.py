@@ -74,7 +74,15 @@ class OpenOrders:
         """A new order counts in every limit from now on, and is in flight, before anything is awaited."""
         self._open[order.id] = order
         self._in_flight.add(order.id)
-        self._submissions.append(submission)
+        self._submitted(submission)
+
+    def _submitted(self, submission: Submission) -> None:
+        """In the order of time, even if the clock was put back: rules look no further than to the first that is old."""
+        if self._submissions and submission.at < self._submissions[-1].at:
+            in_order = sorted([*self._submissions, submission], key=lambda each: each.at)
+            self._submissions = deque(in_order, maxlen=_REMEMBERED)
+        else:
+            self._submissions.append(submission)
 
     def landed(self, order: LiveOrder) -> None:
         """The attempt to send it is over, however it went."""

@@ -54,7 +54,7 @@ class Portfolio:
         self.balances: dict[tuple[str, str], Decimal] = {}
         self.marks: dict[str, Decimal] = {}
         self.rates = Rates(currency, instruments, self.marks)
-        self._holders: dict[str, set[str]] = {}  # symbol -> strategies that ever held it
+        self._holders: dict[str, dict[str, tuple[str, str]]] = {}  # symbol -> who ever held it, and their balances
         self._money: dict[tuple[str, str], None] = {}  # what belongs to us at the venue beside the positions
         self._results: dict[str, set[tuple[str, str]]] = {}  # strategy -> its accounts of profit and loss
         self.holds_coins = True  # whether its positions are what pays fees; a simulated venue keeps coins as money
@@ -86,7 +86,7 @@ class Portfolio:
         if kind in ("cash", "margin"):
             self._money[path, unit] = None
         elif kind == "position":
-            self._holders.setdefault(unit, set()).add(rest[0])
+            self._holders.setdefault(unit, {})[rest[0]] = path, unit
         elif kind in RESULTS:
             self._results.setdefault(rest[0], set()).add((path, unit))
 
@@ -135,9 +135,8 @@ class Portfolio:
 
     def quantity(self, symbol: str) -> Decimal:
         """The account's net position."""
-        keys = [(f"position/{self.account}/{strategy}/{symbol}", symbol) for strategy in self._holders.get(symbol, ())]
         with localcontext(EXACT):
-            return sum((self.balances.get(key, ZERO) for key in keys), ZERO)
+            return sum([self.balances.get(key, ZERO) for key in self._holders.get(symbol, {}).values()], ZERO)
 
     def held(self) -> dict[str, Decimal]:
         """The net position of every symbol that is not flat."""
@@ -173,9 +172,12 @@ class Portfolio:
     def equity(self) -> Decimal | None:
         """What all is worth in the account's currency; None while a mark or a rate of exchange is unknown."""
         worth = self.worth()
-        left_out = self.uncounted
-        counted = {} if worth is None else {each: amount for each, amount in worth.items() if each not in left_out}
-        return None if worth is None else self.rates.convert(counted)
+        if worth is None:
+            return None
+        if worth.keys() - {self.currency}:
+            left_out = self.uncounted
+            worth = {each: amount for each, amount in worth.items() if each not in left_out}
+        return self.rates.convert(worth)
 
     @property
     def deposits(self) -> Decimal | None:

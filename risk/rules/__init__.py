@@ -10,6 +10,7 @@ well_formed        applies                       the venue would refuse it
 figures            position and orders only      NaN equity must not lock anybody in
 currency           exempt                        no amount of money is compared
 trading_state      passes REDUCING; HALTED: only `Origin.FLATTEN`, a person's exit
+venue_maximum      applies                       the venue would refuse it; exits go in slices
 reduce_only        applies                       it is the rule itself; a flatten, a stop and a target are held to it
 price_known        applies to limit orders       other exits name no price that could be wrong
 price_collar       applies to limit prices       selling out at a tenth of the price is no exit; a stop may
@@ -22,9 +23,10 @@ exposure           exempt                        it shrinks
 free_balance       exempt                        it frees cash
 open_orders        exempt                        fifty entries must not block the exit
 self_match         exempt                        our own entry must not keep an exit in
-message_rate       applies, flatten and protection exempt   a strategy that loops on exits floods the venue, too
+message_rate       applies, flatten and protection exempt   a strategy that loops on exits floods the venue, too;
+                                                 slices at the venue's maximum are exempt
 repeated           exempt                        it is about entries
-duplicate          applies, flatten and protection exempt   those are bounded by the position instead
+duplicate          applies, flatten, protection and slices exempt   those are bounded by the position instead
 =================  ============================  =============================================================
 
 An order that closes and goes on to the other side is new risk as a whole; its reducing part is offered.

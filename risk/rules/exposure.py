@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
-from risk.boundary import largest_passing
-from risk.intent import OrderIntent
-from risk.limits import RiskLimits
-from risk.metrics import of_equity_percent, share_of_equity
-from risk.reducing import only_reduces
+from risk.case import Case
+from risk.metrics import of_equity_percent
 from risk.rule import rule
 from risk.verdict import Denied
-from risk.view import PortfolioView
 from risk.wording import percent, plain
-from risk.worst_case import gross_elsewhere, largest_after, net_elsewhere, order_unit_value, position_after
+from risk.worst_case import gross_elsewhere, net_elsewhere, position_behind
 
 GROSS = "GROSS_EXPOSURE"
 NET = "NET_EXPOSURE"
@@ -23,38 +19,36 @@ Exposed = Callable[[Decimal], Decimal]
 
 
 @rule(GROSS, "Gross exposure", order=100)
-def gross_exposure(intent: OrderIntent, view: PortfolioView, limits: RiskLimits) -> Denied | None:
+def gross_exposure(case: Case) -> Denied | None:
     """Longs plus shorts, each instrument at its largest, stay within a share of equity."""
-    if only_reduces(intent, view):
+    if case.only_reduces:
         return None
-    each, elsewhere = order_unit_value(intent, view), gross_elsewhere(intent, view)
+    each, elsewhere, behind = case.unit_value, gross_elsewhere(case), abs(position_behind(case))
 
     def exposed(quantity: Decimal) -> Decimal:
-        return elsewhere + largest_after(intent, view, quantity) * each
+        return elsewhere + max(abs(case.ahead + quantity), behind) * each
 
-    return _judge(GROSS, "Gross", exposed, limits.max_gross_exposure_percent, intent=intent, view=view)
+    return _judge(case, GROSS, "Gross", exposed, case.limits.max_gross_exposure_percent)
 
 
 @rule(NET, "Net exposure", order=110)
-def net_exposure(intent: OrderIntent, view: PortfolioView, limits: RiskLimits) -> Denied | None:
+def net_exposure(case: Case) -> Denied | None:
     """Longs minus shorts, in the order's direction, stay within a share of equity."""
-    if only_reduces(intent, view):
+    if case.only_reduces:
         return None
-    each, elsewhere = order_unit_value(intent, view), net_elsewhere(intent, view)
+    each, elsewhere = case.unit_value, net_elsewhere(case)
 
     def exposed(quantity: Decimal) -> Decimal:
-        return elsewhere + position_after(intent, view, quantity) * each
+        return elsewhere + (case.ahead + quantity) * each
 
-    return _judge(NET, "Net", exposed, limits.max_net_exposure_percent, intent=intent, view=view)
+    return _judge(case, NET, "Net", exposed, case.limits.max_net_exposure_percent)
 
 
-def _judge(
-    code: str, name: str, exposed: Exposed, most_percent: Decimal, *, intent: OrderIntent, view: PortfolioView
-) -> Denied | None:
-    most = share_of_equity(view, most_percent)
-    if exposed(intent.quantity) <= most:
+def _judge(case: Case, code: str, name: str, exposed: Exposed, most_percent: Decimal) -> Denied | None:
+    most, reached = case.share_of_equity(most_percent), exposed(case.intent.quantity)
+    if reached <= most:
         return None
-    largest = largest_passing(intent, view, lambda quantity: exposed(quantity) <= most)
-    value = f"{percent(of_equity_percent(view, exposed(intent.quantity)))} of equity"
+    largest = case.largest_passing(lambda quantity: exposed(quantity) <= most)
+    value = f"{percent(of_equity_percent(case.view, reached))} of equity"
     limit = f"{plain(most_percent)} % of equity"
     return Denied(code, f"{name} exposure could reach {value}", limit, value, largest)

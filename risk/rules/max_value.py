@@ -4,37 +4,32 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from risk.boundary import largest_passing
-from risk.intent import OrderIntent
-from risk.limits import RiskLimits
-from risk.metrics import share_of_equity
-from risk.reducing import only_reduces
+from risk.case import Case
 from risk.rule import rule
 from risk.verdict import Denied
-from risk.view import PortfolioView
 from risk.wording import money, plain
-from risk.worst_case import order_unit_value
 
 CODE = "MAX_ORDER_VALUE"
 
 
 @rule(CODE, "Value of one order", order=70)
-def max_value(intent: OrderIntent, view: PortfolioView, limits: RiskLimits) -> Denied | None:
+def max_value(case: Case) -> Denied | None:
     """At most a share of equity, and at most an absolute amount."""
-    if only_reduces(intent, view):
+    if case.only_reduces:
         return None
-    each = order_unit_value(intent, view)
-    most, limit = _tighter(view, limits)
-    if intent.quantity * each <= most:
+    each, absolute = case.unit_value, case.limits.max_order_value
+    share = case.share_of_equity(case.limits.max_order_value_percent)
+    most = min(absolute, share)
+    if case.intent.quantity * each <= most:
         return None
-    largest = largest_passing(intent, view, lambda quantity: quantity * each <= most)
-    value = money(intent.quantity * each, view.currency)
+    largest = case.largest_passing(lambda quantity: quantity * each <= most)
+    limit, value = _limit(case, share), money(case.intent.quantity * each, case.view.currency)
     return Denied(CODE, f"The order is worth {value}, more than one order may be", limit, value, largest)
 
 
-def _tighter(view: PortfolioView, limits: RiskLimits) -> tuple[Decimal, str]:
-    """The smaller of the two limits, in money and in words."""
-    share = share_of_equity(view, limits.max_order_value_percent)
+def _limit(case: Case, share: Decimal) -> str:
+    """The tighter of the two limits."""
+    limits, currency = case.limits, case.view.currency
     if limits.max_order_value <= share:
-        return limits.max_order_value, money(limits.max_order_value, view.currency)
-    return share, f"{plain(limits.max_order_value_percent)} % of equity, {money(share, view.currency)}"
+        return money(limits.max_order_value, currency)
+    return f"{plain(limits.max_order_value_percent)} % of equity, {money(share, currency)}"

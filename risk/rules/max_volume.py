@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
 
-from risk.boundary import largest_passing
-from risk.intent import OrderIntent
-from risk.limits import RiskLimits
+from risk.case import Case
 from risk.metrics import Unknown, is_known
-from risk.reducing import only_reduces
 from risk.rule import rule
 from risk.verdict import Denied
 from risk.view import PortfolioView
@@ -19,28 +15,25 @@ CODE = "MAX_ORDER_VOLUME"
 
 
 @rule(CODE, "Quantity of one order", order=80)
-def max_volume(intent: OrderIntent, view: PortfolioView, limits: RiskLimits) -> Denied | None:
+def max_volume(case: Case) -> Denied | None:
     """At most a number of units, and at most a share of what the market trades in a day."""
-    if only_reduces(intent, view):
+    if case.only_reduces:
         return None
-    tightest = min(_limits(intent, view, limits), default=None)
-    if tightest is None or intent.quantity <= tightest[0]:
+    absolute, share = case.limits.max_order_quantity, _share(case)
+    most = min((each for each in (absolute, share) if each is not None), default=None)
+    if most is None or case.intent.quantity <= most:
         return None
-    most, limit = tightest
-    largest = largest_passing(intent, view, lambda quantity: quantity <= most)
-    value = units(intent.quantity, intent.instrument.symbol)
+    largest = case.largest_passing(lambda quantity: quantity <= most)
+    value, limit = units(case.intent.quantity, case.symbol), units(most, case.symbol)
+    if most != absolute and case.limits.max_volume_percent is not None:
+        limit = f"{plain(case.limits.max_volume_percent)} % of 24-hour volume, {limit}"
     return Denied(CODE, f"{value} is more than one order may be", limit, value, largest)
 
 
-def _limits(intent: OrderIntent, view: PortfolioView, limits: RiskLimits) -> Iterator[tuple[Decimal, str]]:
-    """The limits that apply, in units and in words."""
-    symbol = intent.instrument.symbol
-    if limits.max_order_quantity is not None:
-        yield limits.max_order_quantity, units(limits.max_order_quantity, symbol)
-    if limits.max_volume_percent is not None:
-        most = _daily_volume(view, symbol) * limits.max_volume_percent / 100
-        share = f"{plain(limits.max_volume_percent)} % of 24-hour volume"
-        yield most, f"{share}, {units(most, symbol)}"
+def _share(case: Case) -> Decimal | None:
+    """As many units as the limit on the share of volume comes to."""
+    percent = case.limits.max_volume_percent
+    return None if percent is None else _daily_volume(case.view, case.symbol) * percent / 100
 
 
 def _daily_volume(view: PortfolioView, symbol: str) -> Decimal:

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from brokers.money import ZERO
-from risk.intent import OrderIntent, Origin
-from risk.limits import RiskLimits
+from risk.case import Case
+from risk.intent import Origin
 from risk.rule import rule
 from risk.verdict import Denied
-from risk.view import PortfolioView
 
 CODE = "MESSAGE_RATE"
 
@@ -18,20 +17,20 @@ _SECOND = timedelta(seconds=1)
 
 
 @rule(CODE, "Orders a second", order=140)
-def message_rate(intent: OrderIntent, view: PortfolioView, limits: RiskLimits) -> Denied | None:
+def message_rate(case: Case) -> Denied | None:
     """Orders sent within the last second and this one stay within the limits. What closes is never slowed."""
-    if intent.origin in (Origin.FLATTEN, Origin.PROTECTION):
+    if case.intent.origin in (Origin.FLATTEN, Origin.PROTECTION) or case.is_slice:
         return None
-    for who, count, most in _counts(intent, view, limits):
+    for who, count, most in _counts(case):
         if count > most:
             return Denied(CODE, f"{who} sends orders too fast", f"{most} orders/s", f"{count} orders/s", ZERO)
     return None
 
 
-def _counts(intent: OrderIntent, view: PortfolioView, limits: RiskLimits) -> Iterator[tuple[str, int, int]]:
+def _counts(case: Case) -> Iterator[tuple[str, int, int]]:
     """Who, how many orders in this second with the new one, and how many are allowed."""
-    since = view.at - _SECOND
-    recent = [sent.strategy for sent in view.submissions if sent.at > since]
-    for strategy in intent.strategies:
+    view, limits = case.view, case.limits
+    recent = [sent.strategy for sent in view.sent_since(view.at - _SECOND)]
+    for strategy in case.intent.strategies:
         yield strategy, recent.count(strategy) + 1, limits.max_orders_per_second_strategy
     yield view.account, len(recent) + 1, limits.max_orders_per_second_account

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from risk.boundary import reducing_part
-from risk.intent import OrderIntent
-from risk.limits import RiskLimits
-from risk.reducing import only_reduces
+from risk.case import Case
 from risk.rule import rule
 from risk.verdict import Denied
-from risk.view import PortfolioView
 
 CODE = "MAX_OPEN_ORDERS"
 
 
 @rule(CODE, "Open orders", order=130)
-def open_orders(intent: OrderIntent, view: PortfolioView, limits: RiskLimits) -> Denied | None:
+def open_orders(case: Case) -> Denied | None:
     """Orders that may still fill, the uncertain ones included, and this one stay within the limit."""
-    count = len(view.working) + 1
-    if count <= limits.max_open_orders or only_reduces(intent, view):
+    count, most = len(case.view.working) + 1, case.limits.max_open_orders
+    if count <= most or case.only_reduces:
         return None
-    reason = f"{len(view.working)} orders are open already"
-    limit, value = f"{limits.max_open_orders} orders", f"{count} orders"
-    return Denied(CODE, reason, limit, value, reducing_part(intent, view))
+    reason = f"{count - 1} orders are open already"
+    return Denied(CODE, reason, f"{most} orders", f"{count} orders", case.reducing_part)

@@ -6,14 +6,10 @@ from decimal import ROUND_UP, Decimal
 
 from brokers.money import ZERO
 from brokers.order import OrderType
-from risk.boundary import reducing_part
-from risk.intent import OrderIntent
-from risk.limits import RiskLimits
+from risk.case import Case
 from risk.metrics import quote_price
-from risk.reducing import only_reduces
 from risk.rule import rule
 from risk.verdict import Denied
-from risk.view import PortfolioView
 from risk.wording import plain
 
 CODE = "PRICE_UNKNOWN"
@@ -21,20 +17,20 @@ _TENTH = Decimal("0.1")
 
 
 @rule(CODE, "The market price is known", order=50)
-def price_known(intent: OrderIntent, view: PortfolioView, limits: RiskLimits) -> Denied | None:
+def price_known(case: Case) -> Denied | None:
     """There is a quote, and it is fresh. A mark does not do: nobody knows how old it is."""
-    names_a_price = intent.type is OrderType.LIMIT
-    if only_reduces(intent, view) and not names_a_price:
+    names_a_price = case.intent.type is OrderType.LIMIT
+    if case.only_reduces and not names_a_price:
         return None
 
     def denied(reason: str, limit: str, value: str) -> Denied:
-        return Denied(CODE, reason, limit, value, ZERO if names_a_price else reducing_part(intent, view))
+        return Denied(CODE, reason, limit, value, ZERO if names_a_price else case.reducing_part)
 
-    symbol = intent.instrument.symbol
+    view, symbol = case.view, case.symbol
     quote = view.quotes.get(symbol)
     if quote is None or quote_price(quote) is None:
         return denied(f"No market price for {symbol}", "a quote", "none")
-    age, oldest = abs(Decimal(str((view.at - quote.at).total_seconds()))), limits.stale_quote_seconds
+    age, oldest = abs(Decimal(str((view.at - quote.at).total_seconds()))), case.limits.stale_quote_seconds
     if oldest is None or age <= oldest:
         return None
     limit, value = f"{plain(oldest)} s", f"{plain(age.quantize(_TENTH, ROUND_UP))} s"

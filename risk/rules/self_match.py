@@ -7,11 +7,9 @@ from decimal import Decimal
 
 from brokers.money import ZERO
 from brokers.order import Side
-from risk.boundary import reducing_part
+from risk.case import Case
 from risk.intent import OrderIntent
-from risk.limits import RiskLimits
 from risk.metrics import is_price
-from risk.reducing import only_reduces
 from risk.rule import rule
 from risk.verdict import Denied
 from risk.view import PortfolioView, WorkingOrder
@@ -21,9 +19,10 @@ CODE = "SELF_MATCH"
 
 
 @rule(CODE, "No trade with ourselves", order=135)
-def self_match(intent: OrderIntent, view: PortfolioView, _limits: RiskLimits) -> Denied | None:
+def self_match(case: Case) -> Denied | None:
     """Nothing new meets an open limit order of ours on the other side. An exit is never kept in for it."""
-    if intent.type.is_conditional or only_reduces(intent, view):
+    intent, view = case.intent, case.view
+    if intent.type.is_conditional or case.only_reduces:
         return None
     price = intent.limit_price if intent.type.has_limit else _touch(intent, view)
     meets = [each for each in _opposite(intent, view) if price is None or _reaches(intent.side, price, each.price)]
@@ -31,7 +30,7 @@ def self_match(intent: OrderIntent, view: PortfolioView, _limits: RiskLimits) ->
         return None
     limit = f"no open {intent.side.opposite} at {plain(meets[0].price or ZERO)}"
     reason = f"It would trade with our own order {meets[0].client_order_id}"
-    return Denied(CODE, reason, limit, "at market" if price is None else plain(price), reducing_part(intent, view))
+    return Denied(CODE, reason, limit, "at market" if price is None else plain(price), case.reducing_part)
 
 
 def _opposite(intent: OrderIntent, view: PortfolioView) -> Iterator[WorkingOrder]:

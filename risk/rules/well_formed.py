@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from brokers.instrument import Instrument
+from brokers.instrument import Instrument, Settlement
 from brokers.money import ZERO
 from brokers.order import OrderType, Side
+from risk.case import Case
 from risk.intent import OrderIntent, Origin
-from risk.limits import RiskLimits
 from risk.metrics import Unknown, is_known, is_price, price_of
 from risk.rule import rule
 from risk.verdict import Denied
@@ -29,28 +29,30 @@ class _Flaw:
 
 
 @rule(CODE, "The order makes sense", order=0)
-def well_formed(intent: OrderIntent, view: PortfolioView, _limits: RiskLimits) -> Denied | None:
+def well_formed(case: Case) -> Denied | None:
     """Exact finite numbers, the prices that the type needs, whole lots and ticks, the venue's minimum."""
-    flaw = next(_flaws(intent, view), None)
+    flaw = _first_flaw(case.intent, case.view)
     if flaw is None:
         return None
     return Denied(CODE, flaw.reason, flaw.limit, flaw.value, flaw.largest_passing)
 
 
-def _flaws(intent: OrderIntent, view: PortfolioView) -> Iterator[_Flaw]:
-    """What is wrong, one after the other: each may rely on those before it."""
-    yield from _kind(intent, view)
-    yield from _quantity(intent)
-    yield from _prices(intent)
-    yield from _trail(intent)
-    yield from _minimum(intent, view)
-    yield from _allocations(intent)
-    yield from _lots(intent)
+def _first_flaw(intent: OrderIntent, view: PortfolioView) -> _Flaw | None:
+    """The first thing that is wrong: each question may rely on those before it."""
+    return (
+        _kind(intent, view)
+        or _quantity(intent)
+        or _prices(intent)
+        or _trail(intent)
+        or _minimum(intent, view)
+        or _allocations(intent)
+        or _lots(intent)
+    )
 
 
-def _kind(intent: OrderIntent, view: PortfolioView) -> Iterator[_Flaw]:
+def _kind(intent: OrderIntent, view: PortfolioView) -> _Flaw | None:
     if intent.account != view.account:
-        yield _Flaw("The order is for another account", view.account, str(intent.account))
+        return _Flaw("The order is for another account", view.account, str(intent.account))
     kinds = (
         (intent.instrument, Instrument),
         (intent.side, Side),
@@ -59,49 +61,56 @@ def _kind(intent: OrderIntent, view: PortfolioView) -> Iterator[_Flaw]:
     )
     for value, kind in kinds:
         if not isinstance(value, kind):
-            yield _Flaw(f"The order has no {kind.__name__}", kind.__name__, repr(value))
+            return _Flaw(f"The order has no {kind.__name__}", kind.__name__, repr(value))
+    return None
 
 
-def _quantity(intent: OrderIntent) -> Iterator[_Flaw]:
-    if not is_price(intent.quantity):
-        yield _Flaw("The quantity is not a number above zero", "above zero", repr(intent.quantity))
+def _quantity(intent: OrderIntent) -> _Flaw | None:
+    if is_price(intent.quantity):
+        return None
+    return _Flaw("The quantity is not a number above zero", "above zero", repr(intent.quantity))
 
 
-def _prices(intent: OrderIntent) -> Iterator[_Flaw]:
+def _prices(intent: OrderIntent) -> _Flaw | None:
     kind = intent.type
     needs = (("limit", kind.has_limit, intent.limit_price), ("stop", kind.has_stop, intent.stop_price))
     for name, needed, price in needs:
         if needed != (price is not None):
             wants = f"{'needs a' if needed else 'takes no'} {name} price"
-            yield _Flaw(f"A {kind} order {wants}", wants, repr(price))
-        elif price is not None and not is_price(price):
-            yield _Flaw(f"The {name} price is not a number above zero", "above zero", repr(price))
-        elif price is not None and not intent.instrument.is_on_tick(price):
+            return _Flaw(f"A {kind} order {wants}", wants, repr(price))
+        if price is not None and not is_price(price):
+            return _Flaw(f"The {name} price is not a number above zero", "above zero", repr(price))
+        if price is not None and not intent.instrument.is_on_tick(price):
             step = plain(intent.instrument.tick)
-            yield _Flaw(f"The {name} price is not a multiple of {step}", f"steps of {step}", plain(price))
+            return _Flaw(f"The {name} price is not a multiple of {step}", f"steps of {step}", plain(price))
+    return None
 
 
-def _trail(intent: OrderIntent) -> Iterator[_Flaw]:
+def _trail(intent: OrderIntent) -> _Flaw | None:
     given = [each for each in (intent.trail, intent.trail_percent) if each is not None]
     if len(given) != (1 if intent.type.is_trailing else 0):
         wants = "one trailing distance" if intent.type.is_trailing else "no trailing distance"
-        yield _Flaw(f"A {intent.type} order takes {wants}", wants, repr(given))
-    elif given and not is_price(given[0]):
-        yield _Flaw("The trailing distance is not a number above zero", "above zero", repr(given[0]))
+        return _Flaw(f"A {intent.type} order takes {wants}", wants, repr(given))
+    if given and not is_price(given[0]):
+        return _Flaw("The trailing distance is not a number above zero", "above zero", repr(given[0]))
+    return None
 
 
-def _minimum(intent: OrderIntent, view: PortfolioView) -> Iterator[_Flaw]:
+def _minimum(intent: OrderIntent, view: PortfolioView) -> _Flaw | None:
     """What closes the whole position may be as small as it is: whether dust can be sold is for the venue to say."""
     thing = intent.instrument
     if _closes_all(intent, view):
-        return
+        return None
     if intent.quantity < thing.min_quantity:
         least, value = units(thing.min_quantity, thing.symbol), units(intent.quantity, thing.symbol)
-        yield _Flaw(f"The venue takes no order below {least}", least, value)
+        return _Flaw(f"The venue takes no order below {least}", least, value)
+    if intent.reduce_only and thing.settlement is Settlement.MARGINED:  # what only closes is taken whatever it is worth
+        return None
     worth = _notional(intent, view)
     if worth is not None and worth < thing.min_notional:
         least = f"{plain(thing.min_notional)} {thing.currency}"
-        yield _Flaw(f"The venue takes no order worth less than {least}", least, f"{plain(worth)} {thing.currency}")
+        return _Flaw(f"The venue takes no order worth less than {least}", least, f"{plain(worth)} {thing.currency}")
+    return None
 
 
 def _closes_all(intent: OrderIntent, view: PortfolioView) -> bool:
@@ -118,24 +127,24 @@ def _notional(intent: OrderIntent, view: PortfolioView) -> Decimal | None:
     return intent.instrument.notional(intent.quantity, price)
 
 
-def _allocations(intent: OrderIntent) -> Iterator[_Flaw]:
+def _allocations(intent: OrderIntent) -> _Flaw | None:
     parts = intent.allocations
     if not isinstance(parts, Mapping) or not all(map(is_known, parts.values())):
-        yield _Flaw("The shares of the strategies are not numbers", "exact numbers", repr(parts))
-        return
+        return _Flaw("The shares of the strategies are not numbers", "exact numbers", repr(parts))
     if not parts and intent.origin is not Origin.STRATEGY:
-        return
+        return None
     total, wanted = sum(parts.values(), ZERO), intent.signed_quantity
-    if total != wanted:
-        value = units(total, intent.instrument.symbol)
-        limit = units(wanted, intent.instrument.symbol)
-        yield _Flaw("The shares of the strategies do not add up to the order", limit, value)
+    if total == wanted:
+        return None
+    value = units(total, intent.instrument.symbol)
+    limit = units(wanted, intent.instrument.symbol)
+    return _Flaw("The shares of the strategies do not add up to the order", limit, value)
 
 
-def _lots(intent: OrderIntent) -> Iterator[_Flaw]:
+def _lots(intent: OrderIntent) -> _Flaw | None:
     thing = intent.instrument
     if thing.is_whole_lots(intent.quantity):
-        return
+        return None
     whole, lot = thing.floor_quantity(intent.quantity), plain(thing.lot)
     value = units(intent.quantity, thing.symbol)
-    yield _Flaw(f"The quantity is not a multiple of {lot}", f"lots of {lot}", value, whole)
+    return _Flaw(f"The quantity is not a multiple of {lot}", f"lots of {lot}", value, whole)

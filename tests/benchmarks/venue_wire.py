@@ -4,13 +4,16 @@ The venue is a process of its own, which notes when each request has come. Here 
 strategy thread, conflicts, sizing, risk gate, the one durable commit, limits, ccxt, TLS. Between two of its orders one
 goes the bare way: `create_order` of ccxt.pro, without a rate limiter, in the same loop, to a venue of its own in that
 same process. What is ours beyond the commit is told in three ways: as what passes before ccxt is called (measured), as
-the difference of percentiles, and as the percentile of differences between neighbours.
+the difference of percentiles, and as the percentile of differences between neighbours. Of the commit it is told what the
+loop does for it and what SQLite's thread does; beside that, the very same statements through bare SQLite.
 """
 
 import asyncio
 import contextlib
+import sqlite3
 import time
 from collections.abc import AsyncIterator
+from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -19,6 +22,7 @@ from typing import Any
 from brokers.market import Bar
 from core.engine import Engine
 from core.settings import parse_settings
+from core.store import sqlite
 from core.strategy.registry import strategy
 from core.strategy.sdk import Strategy
 from tests.benchmarks.orders import NoParameters
@@ -34,6 +38,8 @@ WARM = 30  # orders of each kind that are not counted
 PAUSE_SECONDS = 0.01
 KIND = "bench_in_and_out"
 OUR_VOLUME = Decimal("123.45")
+# By default a strategy enters 20 times in five minutes at most: here the rule has about as many to look at.
+ENTRIES = {"max_entries": 100_000, "entries_seconds": "2"}
 SIGNALS: list[float] = []
 SETTINGS: dict[str, Any] = {
     "telegram": {"token": "123456789:" + "A" * 35},
@@ -74,13 +80,16 @@ async def run() -> list[Figure]:
                 await watch.one(number, ccxt)
             spans = watch.spans()
         sync += fdatasync_ms(folder, many(500, 50))
-        raw = sqlite_ms(folder, many(1000, 50))
-    return figures(spans, f"fdatasync {told(sync)}; bare SQLite commit {told(raw)}")
+        small = sqlite_ms(folder, many(1000, 50))
+        same = again_ms(folder / "quarterdeck.sqlite3", watch.statements, many(500, 50))
+    disk = f"fdatasync {told(sync)}; bare SQLite commit of two small rows {told(small)}, of the same rows {told(same)}"
+    return figures(spans, disk)
 
 
 def figures(spans: dict[str, list[float]], disk: str) -> list[Figure]:
     """What the samples come to."""
-    whole, commit, before, busy, bare = (spans[name] for name in ("whole", "commit", "before", "busy", "bare"))
+    names = ("whole", "commit", "before", "busy", "bare", "prepared")
+    whole, commit, before, busy, bare, prepared = (spans[name] for name in names)
     rest = [each - durable for each, durable in zip(whole, commit, strict=True)]
     pairs = [ours - theirs for ours, theirs in zip(rest, bare, strict=True)]
     median, tail = (percentile(rest, each) - percentile(bare, each) for each in (50, 99))
@@ -88,6 +97,8 @@ def figures(spans: dict[str, list[float]], disk: str) -> list[Figure]:
     return [
         figure("Signal → request bytes at Binance", "ms", whole, reference=beside),
         figure("– of it: the one write-ahead commit", "ms", commit, reference=disk),
+        figure("– – of that: processor time of the loop", "ms", spans["written"]),
+        figure("– – of that: in SQLite's thread", "ms", spans["carried"]),
         figure("– of it: everything but the commit", "ms", rest, reference=beside),
         figure("Bare ccxt: `create_order` → request bytes at Binance", "ms", bare, reference="the same loop and run"),
         figure(
@@ -95,6 +106,7 @@ def figures(spans: dict[str, list[float]], disk: str) -> list[Figure]:
         ),
         figure(
             "– of it: processor time of the loop, which no other program lengthens much", "ms", busy,
+            reference=f"bare ccxt, until its request is handed to aiohttp: {told(prepared)}",
             note="from the strategies' answer on; without the hop from their thread",
         ),
         Figure(
@@ -108,7 +120,7 @@ def figures(spans: dict[str, list[float]], disk: str) -> list[Figure]:
 @contextlib.asynccontextmanager
 async def trading(folder: Path, side: Side) -> AsyncIterator[Engine]:
     """The engine on an account at the venue, running."""
-    limits = {**NEVER_IN_THE_WAY, **NEVER_HALTED, "max_entries": 100_000}
+    limits = {**NEVER_IN_THE_WAY, **NEVER_HALTED, **ENTRIES}
     account = {"broker": side.settings("testnet"), "limits": limits}
     given = parse_settings({**SETTINGS, "data_dir": folder, "accounts": {"main": account}})
     engine = Engine(given, network=side.network)
@@ -122,6 +134,27 @@ async def trading(folder: Path, side: Side) -> AsyncIterator[Engine]:
         await engine.stop()
 
 
+def again_ms(path: Path, statements: list[tuple[str, list[list[Any]]]], count: int) -> list[float]:
+    """The statements of an order again and again through bare SQLite, in the file that they were made for."""
+    order = next(rows[0][0] for sql, rows in statements if sql.startswith('INSERT INTO "orders"'))
+    taken = []
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("PRAGMA synchronous=FULL")
+        for number in range(count):
+            name = f"again{number:023d}"
+            new = [
+                (sql, [[name if value == order else value for value in row] for row in rows])
+                for sql, rows in statements
+            ]
+            begin = time.perf_counter()
+            database.execute("BEGIN IMMEDIATE")
+            for sql, rows in new:
+                database.executemany(sql, rows)
+            database.execute("COMMIT")
+            taken.append((time.perf_counter() - begin) * 1000)
+    return taken
+
+
 class Watch:
     """Lets the two ways take turns, and notes when what has happened."""
 
@@ -132,10 +165,15 @@ class Watch:
         self._commits: list[float] = []
         self._called: list[float] = []
         self._busy: list[float] = []
+        self._written: list[float] = []
+        self._carried: list[float] = []
         self._bare: list[float] = []
+        self._prepared: list[float] = []
+        self.statements: list[tuple[str, list[list[Any]]]] = []
         self._over = asyncio.Event()
         SIGNALS.clear()
         self._listen()
+        self._listen_to_the_disk()
 
     def _listen(self) -> None:
         orders, exchange = self._desk.orders, self._desk.broker._client.exchange  # type: ignore[attr-defined]
@@ -152,7 +190,8 @@ class Watch:
             begin, spent = time.monotonic(), time.thread_time()
             written = await write(*arguments)
             self._commits.append(time.monotonic() - begin)
-            worked[0] += time.thread_time() - spent
+            self._written.append(time.thread_time() - spent)
+            worked[0] += self._written[-1]
             return written
 
         async def timed_create(*arguments: Any) -> Any:
@@ -170,16 +209,42 @@ class Watch:
         orders._store, exchange.create_order, orders.submit = timed_store, timed_create, watched_submit
         strategies.decide = timed_decide  # type: ignore[method-assign]
 
+    def _listen_to_the_disk(self) -> None:
+        """What SQLite's thread does for a new order; its statements are kept."""
+        carry_out = sqlite._Line._carry_out
+
+        def timed(line: Any, kept: list[tuple[str, list[list[Any]]]], sql: str | None) -> None:
+            begin = time.monotonic()
+            carry_out(line, kept, sql)
+            if any(statement.startswith('INSERT INTO "orders"') for statement, _ in kept):
+                self._carried.append(time.monotonic() - begin)
+                self.statements = kept
+
+        sqlite._Line._carry_out = timed  # type: ignore[method-assign]
+
     async def one(self, number: int, ccxt: Any) -> None:
         """One order of ours; when everything is quiet again, one the bare way."""
         self._over.clear()
         self._bar(number)
         await asyncio.wait_for(self._over.wait(), 20)
         await self._quiet(number)
-        side = "buy" if number % 2 == 0 else "sell"
-        self._bare.append(time.monotonic())
-        await ccxt.create_order(SYMBOL, "market", side, float(QUANTITY), None, {"clientOrderId": f"bare-{number}"})
+        await self._one_bare(number, ccxt)
         await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _one_bare(self, number: int, ccxt: Any) -> None:
+        side, fetch, begun = "buy" if number % 2 == 0 else "sell", ccxt.fetch, time.thread_time()
+
+        async def timed_fetch(url: str, method: str = "GET", *arguments: Any) -> Any:
+            if method == "POST":  # before its first order ccxt asks for the markets
+                self._prepared.append(time.thread_time() - begun)
+            return await fetch(url, method, *arguments)
+
+        ccxt.fetch = timed_fetch
+        try:
+            self._bare.append(time.monotonic())
+            await ccxt.create_order(SYMBOL, "market", side, float(QUANTITY), None, {"clientOrderId": f"bare-{number}"})
+        finally:
+            ccxt.fetch = fetch
 
     def _bar(self, number: int) -> None:
         """A bar has ended, as the feed would tell it."""
@@ -203,7 +268,8 @@ class Watch:
     def spans(self) -> dict[str, list[float]]:
         """Milliseconds of every order that counts."""
         ours, bare = (self._arrivals(self._sides[each]) for each in (OURS, BARE))
-        if not len(SIGNALS) == len(self._commits) == len(self._called) == len(ours) == len(bare) == len(self._bare):
+        counted = (self._commits, self._carried, self._called, ours, bare, self._bare, self._prepared)
+        if any(len(each) != len(SIGNALS) for each in counted):
             raise RuntimeError("an order did not come from its signal")
         made = {
             "whole": [at - signal for signal, at in zip(SIGNALS, ours, strict=True)],
@@ -212,6 +278,9 @@ class Watch:
                 at - signal - commit for signal, at, commit in zip(SIGNALS, self._called, self._commits, strict=True)
             ],
             "busy": self._busy,
+            "written": self._written,
+            "carried": self._carried,
+            "prepared": self._prepared,
             "bare": [at - begin for begin, at in zip(self._bare, bare, strict=True)],
         }
         return {name: [each * 1000 for each in values[WARM:]] for name, values in made.items()}

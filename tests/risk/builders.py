@@ -59,7 +59,7 @@ def sent(strategy="trend", quantity="10", *, age=0.0, side=Side.BUY, symbol="AAP
 
 
 def account(*holdings, **changes):
-    """100,000 USD, AAPL and MSFT at 100, a million traded a day."""
+    """100,000 USD, AAPL and MSFT at 100, a million traded a day. Submissions are put in the order of time."""
     values = {
         "account": "paper",
         "currency": "USD",
@@ -72,7 +72,8 @@ def account(*holdings, **changes):
         "quotes": {symbol: quote(symbol) for symbol in ("AAPL", "MSFT", "BTC/USD")},
         "daily_volume": dict.fromkeys(("AAPL", "MSFT", "BTC/USD"), D(1_000_000)),
     }
-    return PortfolioView(**values | changes)
+    submissions = tuple(sorted(changes.pop("submissions", ()), key=lambda each: each.at))
+    return PortfolioView(**values | changes, submissions=submissions)
 
 
 def order(side, quantity, instrument=AAPL, **changes):

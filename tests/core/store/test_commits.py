@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
+import threading
 from contextlib import suppress
 from typing import Any
 
@@ -149,13 +149,13 @@ async def test_cancellations_at_any_moment_leak_nothing_and_store_no_half(store:
         await asyncio.sleep(chance.random() * 0.002)
         for task in chance.sample(tasks, 2):
             task.cancel()
-    outcomes = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 20)
+    outcomes = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 60)
     found = await stored()
     for number, each in enumerate(outcomes):
         assert each is not None or f"n{number}" in found
         assert not isinstance(each, ZeroDivisionError) or f"n{number}" not in found
     assert {type(each) for each in outcomes} == {type(None), ZeroDivisionError, asyncio.CancelledError}
-    await asyncio.wait_for(put("after"), 5)
+    await asyncio.wait_for(put("after"), 30)
     assert "after" in await stored()
 
 
@@ -230,8 +230,8 @@ async def test_a_first_statement_that_is_cancelled_on_its_way_leaves_no_transact
     if not hasattr(client(), "broken"):
         pytest.skip("a server's statement is never cancelled half-way")
     for number in range(3):
-        connection = client()._connection
-        busy = asyncio.ensure_future(connection._execute(time.sleep, 0.05))
+        connection, free = client()._connection, threading.Event()
+        busy = asyncio.ensure_future(connection._execute(free.wait, 60))
         await asyncio.sleep(0.01)
 
         async def read_then_write() -> None:
@@ -240,10 +240,12 @@ async def test_a_first_statement_that_is_cancelled_on_its_way_leaves_no_transact
                 await JobRow.create(name="never")
 
         task = asyncio.create_task(read_then_write())
-        await asyncio.sleep(0.01)
+        for _ in range(10):
+            await asyncio.sleep(0.001)
         task.cancel()
+        asyncio.get_running_loop().call_later(0.05, free.set)
         assert isinstance((await asyncio.gather(task, return_exceptions=True))[0], asyncio.CancelledError)
         await busy
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await put(f"after {number}")
     assert await stored() == {f"after {number}" for number in range(3)}

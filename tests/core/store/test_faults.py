@@ -40,7 +40,7 @@ async def put(name, size=1):
 def run(code: str, path: Path) -> subprocess.CompletedProcess[str]:
     """A process of its own."""
     command = [sys.executable, "-c", PRELUDE + code, str(path)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ async def test_the_loop_runs_on_while_a_lock_is_waited_for(store: Database, path
         while not task.done():
             await asyncio.sleep(0.01)
             ticks += 1
-        assert ticks > 10
+        assert ticks > 3
         with pytest.raises(OperationalError, match="locked"):
             await task
 

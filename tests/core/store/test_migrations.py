@@ -187,7 +187,7 @@ async def test_a_kill_in_the_middle_leaves_a_database_that_moves_up_at_the_next_
     """After some statements, and before it is noted that it was applied."""
     await Tortoise.close_connections()
     if LAST != "0001_initial":
-        done = subprocess.run([sys.executable, "-c", KILLED, url, where], timeout=30, check=False, capture_output=True)
+        done = subprocess.run([sys.executable, "-c", KILLED, url, where], timeout=120, check=False, capture_output=True)
         assert done.returncode == -9, done.stderr
     await _moves_up(url, old)
 
@@ -195,7 +195,7 @@ async def test_a_kill_in_the_middle_leaves_a_database_that_moves_up_at_the_next_
 @pytest.mark.parametrize("where", ["5", "note"])
 async def test_a_kill_at_the_very_first_start_does_no_harm_either(url: str, where: str) -> None:
     """Some tables were made already, or all."""
-    done = subprocess.run([sys.executable, "-c", KILLED, url, where], timeout=30, check=False, capture_output=True)
+    done = subprocess.run([sys.executable, "-c", KILLED, url, where], timeout=120, check=False, capture_output=True)
     assert done.returncode == -9, done.stderr
     await _moves_up(url, {})
 

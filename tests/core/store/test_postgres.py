@@ -6,7 +6,8 @@ import asyncio
 import logging
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -44,9 +45,25 @@ def name(url: str) -> str:
 def durable() -> Iterator[PostgresServer]:
     """The server as a careful person runs it."""
     server, names = postgres(), ("fsync", "full_page_writes")
-    server.sql(*(f"ALTER SYSTEM SET {each} = on" for each in names), "SELECT pg_reload_conf()", "SELECT pg_sleep(0.1)")
+    usual = _shown(server, names)
+    server.sql(*(f"ALTER SYSTEM SET {each} = on" for each in names), "SELECT pg_reload_conf()")
+    _wait_until_shown(server, names, ["on", "on"])
     yield server
-    server.sql(*(f"ALTER SYSTEM RESET {each}" for each in names), "SELECT pg_reload_conf()", "SELECT pg_sleep(0.1)")
+    server.sql(*(f"ALTER SYSTEM RESET {each}" for each in names), "SELECT pg_reload_conf()")
+    _wait_until_shown(server, names, usual)
+
+
+def _shown(server: PostgresServer, names: Sequence[str]) -> list[str]:
+    """What a new session sees of these settings."""
+    return [server.sql(f"SHOW {each}")[0][0] for each in names]
+
+
+def _wait_until_shown(server: PostgresServer, names: Sequence[str], values: list[str]) -> None:
+    """The server is told at once, and hears it when it gets its turn."""
+    deadline = time.monotonic() + 60
+    while _shown(server, names) != values:
+        assert time.monotonic() < deadline, (names, values)
+        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -172,7 +189,7 @@ asyncio.run(main())
         with pytest.raises(SettingsError, match=r"another instance .* uses it; stop it first"):
             await database.open()
         first.kill()
-    for _ in range(50):
+    for _ in range(300):
         with suppress(SettingsError):
             await database.open()
             break
@@ -230,7 +247,7 @@ async def test_a_commit_whose_outcome_is_unknown_is_never_a_success(store: Datab
         server.stop(kill=True)
         server.start()
     with pytest.raises(DBConnectionError, match="may not be stored"):
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, 30)
     server.sql("DROP TRIGGER slow ON jobs", name=name)
     await _put("after")
     assert {row.name for row in await JobRow.all()} == {"after"}
@@ -287,7 +304,7 @@ from core.store.database import Database
 asyncio.run(Database({url!r}, require_durable=False).open())
 """
     done = await asyncio.to_thread(
-        subprocess.run, [sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=False
+        subprocess.run, [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
     )
     if done.returncode:
         raise SettingsError([done.stderr.splitlines()[-1]])

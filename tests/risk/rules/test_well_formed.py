@@ -1,5 +1,8 @@
+from dataclasses import replace
+
 import pytest
 
+from brokers.instrument import Settlement
 from brokers.order import OrderType
 from risk.intent import Origin
 from tests.risk.builders import BTC, D, account, assert_denied, assert_passes, buy, held, quote, sell
@@ -103,6 +106,14 @@ def test_dust_that_closes_the_whole_position_is_for_the_venue_to_judge():
     assert_passes(CODE, sell("0.001", BTC), account(held("0.001", BTC)))
     assert_denied(CODE, sell("0.001", BTC), account(held("0.003", BTC)), largest=0)
     assert_denied(CODE, buy("0.001", BTC), account(held("0.001", BTC)), largest=0)
+
+
+def test_a_future_that_is_only_closed_may_be_worth_as_little_as_it_is():
+    future = replace(BTC, settlement=Settlement.MARGINED)
+    view = account(held("0.5", future))
+    assert_passes(CODE, replace(sell("0.1", future), reduce_only=True), view)
+    assert_denied(CODE, sell("0.1", future), view, largest=0)
+    assert_denied(CODE, replace(sell("0.1", BTC), reduce_only=True), view, largest=0)
 
 
 TRAILING = {"type": OrderType.TRAILING_STOP}
