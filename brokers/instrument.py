@@ -36,7 +36,8 @@ class Instrument:
     """One tradable instrument at one venue.
 
     `tick` is the price step and `lot` the quantity step, both > 0. `min_quantity` and `min_notional` are the
-    smallest order, in units and in `currency`. `multiplier` turns price x quantity into money (100 for most
+    smallest order, in units and in `currency`; `max_quantity` is the largest, and `max_market_quantity` the largest of
+    those that trade at market, where the venue has such. `multiplier` turns price x quantity into money (100 for most
     stock options, the contract size of a future). `settlement` says whether a trade moves that money. `base` is the
     currency that the units themselves are at the venue (BTC of BTC/USDT on a spot market), where there is one: a fee
     in it is paid out of the holding.
@@ -52,16 +53,27 @@ class Instrument:
     multiplier: Decimal = Decimal(1)
     settlement: Settlement = Settlement.FULL
     base: str = ""
+    max_quantity: Decimal | None = None
+    max_market_quantity: Decimal | None = None
 
     def __post_init__(self) -> None:
         for name in ("tick", "lot", "min_quantity", "min_notional", "multiplier"):
             exact(getattr(self, name), f"{self.symbol} {name}")
         if self.tick <= 0 or self.lot <= 0 or self.multiplier <= 0:
             raise ValueError(f"{self.symbol}: tick, lot and multiplier must be above zero")
+        for most in (self.max_quantity, self.max_market_quantity):
+            if most is not None and exact(most, f"{self.symbol} most") <= 0:
+                raise ValueError(f"{self.symbol}: the largest order must be above zero")
 
     def notional(self, quantity: Decimal, price: Decimal) -> Decimal:
         """Unsigned money value of `quantity` at `price`, in `currency`."""
         return abs(quantity) * price * self.multiplier
+
+    def most(self, *, at_market: bool) -> Decimal | None:
+        """The largest order, in whole lots; None if there is no limit. What wakes as a market order is one."""
+        known = [self.max_quantity, self.max_market_quantity if at_market else None]
+        most = min((each for each in known if each is not None), default=None)
+        return None if most is None else max(self.floor_quantity(most), self.lot)
 
     def floor_quantity(self, quantity: Decimal) -> Decimal:
         """`quantity` rounded towards zero to whole lots."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -109,11 +109,16 @@ class AbstractBroker(ABC):
     async def disconnect(self) -> None:
         """Leave in good order; idempotent. Orders at the venue stay as they are."""
 
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """What was asked for and the venue does not list, each with what is told of it; the rest works without."""
+        return {}
+
     @abstractmethod
     async def get_instruments(self) -> Sequence[Instrument]:
         """Every instrument that this account may trade, with the venue's rules."""
 
-    def check_order(self, order: OrderRequest) -> None:
+    def check_order(self, order: OrderRequest) -> None:  # noqa: B027 (most venues must be asked)
         """Raise `Rejected` or `NotSupported` for what `place_order` would refuse without asking the venue."""
 
     @abstractmethod

@@ -121,7 +121,8 @@ class _Check:
                 shown = ", ".join(f"{each.side.value} {each.quantity} {each.symbol}" for each in orders[:_SHOWN])
                 self._tell(Grade.GOOD, f"Open orders: {len(orders)}{f' ({shown})' if shown else ''}")
         if not broker.capabilities.simulated:
-            await self._price(broker, place.symbols[0])
+            listed = [each for each in place.symbols if each not in broker.left_out]
+            await self._price(broker, (listed or place.symbols)[0])
         for finding in await self._ask("The inspection failed", broker.inspect()) or ():
             self._tell(finding.grade, finding.text, finding.remedy)
 

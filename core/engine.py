@@ -289,6 +289,8 @@ class Engine:
         for account, tending in self._tending.items():
             self.supervisor.run(self._part("reports", account), tending.listen)
             self.supervisor.run(self._part("kills", account), tending.desk.killing.run)
+            if tending.is_real:
+                self.supervisor.run(self._part("rules", account), tending.learn)
         await self.flattener.load()
         for name, part in self.rounds.parts().items():
             self.supervisor.run(name, part)

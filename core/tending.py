@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import structlog
 
@@ -16,11 +16,12 @@ from brokers.health import Breaker
 from core.alerts.channel import Severity
 from core.alerts.outbox import Alert, Alerts
 from core.errors import Postponed
-from core.events import Events, FillRecorded
+from core.events import Events, FillRecorded, OrderChanged
 from core.rounds import Rounds
 from core.trading.desk import Desk
 from core.trading.pipeline import Pipeline
 from core.trading.reconcile import Drift
+from core.trading.states import OrderState
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +33,7 @@ _LIVE_PATIENCE_SECONDS = 30.0
 _TRIES = 3
 _TOLD_AFTER = 5
 _LONGEST_PAUSE_SECONDS = 15.0
+_LEARN_SECONDS = 1800.0
 
 
 class Tending:
@@ -59,8 +61,9 @@ class Tending:
         if alerts is not None:
             self._patience = _LIVE_PATIENCE_SECONDS
         self._alerts = alerts
-        self._is_real = alerts is not None and not desk.broker.capabilities.simulated
+        self.is_real = alerts is not None and not desk.broker.capabilities.simulated
         self._was_there = False
+        self._left_out: set[str] = set()
         self._waits = False  # simulated, and by which rules its market trades nobody has said yet
         self._is_slow = False  # its venue has kept the others waiting
 
@@ -88,13 +91,14 @@ class Tending:
             else:
                 self._was_there = True
                 await self._tell_of_end(failures)
+                await self._tell_left_out()
             if not self._waits:
                 await self.desk.roll_day()
 
     def _is_worth_trying(self, problem: Exception, failures: int) -> bool:
         """What is refused stays refused; a real venue that does not answer may do so soon."""
         is_passing = isinstance(problem, (Unavailable, Uncertain, TimeoutError))
-        return self._is_real and is_passing and (self._was_there or failures < _TRIES)
+        return self.is_real and is_passing and (self._was_there or failures < _TRIES)
 
     @property
     def _waits_for_market(self) -> bool:
@@ -120,6 +124,17 @@ class Tending:
         if self._alerts is not None and failures >= _TOLD_AFTER:
             await self._alerts.close(self._key, f"books and venue of {self.desk.account} have been compared")
 
+    async def _tell_left_out(self) -> None:
+        """A symbol that its venue does not list is no reason to leave the others alone; people hear of it once."""
+        account = self.desk.account
+        for symbol, why in self.desk.broker.left_out.items():
+            if self._alerts is None or symbol in self._left_out:
+                continue
+            self._left_out.add(symbol)
+            body = f"{why}.\nNothing is ordered in it, and nothing is watched. Correct the settings, and start anew."
+            title = f"{account}: {symbol} is left out"
+            await self._alerts.add(Alert("instrument", Severity.CRITICAL, title, body, account=account))
+
     async def _asked(self) -> Exception | None:
         """Connect, learn by which rules is traded, and compare; what has kept us from it."""
         try:
@@ -130,6 +145,33 @@ class Tending:
         except (BrokerError, TimeoutError) as error:
             return error
         return None
+
+    async def learn(self) -> None:
+        """Ask now and then by which rules is traded, and after every refusal: venues change lots and ticks."""
+        refused = asyncio.Event()
+
+        async def wake(changed: OrderChanged) -> None:
+            if changed.state == OrderState.REJECTED:
+                refused.set()
+
+        forget = self._events.subscribe(OrderChanged, wake)
+        try:
+            while True:
+                refused.clear()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(refused.wait(), _LEARN_SECONDS)
+                await self._learn()
+        finally:
+            forget()
+
+    async def _learn(self) -> None:
+        """Asked beside everything else; what is new counts from one moment of the market to the next."""
+        try:
+            await self.desk.broker.get_instruments()
+            async with self._quiet():
+                await self.desk.learn()
+        except BrokerError as error:
+            log.info("by which rules is traded cannot be asked", account=self.desk.account, reason=str(error))
 
     async def reconcile(self) -> list[Drift]:
         """Compare books and venue between two moments of the market, when nothing is on its way.

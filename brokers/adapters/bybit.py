@@ -22,10 +22,11 @@ from brokers.ccxt.broker import CcxtBroker
 from brokers.ccxt.calls import Call, Inquiry, Known, Raw, Sighting
 from brokers.ccxt.dialect import Answer, Change, Dialect, Permissions
 from brokers.ccxt.offers import OfferedSettings
+from brokers.ccxt.pages import cursor, onward
 from brokers.ccxt.settings import Mode
 from brokers.ccxt.streams.wire import Wire
 from brokers.ccxt.wallets import spot_wallet, swap_wallet
-from brokers.ccxt.words import object_in
+from brokers.ccxt.words import number_of, object_in
 from brokers.errors import ConfigurationError, NotSupported
 from brokers.instrument import Instrument
 from brokers.order import ClientOrderId, OrderReport, OrderRequest, OrderType, Side, TimeInForce, VenueOrderState
@@ -173,12 +174,16 @@ class BybitDialect(Dialect[BybitSettings]):
         return raw if raw.get("info", {}).get("category") == self.settings.market else None
 
     def lists(self, market: Raw) -> bool:
-        """Spot pairs, or perpetuals that are settled in USDT; open ones."""
-        if market.get("active") is False:
-            return False
+        """Spot pairs, or perpetuals that are settled in USDT."""
         if not self._is_linear:
             return bool(market.get("spot"))
         return bool(market.get("swap") and market.get("linear")) and market.get("settle") == "USDT"
+
+    def instrument(self, market: Raw) -> Instrument:
+        """Ccxt leaves out how much may be traded at market at once."""
+        lots = market.get("info", {}).get("lotSizeFilter") or {}
+        most = number_of(lots.get("maxMktOrderQty") or lots.get("maxMarketOrderQty"))
+        return replace(super().instrument(market), max_market_quantity=most)
 
     def wire_of(self, raw: Raw) -> str:
         """Executions have it as well."""
@@ -227,17 +232,29 @@ class BybitDialect(Dialect[BybitSettings]):
         return None
 
     def open_calls(self) -> Sequence[Call]:
-        """All kinds at once, by pages."""
-        return (Call("fetch_open_orders", (None, None, self.page, {"paginate": True})),)
+        """All kinds at once, by pages: our library's own way through them ends after ten, and cuts what it found."""
+        return (Call("fetch_open_orders", (None, None, self.page, {})),)
+
+    def is_last(self, page: Sequence[Raw]) -> bool:
+        """Every list tells whether it goes on."""
+        return not cursor(page)
+
+    def more_open(self, call: Call, page: Sequence[Raw]) -> Call | None:
+        """From where the page ends."""
+        return onward(call, page)
+
+    def next_page(self, call: Call, page: Sequence[Raw]) -> Call | None:
+        """The same."""
+        return onward(call, page)
 
     def closed_calls(self, symbol: str, since: int) -> Sequence[Call]:
         """Whatever has ended; the venue goes seven days on from `since`."""
-        return (Call("fetch_canceled_and_closed_orders", (symbol, since, self.page, {"paginate": True})),)
+        return (Call("fetch_canceled_and_closed_orders", (symbol, None, self.page, {"startTime": since})),)
 
     def fill_calls(self, symbol: str, since: int) -> Sequence[Call]:
         """Trades; on perpetuals liquidations and deleveraging, too."""
-        words = [{"execType": kind, "paginate": True} for kind in self._executions]
-        return tuple(Call("fetch_my_trades", (symbol, since, 100, each)) for each in words)
+        words = [{"execType": kind, "startTime": since} for kind in self._executions]
+        return tuple(Call("fetch_my_trades", (symbol, None, 100, each)) for each in words)
 
     def fills_of_order_call(self, raw: Raw) -> Call:
         """By the venue's id."""

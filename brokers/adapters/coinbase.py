@@ -157,8 +157,8 @@ class CoinbaseDialect(Dialect[CoinbaseSettings]):
         )
 
     def lists(self, market: Raw) -> bool:
-        """Spot products that are open."""
-        return bool(market.get("spot")) and market.get("active") is not False
+        """Spot products."""
+        return bool(market.get("spot"))
 
     def refuse(self, order: OrderRequest) -> None:
         """What the capabilities do not say."""

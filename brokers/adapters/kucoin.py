@@ -11,12 +11,12 @@ environment. Futures are not offered: ccxt puts a leverage of one into every ord
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from brokers.account import AccountInfo
 from brokers.ccxt.broker import CcxtBroker
-from brokers.ccxt.calls import Call, Inquiry, Known, Raw, Sighting
+from brokers.ccxt.calls import Call, Inquiry, Known, KnownOrders, Raw, Sighting
 from brokers.ccxt.dialect import Answer, Dialect, Permissions
 from brokers.ccxt.offers import PassphraseSettings
 from brokers.ccxt.pages import older
@@ -29,6 +29,7 @@ from brokers.instrument import Instrument
 from brokers.order import ClientOrderId, OrderRequest, OrderType, Side, TimeInForce, VenueOrderState
 from brokers.port import Capabilities, ModifyBy
 from brokers.registry import adapter
+from brokers.resilience.ticks import ticks
 
 _TYPES = frozenset(set(OrderType) - {OrderType.TRAILING_STOP})
 _REFUSALS = {
@@ -65,7 +66,7 @@ _STATUSES = {
     "canceled": "canceled",
 }
 _OPEN = frozenset({"408000", "500000", "500", "503", "126038", "126039"})
-_SETTLED = timedelta(seconds=10)
+_SETTLED_SECONDS = 10.0
 _AT_THE_DOOR = frozenset({"429000", "429", "1015", "200002", "400002"})
 
 
@@ -155,8 +156,8 @@ class KucoinDialect(Dialect[KucoinSettings]):
         )
 
     def lists(self, market: Raw) -> bool:
-        """Spot pairs that are open."""
-        return bool(market.get("spot")) and market.get("active") is not False
+        """Spot pairs."""
+        return bool(market.get("spot"))
 
     def refuse(self, order: OrderRequest) -> None:
         """What the capabilities do not say."""
@@ -197,7 +198,7 @@ class KucoinDialect(Dialect[KucoinSettings]):
                 continue
             if raw.get("id"):
                 return Sighting.of(raw)
-        return _gone_asleep(inquiry.known.get(order), inquiry.now())
+        return _gone_asleep(inquiry.known, order)
 
     def open_calls_for(self, symbols: Sequence[str]) -> Sequence[Call]:
         """The book of each symbol, and all that sleep."""
@@ -308,16 +309,22 @@ def _milliseconds(nanoseconds: Any) -> int | None:
     return None if nanoseconds is None else int(nanoseconds) // 1_000_000
 
 
-def _gone_asleep(known: Known | None, now: datetime) -> Sighting | None:
-    """A stop order that we know of, and that is in neither place now, was cancelled: nobody tells it otherwise.
+def _gone_asleep(orders: KnownOrders, order: ClientOrderId) -> Sighting | None:
+    """A stop order that we know of, and that is in neither place for a while, was cancelled: nobody tells it otherwise.
 
-    Just after it was placed, it may only not be there yet.
+    One that was placed just now may not be there yet, and one that is waking has left the one place and has not come
+    to the other. Only who has cancelled it asleep need not look again.
     """
+    known = orders.get(order)
     report = known.report if known is not None and known.conditional else None
-    if report is None or not report.venue_order_id:
+    if known is None or report is None or not report.venue_order_id:
         return None
-    if now - report.at < _SETTLED:
-        raise Unavailable("a stop order that was placed just now is not to be seen yet; ask again")
+    if not _was_cancelled_asleep(known):
+        now = ticks()
+        since = now if known.missed is None else known.missed
+        orders.change(order, known.symbol, missed=since)
+        if now - since < _SETTLED_SECONDS:
+            raise Unavailable("a stop order is not to be seen: it may be waking, or not be there yet; ask again")
     was: dict[str, Any] = {
         "id": report.venue_order_id,
         "clientOrderId": report.client_order_id,
@@ -333,6 +340,10 @@ def _gone_asleep(known: Known | None, now: datetime) -> Sighting | None:
         "info": {},
     }
     return Sighting.of(was)
+
+
+def _was_cancelled_asleep(known: Known) -> bool:
+    return known.cancelled is not None and bool(known.cancelled.args[-1].get("trigger"))
 
 
 @adapter("kucoin", settings=KucoinSettings)

@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -56,6 +56,7 @@ class _Line:
 
     client: Client
     instruments: dict[str, Instrument]
+    left_out: Mapping[str, str]
     rules: markets.Told
     known: KnownOrders
     lookup: Lookup
@@ -63,6 +64,12 @@ class _Line:
     market: MarketData
     feeds: Feeds
     dead_man: DeadMan
+
+    def told_of(self, symbols: Iterable[str]) -> list[str]:
+        """`symbols` without those that were left out; of them alone there is no stream, and of strange ones neither."""
+        wanted = list(symbols)
+        kept = [each for each in wanted if each not in self.left_out] or wanted
+        return [listed(self.instruments, each).symbol for each in kept]
 
 
 class CcxtBroker(AbstractBroker):
@@ -198,7 +205,8 @@ class CcxtBroker(AbstractBroker):
         ordering = Ordering(client, lookup, reader, instruments, rules)
         seconds = self.settings.dead_man_seconds if self.settings.has_keys else 0
         dead_man = DeadMan(client, self._dialect, seconds, tuple(instruments), feeds.lose)
-        return _Line(client, instruments, rules, known, lookup, ordering, market, feeds, dead_man)
+        left_out = markets.left_out(self._dialect, rules.markets, self._context.symbols)
+        return _Line(client, instruments, left_out, rules, known, lookup, ordering, market, feeds, dead_man)
 
     def _replaced(self) -> Replaced:
         """Which orders were to be replaced, where the venue changes orders that way."""
@@ -259,7 +267,16 @@ class CcxtBroker(AbstractBroker):
         if self.settings.has_keys:
             permissions = await client.guarded(CONNECT, self._dialect.permissions)
         offset = client.clock.offset if client.clock is not None else None
-        return inspection.findings(self._dialect.venue, self.settings, permissions, offset)
+        closed = markets.closed(client.exchange.markets, self._connected().instruments)
+        return (
+            *inspection.of_markets(self._dialect.venue, self.left_out, closed),
+            *inspection.findings(self._dialect.venue, self.settings, permissions, offset),
+        )
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """What was not listed when the connection was made."""
+        return {} if self._line is None else self._line.left_out
 
     async def get_instruments(self) -> Sequence[Instrument]:
         """The instruments of `context.symbols`, by rules that are half a day old at most while the venue answers."""
@@ -381,17 +398,17 @@ class CcxtBroker(AbstractBroker):
     def quotes(self, symbols: Iterable[str]) -> Subscription[Quote]:
         """Quotes as they happen."""
         line = self._connected()
-        return line.feeds.quotes([listed(line.instruments, symbol).symbol for symbol in symbols])
+        return line.feeds.quotes(line.told_of(symbols))
 
     def bars(self, symbols: Iterable[str], period: timedelta) -> Subscription[Bar]:
         """Complete bars, each as soon as it has ended."""
         line = self._connected()
-        return line.feeds.bars([listed(line.instruments, symbol).symbol for symbol in symbols], period)
+        return line.feeds.bars(line.told_of(symbols), period)
 
     def books(self, symbols: Iterable[str], depth: int = 10) -> Subscription[OrderBook]:
         """Order books as they change."""
         line = self._connected()
-        return line.feeds.books([listed(line.instruments, symbol).symbol for symbol in symbols], depth)
+        return line.feeds.books(line.told_of(symbols), depth)
 
 
 async def _sensible(work: Awaitable[T]) -> T:

@@ -54,7 +54,8 @@ class Sighting:
 class Known:
     """An order that this process has sent or seen. `revision` counts the orders that replaced it, `attempts` also those
     that were only to replace it. `triggered`: its trigger was reached, and `venue_order_id` names what it has become.
-    `ends`: we have been told for certain that nothing replaces what it is now.
+    `ends`: we have been told for certain that nothing replaces what it is now. `cancelled`: the cancel that the venue
+    has taken. `missed`: since when (by `ticks`) it was nowhere to be seen.
     """
 
     order: ClientOrderId
@@ -68,6 +69,8 @@ class Known:
     triggered: bool = False
     changing: bool = False
     ends: bool = False
+    cancelled: Call | None = None
+    missed: float | None = None
 
 
 class KnownOrders:
@@ -130,6 +133,7 @@ class KnownOrders:
                 report.symbol,
                 venue_order_id=report.venue_order_id,
                 report=report,
+                missed=None,
                 **conditional,
             )
 
@@ -155,11 +159,12 @@ async def pages(
     window: timedelta | None = None,
     key: Callable[[Raw], Any],
     older: Callable[[Call, Sequence[Raw]], Call | None] | None = None,
+    is_last: Callable[[Sequence[Raw]], bool | None] = lambda _: None,
 ) -> list[Raw]:
     """A list that comes in pages of `size`, each from a time on (ms), and where the venue wants it window by window.
 
     A full page is followed by what began with its last item, or by what `older` asks for where a list begins with the
-    newest. Raises `Unavailable` for what is no list, or has no end.
+    newest. `is_last`: what the venue says of that itself. Raises `Unavailable` for what is no list, or has no end.
     """
     found: dict[Any, Raw] = {}
     edge, asked = since, call(since)
@@ -169,7 +174,8 @@ async def pages(
             raise Unavailable("something else than a list")
         new = {key(raw): raw for raw in page if key(raw) not in found}
         found.update(new)
-        if len(page) >= size and new:
+        ends = is_last(page)
+        if (len(page) >= size and bool(new)) if ends is None else not ends:
             further = None if older is None else older(asked, page)
             if further is None:
                 since = max(int(raw.get("timestamp") or since) for raw in page)

@@ -169,7 +169,7 @@ class Dialect(ABC, Generic[S_co]):
 
     @abstractmethod
     def lists(self, market: Raw) -> bool:
-        """Whether a market of ccxt belongs to this account: spot ones, or linear swaps, and open for trade."""
+        """Whether a market of ccxt belongs to this account: spot ones, or linear swaps, open for trade now or not."""
 
     def instrument(self, market: Raw) -> Instrument:
         """The rules of a market of ccxt, exact. See `brokers.ccxt.markets.instrument_of`."""
@@ -233,6 +233,11 @@ class Dialect(ABC, Generic[S_co]):
 
     open_page: ClassVar[int | None] = None
     """How many open orders the venue lists at once; None: all of them."""
+
+    def is_last(self, page: Sequence[Raw]) -> bool | None:
+        """Whether a list ends with this page, where the venue says so; None: one that is not full is the last."""
+        del page
+        return None
 
     def more_open(self, call: Call, page: Sequence[Raw]) -> Call | None:
         """What comes after a full page of open orders; None: there is no way to ask for it."""

@@ -6,6 +6,7 @@ trading needs is reading and trading.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,13 @@ def findings(
     """Everything that is to be said of a connection."""
     of_key = key_findings(venue, settings.mode, permissions) if settings.has_keys else ()
     return (mode_finding(venue, settings.mode, has_keys=settings.has_keys), *of_key, clock_finding(offset))
+
+
+def of_markets(venue: str, left_out: Mapping[str, str], closed: Iterable[str]) -> tuple[Finding, ...]:
+    """What is to be said of what is to be traded."""
+    unknown = [Finding(Grade.PROBLEM, why, "It is left out; correct it in the settings") for why in left_out.values()]
+    text, remedy = "is not open for trading now", "Orders for it are refused there; its position counts as always"
+    return (*unknown, *(Finding(Grade.WARNING, f"{each} {text} at {venue}", remedy) for each in closed))
 
 
 def key_findings(venue: str, mode: Mode, permissions: Permissions | None) -> tuple[Finding, ...]:

@@ -18,6 +18,7 @@ from brokers.order import ClientOrderId, Fill, OrderReport
 _BEFORE = timedelta(hours=24)
 # So many strange orders in a list of executions are looked up one by one; more of them in a list.
 _ONE_BY_ONE = 3
+_MOST_PAGES_OF_ONE = 50
 
 
 class Lookup:
@@ -80,8 +81,17 @@ class Lookup:
         return _in_order(fills.values())
 
     async def _asked_fills(self, raw: Raw) -> Sequence[Fill]:
-        trades = await self._inquiry.ask(self._dialect.fills_of_order_call(raw))
-        return [self._reader.fill(trade) for trade in trades if str(trade.get("order")) == str(raw.get("id"))]
+        """All executions of one order; a long list is asked for further while some of them are missing."""
+        call, found = self._dialect.fills_of_order_call(raw), dict[str, Fill]()
+        for _ in range(_MOST_PAGES_OF_ONE):
+            page = await self._list(call)
+            mine = (self._reader.fill(trade) for trade in page if str(trade.get("order")) == str(raw.get("id")))
+            found.update({fill.fill_id: fill for fill in mine})
+            is_whole = sum((fill.quantity for fill in found.values()), ZERO) >= (decimal(raw.get("filled")) or ZERO)
+            if is_whole or len(page) < self._dialect.page or (further := self._dialect.next_page(call, page)) is None:
+                break
+            call = further
+        return list(found.values())
 
     # --- lists -------------------------------------------------------------------------------------
 
@@ -103,7 +113,8 @@ class Lookup:
             page = await self._list(asked)
             new = {_key(raw): raw for raw in page if _key(raw) not in found}
             found.update(new)
-            if most is None or len(page) < most:
+            ends = self._dialect.is_last(page)
+            if (most is None or len(page) < most) if ends is None else ends:
                 return list(found.values())
             further = self._dialect.more_open(asked, page)
             if further is None or not new:
@@ -218,6 +229,7 @@ class Lookup:
             window=self._dialect.window,
             key=_key,
             older=self._dialect.next_page,
+            is_last=self._dialect.is_last,
         )
 
     async def _list(self, call: Call) -> list[Raw]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from difflib import get_close_matches
@@ -27,8 +27,8 @@ from brokers.resilience.ticks import ticks
 
 log = structlog.get_logger(__name__)
 
-OLD_AT_CONNECT, OLD = 300.0, 3600.0
-"""Seconds: a new connection wants to know newer rules than one that stands."""
+OLD_AT_CONNECT, OLD = 300.0, 43_200.0
+"""Seconds: a new connection wants newer rules than one that stands, for reading thousands of them takes a while."""
 
 _AGAIN_SECONDS = 60.0  # who has just asked does not ask again, whatever is refused
 _SHARED = ("markets", "markets_by_id", "symbols", "ids", "currencies", "currencies_by_id", "codes")
@@ -126,23 +126,37 @@ def forget() -> None:
 
 
 def instruments_of(
-    dialect: Dialect[Any], markets: Mapping[str, Raw], symbols: Iterable[str], place: str
+    dialect: Dialect[Any], markets: Mapping[str, Raw], symbols: Sequence[str], place: str
 ) -> dict[str, Instrument]:
-    """The instruments of `symbols`. Raises `ConfigurationError` for one that the venue does not list, with a
-    near hit.
+    """The instruments of `symbols`, without those that the venue does not list: a typo, or one that was delisted, takes
+    nobody else away. Raises `ConfigurationError` if it lists none of them.
     """
-    listed = {symbol: market for symbol, market in markets.items() if dialect.lists(market)}
+    listed = _listed(dialect, markets)
     found: dict[str, Instrument] = {}
     for symbol in symbols:
         if symbol not in listed:
-            raise ConfigurationError(f"{place}: {dialect.venue} has no {symbol!r} here{_hint(symbol, listed)}")
+            continue
         try:
             found[symbol] = dialect.instrument(listed[symbol])
         except (Unreadable, ValueError) as error:
             raise Unavailable(f"{dialect.venue} tells rules of {symbol} that make no sense: {error}") from error
+    if not found and (unknown := left_out(dialect, markets, symbols)):
+        raise ConfigurationError("; ".join(f"{place}: {why}" for why in unknown.values()))
     if dialect.settings.has_keys:
         _check_coins(tuple(found.values()), dialect.settings.currency, place)
     return found
+
+
+def left_out(dialect: Dialect[Any], markets: Mapping[str, Raw], symbols: Iterable[str]) -> dict[str, str]:
+    """Those of `symbols` that the venue does not list, each with what is told of it: also another spelling."""
+    listed = _listed(dialect, markets)
+    return {
+        each: f"{dialect.venue} has no {each!r} here{_hint(each, listed)}" for each in symbols if each not in listed
+    }
+
+
+def _listed(dialect: Dialect[Any], markets: Mapping[str, Raw]) -> dict[str, Raw]:
+    return {symbol: market for symbol, market in markets.items() if dialect.lists(market)}
 
 
 def _check_coins(instruments: Sequence[Instrument], kept_in: str, place: str) -> None:
@@ -164,9 +178,18 @@ def _check_coins(instruments: Sequence[Instrument], kept_in: str, place: str) ->
         )
 
 
-def _hint(symbol: str, known: Iterable[str]) -> str:
-    close = get_close_matches(symbol, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else ""
+def _hint(symbol: str, known: Collection[str]) -> str:
+    """Another spelling of it; another coin is none."""
+    by_spelling = {each.upper(): each for each in known}
+    of_contracts = {each.partition(":")[0].upper(): each for each in known}
+    close = get_close_matches(symbol.upper(), list(by_spelling), n=1, cutoff=0.85)
+    meant = by_spelling[close[0]] if close else of_contracts.get(symbol.upper())
+    return f"; did you mean {meant!r}?" if meant else ""
+
+
+def closed(markets: Mapping[str, Raw], symbols: Iterable[str]) -> list[str]:
+    """Those of `symbols` that are listed, and not open for trading now."""
+    return [each for each in symbols if each in markets and markets[each].get("active") is False]
 
 
 def instrument_of(market: Raw, settlement: Settlement) -> Instrument:
@@ -184,6 +207,8 @@ def instrument_of(market: Raw, settlement: Settlement) -> Instrument:
         multiplier=(decimal(market.get("contractSize")) or Decimal(1)) if is_future else Decimal(1),
         settlement=settlement,
         base="" if is_future else str(market["base"]),
+        max_quantity=most_of(limits, "amount"),
+        max_market_quantity=most_of(limits, "market"),
     )
 
 
@@ -193,6 +218,12 @@ def _step(value: Any, what: str) -> Decimal:
 
 def _least(limits: Raw, name: str) -> Decimal:
     return plain(decimal((limits.get(name) or {}).get("min")) or ZERO)
+
+
+def most_of(limits: Raw, name: str) -> Decimal | None:
+    """The largest order by a limit; venues say zero, or nothing, for none."""
+    told = decimal((limits.get(name) or {}).get("max"))
+    return plain(told) if told else None
 
 
 def plain(number: Decimal) -> Decimal:

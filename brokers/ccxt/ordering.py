@@ -122,6 +122,7 @@ class Ordering:
                     answer = await self._client.change(CANCEL, call)
                 except OrderNotFound:
                     continue
+                self._known.change(order, known.symbol, cancelled=call)
                 return await self._cancelled(order, answer)
             await self._open_one(order)  # it may be another order there than we knew: replaced, or woken
             tried, known = calls, self._known.get(order) or known

@@ -16,6 +16,18 @@ def older(call: Call, page: Sequence[Raw]) -> Call | None:
     return Call(call.method, (*args, {**words, "until": min(times) + 1}))
 
 
+def onward(call: Call, page: Sequence[Raw]) -> Call | None:
+    """`call` again, from where the venue says that a page ends; None where it says that nothing follows."""
+    mark = cursor(page)
+    *args, words = call.args
+    return Call(call.method, (*args, {**words, "cursor": mark})) if mark else None
+
+
+def cursor(page: Sequence[Raw]) -> str:
+    """The venue's mark of where a page ends, which ccxt keeps with one of its items; empty on the last one."""
+    return next((str(mark) for raw in page if (mark := raw.get("info", {}).get("nextPageCursor"))), "")
+
+
 def further(call: Call, page: Sequence[Raw], word: str) -> Call:
     """`call` again, from where a page ended, counted in items under the venue's `word`."""
     *args, words = call.args

@@ -163,10 +163,8 @@ class ManualTrading(Acting):
         """Every symbol that can be traded, what is held first."""
         desks = self._engine.floor.chosen("", self._seen(actor))
         symbols = sorted(self._symbols(desks))
-        rows = [
-            self._tradable(symbol, [desk for desk in desks if symbol in desk.portfolio.instruments])
-            for symbol in symbols
-        ]
+        known = {symbol: [desk for desk in desks if symbol in desk.portfolio.instruments] for symbol in symbols}
+        rows = [self._tradable(symbol, where) for symbol, where in known.items() if where]
         return tuple(sorted(rows, key=lambda row: (not row.held, row.symbol)))
 
     def _tradable(self, symbol: str, desks: Sequence[Desk]) -> Tradable:

@@ -14,6 +14,8 @@ from core.store.instruments import get_instruments, put_instruments
 
 # What changes these makes something else of what is held.
 _GRAVE = frozenset({"currency", "multiplier", "settlement"})
+# What venues move with their volume, day by day, is no news.
+_QUIET = frozenset({"max_quantity", "max_market_quantity"})
 
 
 class InstrumentBook:
@@ -58,6 +60,8 @@ class InstrumentBook:
 
     async def _tell(self, before: Instrument, after: Instrument) -> None:
         differences = dict(_differences(before, after))
+        if differences.keys() <= _QUIET:
+            return
         is_grave = bool(_GRAVE & differences.keys())
         severity = Severity.CRITICAL if is_grave else Severity.WARNING
         body = "\n".join(differences.values())

@@ -151,6 +151,15 @@ class OrderManager:
             self._open.landed(order)
         return order
 
+    def refusal(self, intent: OrderIntent) -> Rejected | None:
+        """What would be said of `intent` without asking the venue: it need not be sent to be refused."""
+        stamp = self._stamp()
+        try:
+            self._broker.check_order(LiveOrder.of_intent(intent, self._new_id(), stamp.market, stamp.wall).request)
+        except Rejected as refused:
+            return refused
+        return None
+
     def _use(self, approved: Approved) -> None:
         """An approval is used once, on its own account."""
         if approved.intent.account != self.account or id(approved) in self._used:

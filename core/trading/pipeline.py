@@ -143,8 +143,7 @@ class Pipeline:
             self._set_goals(targets)
         for target in targets:
             async with self._turn:
-                if (intent := self._intend(target)) is not None:
-                    await self._order(intent)
+                await self._order_missing(target)
         await store(self)  # what no order has taken along
         await self.keep()
 
@@ -165,8 +164,9 @@ class Pipeline:
             for name in parts:
                 self._goals.be_flat(name, symbol, reason)
             await self._goals.save()
-            left = self._desk.closing().get(symbol, {})
+            left = self._desk.exits.to_close().get(symbol, {})
             closing = {name: _in_any_case(left[name], part) for name, part in parts.items() if name in left}
+            await self._desk.exits.tell_uncovered(symbol, closing)
             intent = self._intent(symbol, closing, reason, Origin.FLATTEN)
             if intent is None:
                 return Denied("NOTHING_TO_CLOSE", "It is flat, or being closed already", "", "", ZERO)
@@ -203,11 +203,29 @@ class Pipeline:
                 if self._serves(name):
                     self._goals.size(name, target.symbol, exposure)
 
-    def _intend(self, target: Target) -> OrderIntent | None:
-        """What is missing between all goals and what is held and ordered, as one net order."""
+    async def _order_missing(self, target: Target) -> None:
+        """Order what is missing between all goals and what is held and ordered, as one net order.
+
+        What the venue does not take at once follows in further orders, as long as they go out.
+        """
+        missing, before = self._missing_of(target), dict[str, Decimal]()
+        if self._desk.exits.only_closes(target.symbol, missing):
+            await self._desk.exits.tell_uncovered(target.symbol, missing)
+        for _ in range(self._desk.exits.slices(target.symbol, sum(missing.values(), ZERO))):
+            if not missing or missing == before:
+                return
+            await self._order_parts(target.symbol, missing)
+            missing, before = self._missing_of(target), missing
+
+    def _missing_of(self, target: Target) -> dict[str, Decimal]:
         parts = {name: self._missing(name, target.symbol) for name in target.exposures if self._serves(name)}
-        reasons = (f"{name}: {self._goals[name, target.symbol].reason}" for name, part in parts.items() if part)
-        return self._intent(target.symbol, parts, "; ".join(reasons), Origin.STRATEGY)
+        return {name: part for name, part in parts.items() if part}
+
+    async def _order_parts(self, symbol: str, wanted: Mapping[str, Decimal]) -> None:
+        reasons = (f"{name}: {self._goals[name, symbol].reason}" for name in wanted)
+        intent = self._intent(symbol, wanted, "; ".join(reasons), Origin.STRATEGY)
+        if intent is not None:
+            await self._order(intent)
 
     def _serves(self, name: str) -> bool:
         """Whether a strategy trades here; it may have moved to another account since its wish was read."""
@@ -234,13 +252,20 @@ class Pipeline:
         return max(part, -left) if part < 0 else min(part, -left)
 
     def _intent(self, symbol: str, parts: Mapping[str, Decimal], reason: str, origin: Origin) -> OrderIntent | None:
-        """One net order for all parts, in the whole lots that a venue knows; None if nothing is left of them."""
-        instrument = self._desk.portfolio.instruments[symbol]
+        """One net order for all parts, in the whole lots that a venue knows; None if nothing is left of them.
+
+        What only closes is no more than the account has, and promises just that where the venue knows such a promise:
+        it may then be worth as little as it is.
+        """
+        instrument, exits = self._desk.portfolio.instruments[symbol], self._desk.exits
         whole = {name: instrument.floor_quantity(part) for name, part in parts.items()}
         wanted = {name: part for name, part in whole.items() if part}
-        net, able = sum(wanted.values(), ZERO), self._desk.broker.capabilities
-        if not wanted or self._is_dust(symbol, wanted):
+        closes = exits.only_closes(symbol, wanted)
+        wanted = exits.at_once(symbol, exits.tradable(symbol, wanted)) if closes else wanted
+        if not wanted:
             return None
+        net, able = sum(wanted.values(), ZERO), self._desk.broker.capabilities
+        promises = able.reduce_only and origin is Origin.FLATTEN  # the gate holds it to that in any case
         return OrderIntent(
             account=self._desk.account,
             instrument=instrument,
@@ -249,16 +274,10 @@ class Pipeline:
             at=self._trading_clock.now(),
             allocations=wanted,
             time_in_force=for_now(able),
-            reduce_only=origin is Origin.FLATTEN and able.reduce_only,  # the gate holds it to that in any case
+            reduce_only=promises or (closes and net != 0 and exits.can_promise(symbol, net)),
             origin=origin,
             reason=reason,
         )
-
-    def _is_dust(self, symbol: str, parts: Mapping[str, Decimal]) -> bool:
-        """Whether the parts only close something, and are together less than the venue takes."""
-        held = {name: self._desk.portfolio.lot(name, symbol).quantity for name in parts}
-        only_exits = all(held[name] * part < 0 and abs(part) <= abs(held[name]) for name, part in parts.items())
-        return only_exits and not self._desk.tradable(symbol, parts)
 
     # --- intent → order ----------------------------------------------------------------------------
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.contract.harness import Account, Harness, harnesses
-from tests.unhurried import unhurried
+from tests.unhurried import unhurried, unhurried_loop
 
-__all__ = ["account", "harness", "unhurried"]
+__all__ = ["account", "harness", "unhurried", "unhurried_loop"]
 
 
 @pytest.fixture(params=harnesses(), ids=lambda harness: f"{harness.adapter}-{harness.__name__}")

@@ -85,6 +85,21 @@ async def test_a_good_key(venue: BinanceServer, tmp_path: Path) -> None:
     assert not venue.journal.all("accepted")
 
 
+async def test_a_symbol_that_the_venue_does_not_have(venue: BinanceServer, tmp_path: Path) -> None:
+    """It is wrong, with what it may be called there; everything else is looked at as well."""
+    raw = {"adapter": "binance", "market": "spot", "mode": "live"}
+    raw |= {"api_key": venue.key.api_key, "secret": venue.key.secret}
+    symbols = ["BTC/USD", "ETH/USDT"]
+    given = settings(tmp_path, raw, source="live", symbols=symbols, feeds=[{"account": "main"}])
+    good, shown = await said(given, venue.network)
+    assert not good
+    assert wrong(shown) == [
+        "  WRONG  Binance has no 'BTC/USD' here; did you mean 'BTC/USDT'? It is left out; correct it in the settings."
+    ]
+    for part in ("Rules of 1: ETH/USDT", "Balances:", "Open orders: 0", "ETH/USDT is ", "The clocks agree"):
+        assert part in shown, part
+
+
 async def test_a_key_that_may_withdraw_is_refused(venue: BinanceServer, tmp_path: Path) -> None:
     """And what to do is said; the account is not even read."""
     key = venue.keys.add("live", keys.USUAL | {keys.WITHDRAW})

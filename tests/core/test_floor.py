@@ -16,7 +16,6 @@ import pytest
 from brokers.adapters.paper import PaperTradingBroker
 from brokers.errors import Unavailable
 from brokers.market import Bar
-from core import tending
 from core.access.roles import CONSOLE, Actor, Role
 from core.databases import database_of
 from core.engine import Engine
@@ -258,11 +257,8 @@ async def test_a_broker_that_is_down_at_the_start_halts_its_account_alone(tmp_pa
         assert [(row.account, row.title.split(":")[0]) for row in halts] == [("fund", "fund")]
 
 
-async def test_a_broker_that_does_not_answer_keeps_nobody_waiting(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_broker_that_does_not_answer_keeps_nobody_waiting(tmp_path: Path) -> None:
     """Neither at the start nor later: it is left out of the moments until it answers."""
-    monkeypatch.setattr(tending, "_PATIENCE_SECONDS", 0.5)
     hanging = asyncio.Event()
 
     def prepare(engine: Engine) -> None:
@@ -274,9 +270,11 @@ async def test_a_broker_that_does_not_answer_keeps_nobody_waiting(
             await real()
 
         broker.connect = hang  # type: ignore[method-assign]
+        engine._tending["fund"]._patience, engine._tending["main"]._patience = 0.5, 100.0
 
     async with asyncio.timeout(120), house(settings(tmp_path), prepare) as made:
         assert made.state("fund") is TradingState.HALTED
+        made.engine._tending["fund"]._patience = 100.0
         recovering = asyncio.create_task(made.engine._tending["fund"].recover())
         await made.days(10)
         assert await OrderRow.filter(account="main").exists()

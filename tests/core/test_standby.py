@@ -61,6 +61,7 @@ def fall_ill(there: House, *, ill: bool = True) -> None:
 async def pass_(there: House, seconds: float) -> None:
     """The wall clock of the failover alone: everything else goes on as it is."""
     failover = there.engine.failover
+    await there.engine.supervisor.stop("standby")  # it would look at the same time, and tell the same
     if not isinstance(failover._clock, ManualClock):
         failover._clock = ManualClock(failover._clock.now())  # type: ignore[unreachable]
     failover._clock.advance(seconds)

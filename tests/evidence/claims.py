@@ -257,7 +257,7 @@ CLAIMS: Mapping[str, Claims] = {
         "binance spot": wire(f"{STREAMS}/test_spot_reports.py::test_an_order_is_told_from_its_start_to_its_end"),
         "binance margin": ON_MARGIN,
         "binance usdm": wire(f"{STREAMS}/test_futures_reports.py::test_an_order_is_told_with_its_fills"),
-        **of_five("test_polled_reports.py::test_a_fill_is_told_though_nothing_is_pushed"),
+        **of_five("test_private_streams.py::test_an_order_is_told_from_its_start_to_its_end"),
     },
     "quotes": {
         "paper": own(f"{ACCOUNT}::test_quotes_come_as_they_happen"),

@@ -196,7 +196,8 @@ GROUPS = (
         "Streams",
         "*Pushed*: over the venue's WebSocket, and asked for while that cannot be opened. *Asked for*: the venue is asked"
         " every few seconds (`poll_seconds`); `/brokers` says so. *Both*: the stream tells that a bar has ended, and what it"
-        " was is confirmed by asking.",
+        " was is confirmed by asking. Whatever a stream tells of orders, the open ones are asked for every"
+        " `silence_seconds` as well.",
         (
             Row("reports", "Orders and fills", _pushed(lambda account: account.can.report_stream)),
             Row("quotes", "Quotes", _pushed(_quotes)),

@@ -12,11 +12,11 @@ import pytest
 
 from brokers.ccxt.decimals import keep_to_itself
 from brokers.network import Network
-from tests.unhurried import unhurried
+from tests.unhurried import unhurried, unhurried_loop
 from tests.venues.binance.app import BinanceServer
 from tests.venues.binance.keys import Key
 
-__all__ = ["Connect", "binance", "connect", "open_exchange", "unhurried", "venue"]
+__all__ = ["Connect", "binance", "connect", "open_exchange", "unhurried", "unhurried_loop", "venue"]
 
 Connect = Callable[..., Awaitable[Any]]
 SPOT_ONLY = {"fetchMarkets": {"types": ["spot"]}, "fetchCurrencies": False, "fetchMargins": False}

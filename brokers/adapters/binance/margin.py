@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -24,6 +25,9 @@ class MarginDialect(SpotDialect):
     """Binance's spot market on cross margin. What is held is what is left after debts: it can be below zero."""
 
     side_params: ClassVar[Mapping[str, Any]] = {"marginMode": "cross"}
+    page: ClassVar[int] = 500
+    order_page: ClassVar[int | None] = 500
+    window: ClassVar[timedelta] = timedelta(hours=24)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -63,6 +67,10 @@ class MarginDialect(SpotDialect):
     def lists(self, market: Raw) -> bool:
         """Spot markets that are traded on margin, too."""
         return bool(market.get("spot") and market.get("margin"))
+
+    def _span_from(self, since: int) -> dict[str, Any]:
+        """Less than 24 hours at once."""
+        return {**self.side_params, "until": since + int(self.window.total_seconds() * 1000) - 1}
 
     def place_params(self, order: OrderRequest) -> dict[str, Any]:
         """The cross margin account; whether what is missing is borrowed."""

@@ -216,7 +216,7 @@ class SpotDialect(Dialect[BinanceSettings]):
 
     def closed_calls(self, symbol: str, since: int) -> Sequence[Call]:
         """GET allOrders."""
-        return (Call("fetch_orders", (symbol, since, self.order_page, dict(self.side_params))),)
+        return (Call("fetch_orders", (symbol, since, self.order_page, self._span_from(since))),)
 
     async def join(self, inquiry: Inquiry, raws: Sequence[Raw]) -> Sequence[Sighting]:
         """Of each chain its newest order."""
@@ -234,7 +234,12 @@ class SpotDialect(Dialect[BinanceSettings]):
 
     def fill_calls(self, symbol: str, since: int) -> Sequence[Call]:
         """GET myTrades."""
-        return (Call("fetch_my_trades", (symbol, since, self.order_page, dict(self.side_params))),)
+        return (Call("fetch_my_trades", (symbol, since, self.order_page, self._span_from(since))),)
+
+    def _span_from(self, since: int) -> dict[str, Any]:
+        """How lists say that they begin at `since`: on spot from there on, as many as come at once."""
+        del since
+        return dict(self.side_params)
 
     def fills_of_order_call(self, raw: Raw) -> Call:
         """GET myTrades of one order."""

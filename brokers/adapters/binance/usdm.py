@@ -53,7 +53,7 @@ class UsdmDialect(Dialect[BinanceSettings]):
     page: ClassVar[int] = 1000
     order_page: ClassVar[int | None] = 1000
     bar_page: ClassVar[int] = 1000
-    window: ClassVar[timedelta | None] = timedelta(days=6, hours=23)
+    window: ClassVar[timedelta] = timedelta(days=6, hours=23)
     market_words: ClassVar[frozenset[str] | None] = words.MARKET_WORDS
 
     # --- who we are --------------------------------------------------------------------------------
@@ -209,10 +209,11 @@ class UsdmDialect(Dialect[BinanceSettings]):
         )
 
     def closed_calls(self, symbol: str, since: int) -> Sequence[Call]:
-        """GET allOrders and allAlgoOrders."""
+        """GET allOrders and allAlgoOrders, less than a week at once."""
+        week = {"until": since + int(self.window.total_seconds() * 1000) - 1}
         return (
-            Call("fetch_orders", (symbol, since, self.order_page, {})),
-            Call("fetch_orders", (symbol, since, self.order_page, dict(_ALGO))),
+            Call("fetch_orders", (symbol, since, self.order_page, week)),
+            Call("fetch_orders", (symbol, since, self.order_page, {**_ALGO, **week})),
         )
 
     async def join(self, inquiry: Inquiry, raws: Sequence[Raw]) -> Sequence[Sighting]:

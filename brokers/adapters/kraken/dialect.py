@@ -118,8 +118,8 @@ class KrakenDialect(Dialect[KrakenSettings]):
         )
 
     def lists(self, market: Raw) -> bool:
-        """Spot pairs that are open."""
-        return bool(market.get("spot")) and market.get("active") is not False
+        """Spot pairs."""
+        return bool(market.get("spot"))
 
     def wire_id(self, order: ClientOrderId, revision: int = 0) -> str:
         """Up to 18 characters as they are, else a UUID."""

@@ -5,6 +5,7 @@ happened to it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from brokers.ccxt.calls import Raw
@@ -13,6 +14,7 @@ from brokers.ccxt.streams.wire import Standing
 from brokers.ccxt.words import iso_of
 from brokers.order import VenueOrderState
 
+_CERTAIN_DIGITS = 15
 _EVENTS = frozenset({"pending_new", "new", "filled", "canceled", "expired"})
 _STANDINGS = {
     "pending_new": VenueOrderState.WORKING,
@@ -62,17 +64,32 @@ def pushed(raw: Raw) -> Raw:
     """An order by the words that an answer has."""
     info = raw["info"]
     flags = {"postOnly": info.get("post_only"), "reduceOnly": info.get("reduce_only")}
-    return {**raw, **flags, "status": _STATUSES.get(info.get("order_status")), "filled": info.get("cum_qty") or "0"}
+    numbers = {"amount": _exact(info.get("order_qty")), "filled": _exact(info.get("cum_qty") or 0)}
+    status = _STATUSES.get(info.get("order_status")) if numbers["filled"] is not None else None
+    return {**raw, **flags, **numbers, "status": status}
 
 
 def executed(raw: Raw) -> Raw:
     """An execution; one that has cost several currencies is asked for."""
     fees = raw["info"].get("fees") or []
-    return {**raw, "fees": (), "fee": {"cost": fees[0]["qty"], "currency": fees[0]["asset"]} if len(fees) == 1 else {}}
+    fee = {"cost": _exact(fees[0]["qty"]), "currency": fees[0]["asset"]} if len(fees) == 1 else {}
+    numbers = {"amount": _exact(raw["info"].get("last_qty")), "price": _exact(raw["info"].get("last_price"))}
+    return {**raw, **numbers, "fees": (), "fee": fee}
 
 
 def standing(info: Raw) -> Standing | None:
     """What an event says of an order: all but the first event leave out the rest."""
+    filled = _exact(info.get("cum_qty"))
     if info.get("exec_type") not in _EVENTS or info.get("order_status") not in _STANDINGS:
         return None
-    return Standing(_STANDINGS[info["order_status"]], decimal(info.get("cum_qty")), iso_of(info.get("timestamp")))
+    if filled is None and info.get("cum_qty") is not None:
+        return None
+    return Standing(_STANDINGS[info["order_status"]], filled, iso_of(info.get("timestamp")))
+
+
+def _exact(number: Any) -> Decimal | None:
+    """Numbers come as numbers of JSON, which have passed through a float: one with more than 15 digits is not certain,
+    and what cannot be read is asked for.
+    """
+    found = decimal(number)
+    return found if found is None or len(found.as_tuple().digits) <= _CERTAIN_DIGITS else None

@@ -129,18 +129,21 @@ class OkxDialect(Dialect[OkxSettings]):
 
     def lists(self, market: Raw) -> bool:
         """Spot pairs, or perpetuals whose contracts are counted in the base and settled in the quote currency."""
-        if market.get("active") is False:
-            return False
         if not self._is_swap:
             return bool(market.get("spot"))
         counted_in = market.get("info", {}).get("ctValCcy")
         return bool(market.get("swap") and market.get("linear")) and counted_in in (None, "", market.get("baseId"))
 
     def instrument(self, market: Raw) -> Instrument:
-        """Ccxt leaves the multiplier of a contract's value out of `contractSize`."""
-        instrument = super().instrument(market)
-        times = number_of(market.get("info", {}).get("ctMult")) or Decimal(1)
-        return replace(instrument, multiplier=instrument.multiplier * times) if self._is_swap else instrument
+        """Ccxt leaves out the multiplier of a contract's value, and how many are traded at market at once.
+
+        On spot the latter is an amount of money, and no limit of ours.
+        """
+        instrument, info = super().instrument(market), market.get("info", {})
+        if not self._is_swap:
+            return instrument
+        times, most = number_of(info.get("ctMult")) or Decimal(1), number_of(info.get("maxMktSz"))
+        return replace(instrument, multiplier=instrument.multiplier * times, max_market_quantity=most)
 
     def wire_id(self, order: ClientOrderId, revision: int = 0) -> str:
         """Letters and digits as they are, else 32 hex digits."""

@@ -88,12 +88,13 @@ class Story:
 
     def _stands(self, key: Key, raw: Raw, standing: Standing, fills: list[Fill], news: News) -> None:
         """An order that we know, and what has become of it."""
-        track, ours = self._tracker.find(key), our_id(key)
-        news.spoken_of.add(key)
-        is_replaced = ours is not None and self._is_replaced(ours)
-        if ours and (is_replaced or self._wire.needs_look(raw.get("info") or {})):
+        track = self._tracker.find(key)
+        ours = our_id(key) or self._known.owner(*key)
+        news.spoken_of |= {key, ("", ours)} if ours else {key}
+        is_another = bool(ours and (key != ("", ours) or self._is_replaced(ours)))
+        if ours and (is_another or self._wire.needs_look(raw.get("info") or {})):
             news.looks.add(ours)
-        if track is None or is_replaced:
+        if track is None or is_another:
             return
         known = track.report
         owned = tuple(replace(fill, client_order_id=known.client_order_id) for fill in fills)
@@ -134,8 +135,8 @@ class Story:
     def _fill(self, fill: Fill, news: News) -> None:
         """A fill that came alone: the order is known from before, or must be asked for."""
         track = self._tracker.of(fill.symbol, fill.venue_order_id)
-        ours = track.report.client_order_id if track is not None else fill.client_order_id
-        if track is not None and not self._is_replaced(ours):
+        ours = fill.client_order_id if track is None else track.report.client_order_id or fill.client_order_id
+        if track is not None and track.report.client_order_id == ours and not self._is_replaced(ours):
             news.spoken_of.add(key_of(track.report))
             self._tell(self._tracker.take_fill(fill, key_of(track.report)), news)
         elif ours:

@@ -22,7 +22,7 @@ Key = tuple[str, str]
 
 @dataclass(slots=True)
 class Track:
-    """One order as it was told. `before` is what was filled before we first heard of it."""
+    """One order as it was told. `before` is what was filled before we first heard of it, by an answer."""
 
     report: OrderReport
     fills: dict[str, Fill] = field(default_factory=dict)
@@ -79,7 +79,7 @@ class Tracker:
         self._names[report.symbol, report.venue_order_id] = key
         track = self._tracks.get(key)
         if track is None:
-            return self._begin(key, report)
+            return self._begin(key, report, asked=asked)
         fresh = _fresh(track, report.fills)
         is_another = asked and report.venue_order_id != track.report.venue_order_id
         told = report if is_another else _later(track.report, report)
@@ -96,12 +96,13 @@ class Tracker:
         fills = (replace(fill, client_order_id=track.report.client_order_id),)
         if not _fresh(track, fills):
             return None
-        told = sum((each.quantity for each in track.fills.values()), track.before) + fill.quantity
+        told = sum((each.quantity for each in track.fills.values()), fill.quantity)  # too little rather than too much
         return self.take(_advanced(track.report, max(told, track.report.filled), fills))
 
-    def _begin(self, key: Key, report: OrderReport) -> OrderReport:
+    def _begin(self, key: Key, report: OrderReport, *, asked: bool) -> OrderReport:
+        """The first word on an order. What a push lacks of its fills is about to come, or must be asked for."""
         fills = {fill.fill_id: fill for fill in report.fills}
-        before = max(report.filled - sum((fill.quantity for fill in fills.values()), ZERO), ZERO)
+        before = max(report.filled - sum((fill.quantity for fill in fills.values()), ZERO), ZERO) if asked else ZERO
         self._tracks[key] = Track(replace(report, fills=(), busted=()), fills, before)
         self._tidy(key)
         return replace(report, fills=tuple(fills.values()))

@@ -10,12 +10,12 @@ from decimal import Decimal, localcontext
 from brokers.instrument import Instrument
 from brokers.market import Quote
 from brokers.order import OrderType, Side, TimeInForce
-from brokers.port import Capabilities
+from brokers.port import Capabilities, TrailBy
 from core.errors import UnknownName, UserError
 from core.trading.by_hand.numbers import plain
 from core.trading.by_hand.slip import Slip, Unit, Verb
 from core.trading.desk import Desk
-from core.trading.dust import stays, too_little
+from core.trading.dust import not_there, stays, too_little
 from core.trading.lifetimes import for_now
 from core.trading.live_order import MANUAL
 from core.trading.protection.spec import ExitSpec
@@ -116,7 +116,7 @@ def _units(slip: Slip, desk: Desk, instrument: Instrument, quote: Quote | None, 
     if size.unit is Unit.UNITS:
         return _within(slip, size.amount, held, instrument)
     if size.unit is Unit.POSITION:
-        return _part(slip, instrument, side, held, _touch(quote, side))
+        return _there(desk, instrument, side, _part(slip, instrument, side, held, _touch(quote, side)))
     price = slip.limit_price or slip.stop_price or _touch(quote, side)
     rate = desk.portfolio.fx_rates.get(instrument.currency) if instrument.currency != desk.currency else Decimal(1)
     if price is None or rate is None:
@@ -154,6 +154,17 @@ def _part(slip: Slip, instrument: Instrument, side: Side, held: Decimal, price: 
     return units
 
 
+def _there(desk: Desk, instrument: Instrument, side: Side, units: Decimal) -> Decimal:
+    """No more than the account can give, where nothing can be sold short: somebody else may have sold a part."""
+    cover = desk.exits.cover(instrument.symbol) if side is Side.SELL else None
+    if cover is None or units <= cover:
+        return units
+    left = instrument.floor_quantity(cover)
+    if not left:
+        raise UserError(f"Nothing to close: {not_there(instrument, units, cover)}.")
+    return left
+
+
 def _lifetime(slip: Slip, offers: Capabilities) -> TimeInForce:
     """Day is what is meant where nothing is said; where there is no such thing, the next best that there is."""
     return for_now(offers) if slip.time_in_force is TimeInForce.DAY else slip.time_in_force
@@ -165,9 +176,8 @@ def _touch(quote: Quote | None, side: Side) -> Decimal | None:
 
 
 def _promises(slip: Slip, desk: Desk, instrument: Instrument, side: Side, quantity: Decimal) -> bool:
-    """Whether a close can be reduce-only: the venue knows that, and the account holds as much on that side."""
-    net = -desk.portfolio.quantity(instrument.symbol) * side.sign
-    return slip.verb is Verb.CLOSE and desk.broker.capabilities.reduce_only and quantity <= net
+    """Whether a close can be reduce-only: the venue knows that, and the account holds as much that nobody closes."""
+    return slip.verb is Verb.CLOSE and desk.exits.can_promise(instrument.symbol, side.sign * quantity)
 
 
 # --- what makes no sense, or is not offered --------------------------------------------------------
@@ -176,6 +186,10 @@ def _promises(slip: Slip, desk: Desk, instrument: Instrument, side: Side, quanti
 def _check_offered(slip: Slip, offers: Capabilities) -> None:
     if slip.type not in offers.order_types:
         raise UserError(f"This venue takes no {_said(slip.type)} orders; it takes {_listed(offers.order_types)}.")
+    if slip.trail is not None and TrailBy.PRICE not in offers.trails:
+        raise UserError("This venue takes a trailing distance in percent only: write, say, trail 2%.")
+    if slip.trail_percent is not None and TrailBy.PERCENT not in offers.trails:
+        raise UserError("This venue takes a trailing distance in price only: write it without %.")
     if _lifetime(slip, offers) not in offers.times_in_force:
         raise UserError(f"This venue does not know “{slip.time_in_force}”; it knows {_listed(offers.times_in_force)}.")
     if slip.post_only and not offers.post_only:

@@ -7,13 +7,13 @@ one cancel the other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from brokers.money import ZERO
 from brokers.order import ClientOrderId, OrderType, Side
-from brokers.port import Capabilities
+from brokers.port import Capabilities, TrailBy
 from core.trading.dust import too_little
 from core.trading.live_order import LiveOrder
 from core.trading.protection.guard import Guard, Leg
@@ -33,6 +33,7 @@ class Wanted:
     quantity: Decimal
     price: Decimal | None = None  # stop price, or limit price of a target that is a limit order
     trail: Decimal | None = None
+    trail_percent: Decimal | None = None
     oco_group: str = ""
 
     @property
@@ -56,6 +57,7 @@ class Resting:
     oco_group: str
     live: bool
     filled: Decimal
+    trail_percent: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,7 @@ def _seen(order: LiveOrder) -> Resting:
         oco_group=request.oco_group,
         live=order.state in _LIVE and order.wanted is None,
         filled=order.filled,
+        trail_percent=request.trail_percent,
     )
 
 
@@ -145,20 +148,25 @@ def wanted(
     closing: Mapping[str, Decimal],
     last: Decimal | None,
     orders: Sequence[Resting] = (),
+    untold: Collection[str] = (),
 ) -> list[Wanted]:
     """The stops and targets that are to rest at the venue; together at most `room`, on `side`.
 
     `closing` are the units of each strategy that other open orders close already. Guards that have fired, and those
-    on the other side of the account's net position, are our engine's.
+    on the other side of the account's net position, are our engine's. `untold` are the episodes whose trailing stop
+    the venue does not take: for them a stop follows.
     """
     found: list[Wanted] = []
     for guard in sorted(guards, key=lambda each: each.strategy):
         if guard.fired is not None or guard.exit_side is not side or room <= 0:
             continue
         open_units = abs(guard.quantity) - closing.get(guard.strategy, ZERO)
-        units = guard.instrument.floor_quantity(max(min(open_units, room), ZERO))
+        most = guard.instrument.most(at_market=True)  # a stop wakes as a market order; our engine guards the rest
+        fits = min(open_units, room) if most is None else min(open_units, room, most)
+        units = guard.instrument.floor_quantity(max(fits, ZERO))
         little = too_little(guard.instrument, units, _worst(guard, last))
-        legs = [] if little else _legs(guard, units, able, last, orders)
+        trails = None if guard.episode in untold else _native_trail(guard, units, able, last, orders)
+        legs = [] if little else _legs(guard, units, able, trails)
         found += legs
         room -= units if legs else ZERO
     return found
@@ -170,10 +178,8 @@ def _worst(guard: Guard, last: Decimal | None) -> Decimal | None:
     return min(prices, default=None)
 
 
-def _legs(
-    guard: Guard, units: Decimal, able: Capabilities, last: Decimal | None, orders: Sequence[Resting]
-) -> list[Wanted]:
-    stop, target = _stop_leg(guard, units, able, last, orders), _target_leg(guard, units, able)
+def _legs(guard: Guard, units: Decimal, able: Capabilities, trails: Wanted | None) -> list[Wanted]:
+    stop, target = trails or _stop_leg(guard, units, able), _target_leg(guard, units, able)
     if stop is not None and target is not None:
         if not able.oco:
             return [stop]
@@ -181,11 +187,7 @@ def _legs(
     return [each for each in (stop, target) if each is not None]
 
 
-def _stop_leg(
-    guard: Guard, units: Decimal, able: Capabilities, last: Decimal | None, orders: Sequence[Resting]
-) -> Wanted | None:
-    if (native := _native_trail(guard, units, able, last, orders)) is not None:
-        return native
+def _stop_leg(guard: Guard, units: Decimal, able: Capabilities) -> Wanted | None:
     if guard.stop is None or OrderType.STOP not in able.order_types:
         return None
     return Wanted(guard, Leg.STOP, OrderType.STOP, units, guard.stop)
@@ -195,18 +197,48 @@ def _native_trail(
     guard: Guard, units: Decimal, able: Capabilities, last: Decimal | None, orders: Sequence[Resting]
 ) -> Wanted | None:
     """The venue's own trailing stop, where it is as tight as ours: it counts from now on, ours from the entry."""
-    distance, level = guard.trail_distance, guard.trailing_stop
-    if distance is None or level is None or OrderType.TRAILING_STOP not in able.order_types:
+    level = guard.trailing_stop
+    if level is None or OrderType.TRAILING_STOP not in able.order_types:
         return None
     if guard.fixed_stop is not None and (guard.fixed_stop - level) * guard.sign > 0:
         return None
-    trail = max(guard.instrument.round_price(distance), guard.instrument.tick)
-    there = [each for each in orders if each.strategy == guard.strategy and each.leg is Leg.TRAIL]
-    if there:
-        return Wanted(guard, Leg.TRAIL, OrderType.TRAILING_STOP, units, trail=there[0].trail)
-    if last is None or (last - trail * guard.sign - level) * guard.sign < 0:
+    trails = _told(guard, units, able)
+    if trails is None:
         return None
-    return Wanted(guard, Leg.TRAIL, OrderType.TRAILING_STOP, units, trail=trail)
+    there = [each for each in orders if each.strategy == guard.strategy and each.leg is Leg.TRAIL]
+    if there and _is_still(there[0], trails):
+        return replace(trails, trail=there[0].trail)
+    return trails if last is not None and (_begins_at(trails, last) - level) * guard.sign >= 0 else None
+
+
+def _told(guard: Guard, units: Decimal, able: Capabilities) -> Wanted | None:
+    """A trailing stop with its distance as the venue takes it; None where there is no telling it."""
+    distance, percent = guard.trail_distance, _percent(guard)
+    if distance is None:
+        return None
+    plain = Wanted(guard, Leg.TRAIL, OrderType.TRAILING_STOP, units)
+    if percent is not None and TrailBy.PERCENT in able.trails:
+        return replace(plain, trail_percent=percent)
+    if TrailBy.PRICE in able.trails:
+        return replace(plain, trail=max(guard.instrument.round_price(distance), guard.instrument.tick))
+    return None
+
+
+def _percent(guard: Guard) -> Decimal | None:
+    """The distance of its trailing stop, if it is said in percent."""
+    return None if guard.spec is None or guard.spec.trailing is None else guard.spec.trailing.percent
+
+
+def _is_still(order: Resting, trails: Wanted) -> bool:
+    """Whether a trailing stop that rests is the one that is wanted: a share of the best price grows with it."""
+    same = order.trail == trails.trail or (trails.trail is not None and _percent(trails.guard) is not None)
+    return same and order.trail_percent == trails.trail_percent
+
+
+def _begins_at(trails: Wanted, last: Decimal) -> Decimal:
+    """Where the venue's trailing stop would be at once."""
+    away = last * trails.trail_percent / 100 if trails.trail_percent is not None else trails.trail or ZERO
+    return trails.guard.instrument.round_price(last - away * trails.guard.sign)
 
 
 def _target_leg(guard: Guard, units: Decimal, able: Capabilities) -> Wanted | None:
@@ -238,6 +270,7 @@ def to_shrink(wants: Sequence[Wanted], orders: Sequence[Resting], able: Capabili
 def _match(order: Resting, wants: Iterable[Wanted]) -> Wanted | None:
     for want in wants:
         same = want.guard.strategy == order.strategy and want.leg is order.leg and want.type is order.type
+        same = same and (want.trail, want.trail_percent) == (order.trail, order.trail_percent)
         if same and want.guard.exit_side is order.side and want.oco_group == order.oco_group:
             return want
     return None

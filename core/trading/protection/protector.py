@@ -237,7 +237,7 @@ class Protector:
     def _is_left(self, name: str, lot: Lot) -> bool:
         """Whether a lot is what stays when all that can be sold is sold: nothing protects that."""
         symbol = lot.instrument.symbol
-        return self._desk.is_dust(symbol, lot.quantity) and not self._desk.orders.pending(name, symbol)
+        return self._desk.exits.is_gone(symbol, lot.quantity) and not self._desk.orders.pending(name, symbol)
 
     async def _respecify(self, name: str, symbol: str, lot: Lot, guard: Guard | None) -> None:
         """What settings and signals say counts unless a person has said something, or an exit is under way."""
@@ -367,36 +367,47 @@ class Protector:
         self._guards[guard.key] = self._stored[guard.key] = fired
 
     async def _leave(self, guard: Guard) -> None:
-        """Close at market what is left, less what other orders close already. What fails is tried later and later.
+        """Close at market what is left, less what other orders close already; in slices, as the venue takes it."""
+        for _ in range(self._desk.exits.slices(guard.symbol, self._desk.closable(*guard.key))):
+            if not await self._leave_once(guard):
+                return
+
+    async def _leave_once(self, guard: Guard) -> bool:
+        """Whether an order to close it went out. What fails is tried later and later.
 
         The pipeline makes room for it: what still rests is cancelled, or the order waits if it may fill beside it.
         """
         intent = self._way_out(guard)
         if intent is None or not self._exits.may(guard.key, self._clock.now()):
-            return
+            return False
         before = self._desk.closable(*guard.key)
+        await self._desk.exits.tell_uncovered(guard.symbol, self._open(guard))
         with urgently():
             verdict = await self._place(intent)
         if self._desk.closable(*guard.key) != before:
             self._exits.forget(guard.key)
             self._told.discard(("exit", guard.episode))
-            return
+            return True
         self._exits.failed(guard.key, self._clock.now())
         if ("exit", guard.episode) not in self._told:
             reason = verdict.reason if isinstance(verdict, Denied) else "the order was refused"
             await self._alerts.add(words.exit_fails(guard, reason))
             self._told.add(("exit", guard.episode))
+        return False
 
     def _way_out(self, guard: Guard) -> OrderIntent | None:
         """The market order that closes it; None if nothing is left to close."""
-        units = abs(self._desk.closable(*guard.key))
-        left = self._desk.tradable(guard.symbol, {guard.strategy: units}).get(guard.strategy)
+        exits = self._desk.exits
+        left = exits.at_once(guard.symbol, exits.tradable(guard.symbol, self._open(guard))).get(guard.strategy)
         if not left:
             return None
-        net = -self._desk.portfolio.quantity(guard.symbol) * guard.exit_side.sign  # what the account has on that side
         able = self._desk.broker.capabilities
-        more = {"reduce_only": able.reduce_only and left <= net, "time_in_force": for_now(able)}
-        return exit_order(guard, guard.fired or Leg.STOP, left, self._desk.account, self._clock.now(), **more)
+        more = {"reduce_only": exits.can_promise(guard.symbol, left), "time_in_force": for_now(able)}
+        return exit_order(guard, guard.fired or Leg.STOP, abs(left), self._desk.account, self._clock.now(), **more)
+
+    def _open(self, guard: Guard) -> dict[str, Decimal]:
+        """What would make its strategy flat."""
+        return {guard.strategy: -self._desk.closable(*guard.key)}
 
     # --- memory ------------------------------------------------------------------------------------
 

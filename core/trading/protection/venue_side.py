@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -31,6 +31,7 @@ from core.trading.protection.fitting import (
     wanted,
 )
 from core.trading.protection.guard import Guard, Leg
+from core.trading.states import OrderState
 from risk.intent import OrderIntent, Origin
 from risk.verdict import Denied
 
@@ -47,6 +48,7 @@ class VenueSide:
         self._creates = Attempts(timedelta(seconds=5), timedelta(minutes=5))
         self._cancels = Attempts(timedelta(seconds=2), timedelta(seconds=2))
         self._told: set[tuple[str, Leg]] = set()
+        self._untold: set[str] = set()  # episodes whose trailing stop the venue does not take: a stop follows there
 
     def resting(self, symbol: str) -> list[Resting]:
         """Our stops and targets that may be at the venue."""
@@ -54,6 +56,7 @@ class VenueSide:
 
     def calm(self, guard: Guard) -> None:
         """The position is over: nothing of it is late, or told, any more."""
+        self._untold.discard(guard.episode)
         for leg in Leg:
             self._creates.forget((*guard.key, leg))
             self._told.discard((guard.episode, leg))
@@ -80,10 +83,31 @@ class VenueSide:
         room = max(room, ZERO)
         able = self._desk.broker.capabilities
         closing = {each.strategy: self._closing(each, coming) for each in guards}
-        wants = wanted(guards, room, side, able, closing=closing, last=last, orders=self.resting(symbol))
+
+        def wants() -> list[Wanted]:
+            there = self.resting(symbol)
+            untold = self._untold if coming is None else self._untold | _stopped(guards, there)
+            return wanted(guards, room, side, able, closing=closing, last=last, orders=there, untold=untold)
+
+        self._refuse_untold(wants(), self.resting(symbol))
+        untold = len(self._untold)
+        await self._fit(symbol, wants(), room, grows=coming is None)
+        if len(self._untold) > untold:  # the venue has refused one: a stop takes its place at once
+            await self._fit(symbol, wants(), room, grows=True)
+
+    def _refuse_untold(self, wants: Sequence[Wanted], there: Sequence[Resting]) -> None:
+        """What the venue would not take is known before the stop that rests is cancelled for it."""
+        stopped = _stopped([each.guard for each in wants if each.leg is Leg.TRAIL], there)
+        for want in wants:
+            if want.leg is Leg.TRAIL and want.guard.episode in stopped:
+                refused = self._desk.orders.refusal(self._resting_intent(want))
+                self._untold |= {want.guard.episode} if refused is not None else set()
+
+    async def _fit(self, symbol: str, wants: Sequence[Wanted], room: Decimal, *, grows: bool) -> None:
+        able = self._desk.broker.capabilities
         for step in to_shrink(wants, self.resting(symbol), able):
             await self._take(step)
-        if coming is None:
+        if grows:
             for each in to_grow(wants, self.resting(symbol), able, room):
                 await (self._create(each) if isinstance(each, Wanted) else self._take(each))
 
@@ -133,6 +157,8 @@ class VenueSide:
         if not self._creates.may(key, self._clock.now()):
             return
         failure = await self._placed(want)
+        if want.leg is Leg.TRAIL and guard.episode in self._untold:
+            return
         if failure is None:
             if self._creates.forget(key):
                 await self._alerts.add(words.venue_holds_again(guard))
@@ -149,6 +175,8 @@ class VenueSide:
         if isinstance(verdict, Denied):
             return f"{verdict.code}: {verdict.reason}"
         order = await self._desk.orders.submit(verdict)
+        if want.leg is Leg.TRAIL and order.state is OrderState.REJECTED:
+            self._untold.add(want.guard.episode)
         gone = not order.state.is_open and not order.filled
         return f"the order is {order.state}" if gone else None
 
@@ -164,10 +192,17 @@ class VenueSide:
             stop_price=want.price if want.type.has_stop else None,
             limit_price=want.price if want.type.has_limit else None,
             trail=want.trail,
+            trail_percent=want.trail_percent,
             time_in_force=to_rest(able),
             reduce_only=able.reduce_only,
             oco_group=want.oco_group,
         )
+
+
+def _stopped(guards: Iterable[Guard], orders: Iterable[Resting]) -> set[str]:
+    """The episodes without a trailing stop at the venue."""
+    trailing = {each.strategy for each in orders if each.leg is Leg.TRAIL}
+    return {each.episode for each in guards if each.strategy not in trailing}
 
 
 def exit_order(guard: Guard, leg: Leg, quantity: Decimal, account: str, at: datetime, **more: object) -> OrderIntent:

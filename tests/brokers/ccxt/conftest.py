@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from tests.brokers.pongs import pongs_by_the_loop
-from tests.unhurried import unhurried
+from tests.unhurried import unhurried, unhurried_loop
 
-__all__ = ["pongs_by_the_loop", "unhurried"]
+__all__ = ["pongs_by_the_loop", "unhurried", "unhurried_loop"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from brokers.account import FlowKind
+from brokers.adapters.binance.margin import MarginDialect
 from brokers.adapters.binance.spot import SpotDialect
 from brokers.adapters.binance.usdm import UsdmDialect
 from brokers.errors import Unavailable
@@ -26,10 +28,10 @@ async def settle_clock(rig: Rig, offset: timedelta) -> None:
     await rig.broker.get_open_orders()
 
 
-@pytest.mark.parametrize("market", ["spot", "usdm"])
+@pytest.mark.parametrize("market", ["spot", "margin", "usdm"])
 async def test_lists_are_followed_to_their_end(tmp_path: Path, market: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three at a time: every order and every execution is there once."""
-    dialect = {"spot": SpotDialect, "usdm": UsdmDialect}[market]
+    dialect = {"spot": SpotDialect, "margin": MarginDialect, "usdm": UsdmDialect}[market]
     monkeypatch.setattr(dialect, "page", 3)
     monkeypatch.setattr(dialect, "order_page", 3)
     async with account(tmp_path, market) as rig:
@@ -41,19 +43,35 @@ async def test_lists_are_followed_to_their_end(tmp_path: Path, market: str, monk
         assert all(each.filled == each.quantity for each in closed)
 
 
-async def test_what_happened_ten_days_ago_is_found(tmp_path: Path) -> None:
-    """The futures tell a week at a time, from the beginning of what is asked for."""
-    async with account(tmp_path, "usdm") as rig:
+@pytest.mark.parametrize("market", ["spot", "margin", "usdm"])
+async def test_what_happened_ten_days_ago_is_found(tmp_path: Path, market: str) -> None:
+    """The futures tell a week at a time, from the beginning of what is asked for; margin a day."""
+    async with account(tmp_path, market) as rig:
         await settle_clock(rig, -TEN_DAYS)
         old = await rig.place(type=OrderType.MARKET)
-        rig.venue.usdm.fund("BTCUSDT", "0.0001")
+        if market == "usdm":
+            rig.venue.usdm.fund("BTCUSDT", "0.0001")
         await settle_clock(rig, timedelta(0))
         new = await rig.place(type=OrderType.MARKET)
         since = datetime.now(UTC) - TEN_DAYS - LONG_AGO
         ids = [old.client_order_id, new.client_order_id]
         assert [fill.client_order_id for fill in await rig.broker.get_fills(since)] == ids
         assert [each.client_order_id for each in await rig.broker.get_closed_orders(since)] == ids
-        assert [each.kind for each in await rig.broker.get_cash_flows(since)] == [FlowKind.FUNDING]
+        if market == "usdm":
+            assert [each.kind for each in await rig.broker.get_cash_flows(since)] == [FlowKind.FUNDING]
+
+
+async def test_more_orders_than_margin_lists_at_once(tmp_path: Path) -> None:
+    """Five hundred, whatever is asked for: none of them may be missed."""
+    async with account(tmp_path, "margin") as rig:
+        await rig.broker.cancel_order((await rig.place()).client_order_id)
+        orders = rig.venue.margin.desk.orders
+        (order,) = orders.values()
+        for number in range(1, 520):
+            more = {"id": order.id + number, "client_id": f"qd-more-{number}", "created": order.created + number}
+            orders[order.id + number] = replace(order, **more)
+        found = await rig.broker.get_closed_orders(datetime.now(UTC) - LONG_AGO)
+        assert len({each.client_order_id for each in found}) == 520
 
 
 async def test_what_trades_bring_is_no_cash_flow(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ async def test_it_is_set_anew_in_time_for_as_long_as_we_live(tmp_path: Path) -> 
     async with account(tmp_path, "usdm") as rig:
         lost: list[str] = []
         order = await rig.place()
-        dead_man = timer(rig, 0.3, lost.append)
+        dead_man = timer(rig, 0.6, lost.append)
         await dead_man.start()
         await until(rig, 7)
         await dead_man.end()
@@ -100,7 +100,7 @@ async def test_when_it_runs_out_whoever_listens_is_told_once(tmp_path: Path) -> 
         lost: list[str] = []
         order = await rig.place()
         stop = await rig.place(type=OrderType.STOP, stop_price=rig.instrument.tick * 510_000)
-        dead_man = timer(rig, 0.3, lost.append)
+        dead_man = timer(rig, 0.6, lost.append)
         await dead_man.start()
         rig.venue.script.plan(ROUTE, "error", times=None, code=-1102, msg="refused")
         async with asyncio.timeout(30):

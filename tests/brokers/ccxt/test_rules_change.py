@@ -69,7 +69,7 @@ async def test_a_connection_made_anew_knows_the_new_rules(tmp_path: Path, market
 
 
 @pytest.mark.parametrize("market", SPOT)
-async def test_a_connection_that_stands_asks_every_hour(tmp_path: Path, market: str, later: Later) -> None:
+async def test_a_connection_that_stands_asks_now_and_then(tmp_path: Path, market: str, later: Later) -> None:
     """Once, for all accounts that share the answer; each takes it up as a whole."""
     async with AsyncExitStack() as stack:
         first = await stack.enter_async_context(account(tmp_path, market))
@@ -82,7 +82,7 @@ async def test_a_connection_that_stands_asks_every_hour(tmp_path: Path, market: 
         for rig in (first, second):
             await rig.broker.get_instruments()
             assert in_force(rig) == (Decimal("0.00001"),) * 2
-        later.pass_(3601)
+        later.pass_(43_201)
         found = await asyncio.gather(*(rig.broker.get_instruments() for rig in (first, second) for _ in range(5)))
         assert {each.lot for told in found for each in told} == {COARSE}
         assert asked(first) == 2
@@ -134,7 +134,7 @@ async def test_while_they_cannot_be_asked_what_was_said_last_counts(tmp_path: Pa
     async with account(tmp_path, "spot") as rig:
         coarser(rig)
         rig.venue.script.plan("GET /api/v3/exchangeInfo", fault, times=None)
-        later.pass_(3601)
+        later.pass_(43_201)
         (found,) = await rig.broker.get_instruments()
         assert found.lot == Decimal("0.00001")
         later.pass_(61)
@@ -153,7 +153,7 @@ async def test_what_is_not_listed_any_more_stays_known(tmp_path: Path, later: La
         rig.venue.move("ETHUSDT", Decimal(3_000))
         rig.venue.spot.desk.wallet.add("ETH", Decimal(1))
         del rig.venue.spot.listings["BTCUSDT"]
-        for seconds in (3601, 3601):
+        for seconds in (43_201, 43_201):
             later.pass_(seconds)
             assert {each.symbol for each in await rig.broker.get_instruments()} == {"BTC/USDT", "ETH/USDT"}
         exchange = rig.broker._client.exchange

@@ -95,7 +95,7 @@ async def test_a_ban_outlives_a_restart(tmp_path: Path) -> None:
         assert len(rig.venue.journal.requests("*")) == sent
         until = rig.broker.health.banned_until
         assert until is not None
-        assert timedelta(seconds=590) < until - datetime.now(UTC) <= timedelta(seconds=600)
+        assert timedelta(seconds=540) < until - datetime.now(UTC) <= timedelta(seconds=600)
         limits._shared.clear()
 
 

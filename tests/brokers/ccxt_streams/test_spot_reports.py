@@ -145,6 +145,26 @@ async def test_a_missed_event_is_found_out_by_a_question(tmp_path):
         assert [fill.client_order_id for each in told for fill in each.fills] == ["mine"]
 
 
+async def test_a_missed_event_is_found_out_on_a_busy_stream(tmp_path):
+    """It tells other things all the time, so it is never silent: it is questioned all the same."""
+    async with rig(tmp_path) as here:
+        reports = here.broker.reports()
+
+        async def chatter():
+            while True:
+                here.say({"e": "balanceUpdate", "a": "BTC", "d": "1"})
+                await asyncio.sleep(0.05)
+
+        await here.place("mine", "49000")
+        here.venue.script.plan("STREAM user spot", "miss", match=FILLS)
+        here.venue.move("BTCUSDT", "48000")
+        chatting = asyncio.create_task(chatter())
+        told, reason = await _ends(reports, 10)
+        chatting.cancel()
+        assert "does not tell" in reason
+        assert [fill.client_order_id for each in told for fill in each.fills] == ["mine"]
+
+
 async def test_silence_without_anything_to_tell_is_normal(tmp_path):
     """Nothing happens for several times the silence: the stream stays, and is not even opened anew."""
     async with rig(tmp_path) as here:

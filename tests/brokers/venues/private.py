@@ -5,13 +5,15 @@ A chapter is what happens to the order, in the order in which it happens, each w
 
 from __future__ import annotations
 
+import hmac
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from tests.brokers.venues import test_bybit, test_coinbase, test_kraken, test_kucoin, test_okx
-from tests.brokers.venues.rig import OURS, Account
+from tests.brokers.venues.rig import NOW, OURS, Account
 
 Message = tuple[str, dict[str, Any]]
 """A message, and the address of the socket that it comes on."""
@@ -40,6 +42,11 @@ class Talk:
 def quantity(here: Account) -> Decimal:
     """What was ordered."""
     return here.order().quantity
+
+
+def _hmac(here: Account, text: str) -> bytes:
+    secret = here.dialect.settings.secret.get_secret_value()
+    return hmac.digest(secret.encode(), text.encode(), "sha256")
 
 
 # --- Bybit --------------------------------------------------------------------------------------------
@@ -88,9 +95,10 @@ def _bybit_answer(here: Account, chapter: Chapter) -> None:
     test_bybit.lists(here, "execution/list", *(["T1", "T2"] if chapter.state == "filled" else []))
 
 
-def _bybit_signed(_here: Account, message: Mapping[str, Any]) -> bool:
+def _bybit_signed(here: Account, message: Mapping[str, Any]) -> bool:
     key, expires, signature = message["args"]
-    return key == "key" and expires.isdecimal() and len(signature) == 64
+    signed = _hmac(here, f"GET/realtime{expires}").hex()
+    return bool(key == "key" and int(expires) > NOW.timestamp() * 1000 and signature == signed)
 
 
 _BYBIT = Talk(
@@ -154,22 +162,26 @@ def _okx_answer(here: Account, chapter: Chapter) -> None:
     here.answer("GET /api/v5/trade/fills-history", test_okx.ok(*fills))
 
 
-def _okx_signed(_here: Account, message: Mapping[str, Any]) -> bool:
+def _okx_signed(here: Account, message: Mapping[str, Any]) -> bool:
     (said,) = message["args"]
-    return (said["apiKey"], said["passphrase"]) == ("key", "phrase") and bool(said["timestamp"] and said["sign"])
+    signed = b64encode(_hmac(here, f"{said['timestamp']}GET/users/self/verify")).decode()
+    return (said["apiKey"], said["passphrase"], said["sign"]) == ("key", "phrase", signed)
 
 
-_OKX = Talk(
-    asks=[
-        (OKX, {"op": "login"}),
-        (OKX, {"op": "subscribe", "args": [{"channel": "orders"}]}),
-        (OKX_ALGOS, {"op": "subscribe", "args": [{"channel": "orders-algo"}]}),
-    ],
-    push=_okx_push,
-    answer=_okx_answer,
-    fee=(Decimal("0.00001"), "BTC"),
-    signature=_okx_signed,
-)
+def _okx(kind: str) -> Talk:
+    return Talk(
+        asks=[
+            (OKX, {"op": "login"}),
+            (OKX_ALGOS, {"op": "login"}),
+            (OKX, {"op": "subscribe", "args": [{"channel": "orders", "instType": kind}]}),
+            (OKX_ALGOS, {"op": "subscribe", "args": [{"channel": "orders-algo", "instType": kind}]}),
+        ],
+        push=_okx_push,
+        answer=_okx_answer,
+        fee=(Decimal("0.00001"), "BTC"),
+        signature=_okx_signed,
+    )
+
 
 # --- Kraken -------------------------------------------------------------------------------------------
 
@@ -330,9 +342,10 @@ def _coinbase_answer(here: Account, chapter: Chapter) -> None:
     fills = [{**here.cases["fill"], "trade_id": trade, "entry_id": trade} for trade in trades]
     orders = {"orders": [row] if is_open else [], "sequence": "0", "has_next": False, "cursor": ""}
     none: dict[str, Any] = {**orders, "orders": []}
+    every = {**orders, "orders": [row]}
     here.answer(
         f"GET {test_coinbase.API}/orders/historical/batch",
-        lambda said: orders if said.get("order_status") == "OPEN" else none,
+        lambda said: orders if said.get("order_status") == "OPEN" else none if "order_status" in said else every,
     )
     here.answer(test_coinbase.ONE, {"order": row})
     here.answer(test_coinbase.FILLS, {"fills": fills, "cursor": ""})
@@ -352,10 +365,9 @@ _COINBASE = Talk(
 TALKS: dict[str, Talk] = {
     "bybit spot": _BYBIT,
     "bybit linear": _BYBIT,
-    "okx spot": _OKX,
-    "okx swap": _OKX,
+    "okx spot": _okx("SPOT"),
+    "okx swap": _okx("SWAP"),
     "kraken": _KRAKEN,
     "kucoin": _KUCOIN,
     "coinbase": _COINBASE,
 }
-SECOND = f"{OURS[:-1]}2"

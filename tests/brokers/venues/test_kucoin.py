@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from brokers.adapters import kucoin as kucoin_adapter
 from brokers.errors import ConfigurationError, NotSupported, OrderNotFound, Rejected, Unavailable, Uncertain
 from brokers.order import OrderType, Side, TimeInForce, VenueOrderState
+from tests.brokers.resilience.by_hand import HandClock
 from tests.brokers.venues.rig import NOW, OURS, Account, account
 
 BOOK, STOPS = "POST /api/v1/hf/orders", "POST /api/v1/stop-order"
@@ -130,15 +132,31 @@ async def test_stop_orders_are_read(
         assert (found.state, found.venue_order_id) == (VenueOrderState.WORKING, "vs8hoo8q2ceshiue003b67c0")
 
 
-async def test_a_stop_that_is_gone_was_cancelled_but_not_in_its_first_seconds(tmp_path: Path) -> None:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> HandClock:
+    made = HandClock()
+    monkeypatch.setattr(kucoin_adapter, "ticks", made)
+    return made
+
+
+async def test_a_stop_that_is_gone_for_a_while_was_cancelled(tmp_path: Path, clock: HandClock) -> None:
+    """However long ago it was placed, two looks must miss it, ten seconds apart; a sighting in between counts."""
     async with account("kucoin", tmp_path) as kucoin:
-        await kucoin.broker.place_order(kucoin.order(**STOP))
-        with pytest.raises(Unavailable, match="not to be seen yet"):
-            await kucoin.broker.find_order(OURS)
-        long_ago = {**kucoin.cases["stop"], "createdAt": 1780315200500 - 60_000}
+        long_ago = {**kucoin.cases["stop"], "createdAt": 1780315200500 - 3_600_000}
         kucoin.answer(FIND_STOP, ok([long_ago]))
         await kucoin.broker.find_order(OURS)
         asleep(kucoin, "")
+        for seconds in (0, 5, 4.9):
+            clock.pass_(seconds)
+            with pytest.raises(Unavailable, match="may be waking"):
+                await kucoin.broker.find_order(OURS)
+        kucoin.answer(FIND_STOP, ok([long_ago]))
+        await kucoin.broker.find_order(OURS)
+        asleep(kucoin, "")
+        clock.pass_(60)
+        with pytest.raises(Unavailable, match="may be waking"):
+            await kucoin.broker.find_order(OURS)
+        clock.pass_(10)
         found = await kucoin.broker.find_order(OURS)
         assert found is not None
         assert (found.state, found.type, found.stop_price) == (
@@ -146,6 +164,31 @@ async def test_a_stop_that_is_gone_was_cancelled_but_not_in_its_first_seconds(tm
             OrderType.STOP,
             Decimal(45000),
         )
+
+
+async def test_a_stop_that_is_waking_is_not_ordered_again(tmp_path: Path, clock: HandClock) -> None:
+    """Out of the one list and not yet in the other, an hour after it was placed: it is filled, and never cancelled."""
+    async with account("kucoin", tmp_path) as kucoin:
+        long_ago = {**kucoin.cases["stop"], "createdAt": 1780315200500 - 3_600_000}
+        kucoin.answer(FIND_STOP, ok([long_ago]))
+        await kucoin.broker.find_order(OURS)
+        asleep(kucoin, "")
+        with pytest.raises(Unavailable):
+            await kucoin.broker.find_order(OURS)
+        clock.pass_(30)
+        kucoin.answer(FIND, ok({**kucoin.cases["market_filled"], "side": "sell"}))
+        kucoin.answer("GET /api/v1/hf/fills", ok({"items": [kucoin.cases["fill_sell"]]}))
+        found = await kucoin.broker.find_order(OURS)
+        assert found is not None
+        assert (found.state, len(found.fills)) == (VenueOrderState.FILLED, 1)
+
+
+async def test_a_stop_that_was_placed_just_now_is_not_taken_for_cancelled(tmp_path: Path, clock: HandClock) -> None:
+    async with account("kucoin", tmp_path) as kucoin:
+        await kucoin.broker.place_order(kucoin.order(**STOP))
+        clock.pass_(60)
+        with pytest.raises(Unavailable, match="not be there yet"):
+            await kucoin.broker.find_order(OURS)
 
 
 async def test_a_stop_that_woke_is_found_in_the_book(tmp_path: Path) -> None:
@@ -187,8 +230,8 @@ async def test_cancelling_in_both_places(tmp_path: Path) -> None:
         assert asked[0] == (FIND.replace("GET", "DELETE"), {"symbol": "BTC-USDT"})
         kucoin.answer(FIND, ok(None))
         await kucoin.sent(**STOP)
-        with pytest.raises(Uncertain, match="not to be seen yet"):  # cancelled for certain, looked at too early
-            await kucoin.broker.cancel_order(OURS)
+        cancelled = await kucoin.broker.cancel_order(OURS)  # asleep, by its own word: nothing of it can be filled
+        assert (cancelled.state, cancelled.filled) == (VenueOrderState.CANCELLED, 0)
         said = {"clientOid": OURS, "symbol": "BTC-USDT"}
         assert kucoin.venue.said("DELETE /api/v1/stop-order/cancelOrderByClientOid") == [said]
 

@@ -6,6 +6,7 @@ once, and how to get the next page. Several items share a moment wherever pages 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -65,12 +66,18 @@ def bybit(listing: Listing) -> Callable[[Said], Any]:
         found = listing.between(first, last)
         if said.get("execType", "Trade") != "Trade":
             found = []
-        place, size = int(said.get("cursor", 0)), int(said["limit"])
-        further = str(place + size) if place + size < len(found) else ""
-        page = {"category": "spot", "list": found[place : place + size], "nextPageCursor": further}
-        return {"retCode": 0, "retMsg": "OK", "result": page, "retExtInfo": {}, "time": 1}
+        return bybit_page(found, said)
 
     return answer
+
+
+def bybit_page(found: list[dict[str, Any]], said: Said) -> Any:
+    """`cursor` is the place of the next item; executions come by a hundred, orders by fifty, at most."""
+    place, size = int(said.get("cursor", 0)), int(said["limit"])
+    assert size <= (100 if "execType" in said else 50)
+    further = str(place + size) if place + size < len(found) else ""
+    page = {"category": said["category"], "list": found[place : place + size], "nextPageCursor": further}
+    return {"retCode": 0, "retMsg": "OK", "result": page, "retExtInfo": {}, "time": 1}
 
 
 def kraken(listing: Listing, name: str) -> Callable[[Said], Any]:
@@ -215,7 +222,10 @@ async def test_no_order_is_lost_between_two_pages(key: str, tmp_path: Path) -> N
 def open_orders(here: Account, key: str, count: int) -> None:
     """So many orders rest there, or sleep where that is another list."""
     case, venue = cases_of(here, key), key.partition(" ")[0]
-    if venue == "okx":
+    if venue == "bybit":
+        rows = [{**case["working"], "orderId": f"{n}", "orderLinkId": f"o{n}"} for n in range(count)]
+        here.answer("GET /v5/order/realtime", lambda said: bybit_page(rows, said))
+    elif venue == "okx":
         rows = [
             {**case["stop"], "algoId": str(number), "algoClOrdId": f"o{number}"} for number in reversed(range(count))
         ]
@@ -245,7 +255,43 @@ def open_orders(here: Account, key: str, count: int) -> None:
         )
 
 
-@pytest.mark.parametrize(("key", "count"), [("okx spot", 250), ("okx swap", 150), ("coinbase", 300), ("kucoin", 120)])
+@every_account
+async def test_a_list_of_any_length_is_told_whole(key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of a busy day, however many pages it takes: the newest are not told as if they were all."""
+    monkeypatch.setattr(sys.modules[__name__], "STEP", 60_000)
+    monkeypatch.setattr(Listing.__init__, "__defaults__", (1100,))
+    async with at(key, tmp_path) as here:
+        lists(here, key)
+        assert len({fill.fill_id for fill in await here.broker.get_fills(SINCE)}) == 1100
+        assert len({report.venue_order_id for report in await here.broker.get_closed_orders(SINCE)}) == 1100
+
+
+@pytest.mark.parametrize("key", ["bybit spot", "bybit linear"])
+async def test_an_order_with_many_executions_has_them_all(key: str, tmp_path: Path) -> None:
+    """More of them than come at once."""
+    async with at(key, tmp_path) as here:
+        case = cases_of(here, key)
+        order = {**case["filled"], "qty": "0.25", "cumExecQty": "0.25", "leavesQty": "0"}
+        parts = {**case["trade"], "orderId": order["orderId"], "execQty": "0.001"}
+        rows = [{**parts, "execId": f"e{n}", "execTime": str(BEGIN + n)} for n in reversed(range(250))]
+        here.answer("GET /v5/order/realtime", lambda said: bybit_page([order], {"limit": 50, **said}))
+        here.answer("GET /v5/execution/list", lambda said: bybit_page(rows, {"execType": "", **said}))
+        found = await here.broker.find_order(order["orderLinkId"])
+        assert found is not None
+        assert (len(found.fills), sum(fill.quantity for fill in found.fills)) == (250, found.filled)
+
+
+@pytest.mark.parametrize(
+    ("key", "count"),
+    [
+        ("bybit spot", 600),
+        ("bybit linear", 600),
+        ("okx spot", 250),
+        ("okx swap", 150),
+        ("coinbase", 300),
+        ("kucoin", 120),
+    ],
+)
 async def test_no_open_order_is_left_out(key: str, count: int, tmp_path: Path) -> None:
     """More than the venue lists at once, or by itself."""
     async with at(key, tmp_path) as here:
@@ -254,7 +300,7 @@ async def test_no_open_order_is_left_out(key: str, count: int, tmp_path: Path) -
         reports = await here.broker.get_open_orders()
         assert {report.client_order_id for report in reports} == {f"o{number}" for number in range(count)}
         asked = [each.said for each in here.venue.asked[before:]]
-        assert len(asked) <= 8  # each page begins where the one before has ended
+        assert len(asked) <= max(8, count // 50)  # each page begins where the one before has ended
 
 
 async def test_what_cannot_be_listed_is_no_answer(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ async def pushed(here: Account, place: str, *messages: Any) -> None:
     assert seen is not None
     before = sum(seen.seen.values())
     await here.venue.push(place, *messages)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while sum(seen.seen.values()) < before + len(messages):
             await asyncio.sleep(0.002)
 
@@ -163,7 +163,7 @@ async def test_kraken_orders_that_are_changed_are_asked_for(tmp_path: Path) -> N
         test_kraken.listed(here, "now", vol="0.05")
         event = {**kraken_events(here, Chapter("working"))[1], "exec_type": "amended", "limit_price": 50000.0}
         await here.venue.push(KRAKEN, {"channel": "executions", "type": "update", "data": [event], "sequence": 9})
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             report = await anext(reports)
         assert (report.client_order_id, report.quantity) == (OURS, Decimal("0.05"))
 
@@ -179,11 +179,27 @@ async def test_kraken_numbers_are_read_as_they_are_written(tmp_path: Path) -> No
             "fees": [{"asset": "USDT", "qty": 0.0000012345}],
         }
         await pushed(here, KRAKEN, {"channel": "executions", "type": "update", "data": [event], "sequence": 9})
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             (fill,) = (await anext(reports)).fills
         assert (fill.quantity, fill.price, fill.fee) == (
             Decimal("0.00000001"), Decimal("67123.123456789"), Decimal("0.0000012345"),
         )  # fmt: skip
+
+
+@pytest.mark.parametrize("field", ["last_qty", "last_price", "cum_qty"])
+async def test_kraken_numbers_that_a_float_cannot_hold_are_asked_for(field: str, tmp_path: Path) -> None:
+    """17 digits, of which the last would be a guess: an answer has them as text."""
+    async with at("kraken", tmp_path, pace=CALM) as here:
+        reports = here.broker.reports()
+        await here.broker.place_order(here.order())
+        TALKS["kraken"].answer(here, chapters(here)["filled"])
+        traded, done = kraken_events(here, Chapter("filled", Decimal("0.02"), "T2"))
+        event = {**(done if field == "cum_qty" else traded), field: 123456789.12345678}
+        await here.venue.push(KRAKEN, {"channel": "executions", "type": "update", "data": [event], "sequence": 9})
+        told = await told_until(reports, VenueOrderState.FILLED, fills=2)
+        assert [(fill.fill_id, fill.quantity) for each in told for fill in each.fills] == [
+            ("T1", Decimal("0.01")), ("T2", Decimal("0.01")),
+        ]  # fmt: skip
 
 
 async def test_kraken_executions_with_several_fees_are_asked_for(tmp_path: Path) -> None:
@@ -198,7 +214,7 @@ async def test_kraken_executions_with_several_fees_are_asked_for(tmp_path: Path)
         here.cases = {**here.cases, "now": here.cases["working"]}
         test_kraken.listed(here, "now", vol_exec="0.01", trades=["T1"])
         here.answer("POST /0/private/QueryTrades", {"error": [], "result": {"T1": here.cases["trade"]}})
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             fills = [fill for _ in range(2) for fill in (await anext(reports)).fills]
         assert [(fill.fill_id, fill.fee) for fill in fills] == [("T1", None), ("T1", Decimal("1.25"))]
 
@@ -220,6 +236,28 @@ async def test_kraken_subscription_that_is_refused_is_no_stream(tmp_path: Path) 
             why = str(error)
         assert "Session has expired" in why
         assert not here.broker._connected().feeds.is_open
+
+
+@pytest.mark.parametrize("name", ["partly", "cancelled"])
+async def test_kraken_orders_of_an_earlier_life_are_ours_once_they_are_asked_for(name: str, tmp_path: Path) -> None:
+    """After a restart nobody knows whose a derived id is, until the program asks for its own orders."""
+    case = {**documented("kraken")["cases"]["working"], "cl_ord_id": test_kraken.WIRE}
+    box = {"error": [], "result": {"open": {test_kraken.TXID: case}}}
+    async with at("kraken", tmp_path, pace=CALM, answers={"POST /0/private/OpenOrders": box}) as here:
+        reports = here.broker.reports()
+        found = await here.broker.find_order(OURS)
+        assert found is not None
+        chapter = chapters(here)[name]
+        here.cases = {**here.cases, "now": here.cases["working"]}
+        over = {"status": "canceled"} if name == "cancelled" else {"vol_exec": "0.01", "trades": ["T1"]}
+        test_kraken.listed(here, "now", **over)
+        here.answer("POST /0/private/QueryTrades", {"error": [], "result": {"T1": here.cases["trade"]}})
+        for event in kraken_events(here, chapter):
+            await here.venue.push(KRAKEN, {"channel": "executions", "type": "update", "data": [event], "sequence": 9})
+        async with asyncio.timeout(30):
+            report = await anext(reports)
+        assert (report.client_order_id, report.filled) == (OURS, chapter.filled)
+        assert [fill.fill_id for fill in report.fills] == [chapter.trade] * bool(chapter.trade)
 
 
 async def test_kraken_takes_a_new_token_for_each_stream(tmp_path: Path) -> None:
@@ -288,7 +326,7 @@ async def test_kucoin_executions_are_told_by_answers_alone(tmp_path: Path) -> No
         event = kucoin_event(here, Chapter("partly", Decimal("0.01"), "T1"), "match")
         head = {"type": "message", "topic": "/spotMarket/tradeOrders", "subject": "orderChange"}
         await pushed(here, KUCOIN, {**head, "channelType": "private", "data": event})
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             report = await anext(reports)
         assert (report.state, report.filled, report.fills) == (
             VenueOrderState.PARTIALLY_FILLED, Decimal("0.01"), (),

@@ -18,10 +18,16 @@ from brokers.order import OrderReport, VenueOrderState
 from tests.brokers.venues.private import TALKS, Chapter, quantity
 from tests.brokers.venues.recorder import has
 from tests.brokers.venues.rig import OURS, Account
-from tests.brokers.venues.test_requests import at
+from tests.brokers.venues.test_requests import QUESTIONS, at
 
 CALM = Pace(silence=60, poll=60, grace=30, first_pause=0.02, opening=15)
 every_venue = pytest.mark.parametrize("key", TALKS)
+
+
+def test_every_account_has_a_stream_of_its_orders() -> None:
+    """A new one must be heard, too."""
+    accounts = {"bybit spot", "bybit linear", "coinbase", "kraken", "kucoin", "okx spot", "okx swap"}
+    assert set(TALKS) == set(QUESTIONS) == accounts
 
 
 def chapters(here: Account) -> dict[str, Chapter]:
@@ -46,7 +52,7 @@ async def happens(here: Account, key: str, *names: str) -> None:
 async def told_until(reports: Any, state: VenueOrderState, fills: int = 0) -> list[OrderReport]:
     """Everything that is told until the order is in this state, with so many fills."""
     told: list[OrderReport] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not told or told[-1].state is not state or sum(len(each.fills) for each in told) < fills:
             told.append(await anext(reports))
     return told
@@ -62,7 +68,7 @@ def feed_of(here: Account) -> ReportFeed:
 async def heard(here: Account) -> None:
     """The stream has told of what was answered before, and what it left open was asked for."""
     feed = feed_of(here)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while feed._ear._expected or feed._looks._under_way:
             await asyncio.sleep(0.005)
 
@@ -76,7 +82,7 @@ async def nothing_more(reports: Any, seconds: float = 0.1) -> None:
 
 async def lost(reports: Any) -> str:
     """Why the stream has ended."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             try:
                 await anext(reports)
@@ -106,6 +112,24 @@ async def test_an_order_is_told_from_its_start_to_its_end(key: str, tmp_path: Pa
         await happens(here, key, "working", "partly", "filled", "partly")
         await heard(here)
         await feed_of(here)._take_stock()
+        await nothing_more(reports)
+
+
+@every_venue
+async def test_an_order_may_be_told_before_it_is_answered(key: str, tmp_path: Path) -> None:
+    """The story may have ended before we know the order: nothing is filled twice, what is missing is asked for."""
+    async with at(key, tmp_path, pace=CALM) as here:
+        reports = here.broker.reports()
+        feed_of(here)._pace = replace(CALM, grace=0.05)
+        TALKS[key].answer(here, chapters(here)["filled"])
+        here.dialect.place_call(here.order())  # as it is sent
+        here.broker._connected().known.begin(here.order())
+        await happens(here, key, "partly", "filled")
+        told = await told_until(reports, VenueOrderState.FILLED, fills=2)
+        assert max(each.filled for each in told) == quantity(here)
+        assert sorted(fill.fill_id for each in told for fill in each.fills) == ["T1", "T2"]
+        await happens(here, key, "working", "partly", "filled")
+        await heard(here)
         await nothing_more(reports)
 
 
@@ -216,7 +240,7 @@ async def test_without_a_stream_orders_are_asked_for(key: str, tmp_path: Path) -
         TALKS[key].answer(here, chapters(here)["filled"])
         told = await told_until(reports, VenueOrderState.FILLED, fills=2)
         assert [fill.fill_id for each in told for fill in each.fills] == ["T1", "T2"]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while here.broker.health.streams["reports"].polled:
                 await asyncio.sleep(0.02)
         await happens(here, key, "partly", "filled")

@@ -29,7 +29,7 @@ def _folder(path: Path, _: Path) -> None:
     path.mkdir()
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(100)
 @pytest.mark.parametrize("put", [_pipe, _secret, _endless, _folder])
 def test_a_strange_flag_halts_and_neither_hangs_nor_tells(tmp_path: Path, put) -> None:  # type: ignore[no-untyped-def]
     """A pipe would block the loop for ever; a link would show a file in chat that is not ours."""

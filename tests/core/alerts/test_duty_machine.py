@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -20,7 +21,7 @@ from core.store.database import Database
 from core.store.models import AlertRow, DeliveryRow
 from tests.core.alerts.duty import ADA, BOB, RIK, House, person
 from tests.core.conftest import NOW
-from tests.databases import database_url
+from tests.databases import database_url, kinds
 
 TICK = 5.0  # seconds between two looks
 PEOPLE = st.sampled_from([ADA, BOB, RIK])
@@ -197,3 +198,19 @@ class TestDuty(DutyMachine.TestCase):  # type: ignore[misc]
     @classmethod
     def tearDownClass(cls) -> None:
         SHARED.close()
+
+
+if len(kinds()) > 1:
+
+    class TestDutyOnPostgres(TestDuty):
+        """It takes its turn after the other: both share what is shared."""
+
+        @classmethod
+        def setUpClass(cls) -> None:
+            cls.patch = pytest.MonkeyPatch()
+            cls.patch.setenv("TEST_DATABASE", "postgres")
+
+        @classmethod
+        def tearDownClass(cls) -> None:
+            super().tearDownClass()
+            cls.patch.undo()

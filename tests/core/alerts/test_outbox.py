@@ -53,7 +53,7 @@ class Post:
             with suppress(asyncio.CancelledError):
                 await task
 
-    async def until(self, done: Callable[[], bool], seconds: float = 4.0) -> None:
+    async def until(self, done: Callable[[], bool], seconds: float = 60.0) -> None:
         async with asyncio.timeout(seconds):
             while not done():
                 await asyncio.sleep(0.005)
@@ -98,8 +98,8 @@ async def test_a_thousand_infos_never_delay_a_critical(post: Post) -> None:
     post.channel.pause = 0.01
     async with post.running():
         await post.until(lambda: len(post.channel.sent) >= 5)
-        before = len(post.channel.sent)
         await post.add("halt", Severity.CRITICAL, "HALTED")
+        before = len(post.channel.sent)
         await post.until(lambda: "HALTED" in post.channel.titles())
     assert post.channel.titles().index("HALTED") <= before + 2
 
@@ -141,7 +141,9 @@ async def test_down_then_up_again_delivers_all(post: Post) -> None:
     await post.add("note", Severity.INFO, "hello")
     async with post.running():
         await post.until(lambda: post.channel.titles() == ["hello"])
-        await asyncio.sleep(0.02)
+        async with asyncio.timeout(60):
+            while (await statuses())[0][1] != "delivered":
+                await asyncio.sleep(0.005)
     assert await statuses() == [("1", "delivered", 3)]
 
 
@@ -159,8 +161,11 @@ async def test_a_crash_between_accepted_and_mark_repeats_it_with_the_same_number
     first = FakeChannel()
     first.deliver = deliver  # type: ignore[method-assign]
     post.outbox.use(first)
-    with suppress(TimeoutError, asyncio.CancelledError):
-        await asyncio.wait_for(post.outbox.run(), 0.2)
+    running = asyncio.create_task(post.outbox.run())
+    await post.until(lambda: bool(post.channel.sent))
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
     again = Post(post.outbox._clock)
     async with again.running():
         await again.until(lambda: bool(again.channel.sent))
@@ -169,7 +174,7 @@ async def test_a_crash_between_accepted_and_mark_repeats_it_with_the_same_number
 
 async def test_a_poisonous_message_neither_blocks_nor_vanishes(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
     """A report that cannot be drawn: the others go ahead, and it arrives barely."""
-    monkeypatch.setattr("core.alerts.lane._FIRST_WAIT", 0.2)
+    monkeypatch.setattr("core.alerts.lane._FIRST_WAIT", 0.5)
 
     def fail(_: str, message: Message) -> None:
         if message.attachment:
@@ -214,8 +219,9 @@ async def test_what_cannot_be_shown_at_all_is_marked_failed(post: Post, monkeypa
         await post.add("fill", Severity.INFO, f"fill {number}")
     async with post.running():
         await post.until(lambda: len(post.channel.sent) == 2)
-        while "failed" not in [status for _, status, _ in await statuses()]:
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(60):
+            while {status for _, status, _ in await statuses()} != {"delivered", "failed"}:
+                await asyncio.sleep(0.01)
     assert [status for _, status, _ in await statuses()] == ["delivered", "failed", "delivered"]
     assert (await DeliveryRow.get(alert_id=2)).note == "ZeroDivisionError: poison"
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.unhurried import unhurried
+from tests.unhurried import unhurried, unhurried_loop
 
-__all__ = ["unhurried"]
+__all__ = ["unhurried", "unhurried_loop"]

@@ -20,15 +20,18 @@ from brokers.network import Network
 from brokers.order import Side
 from brokers.resilience.ticks import ticks
 from core import live_rounds, tending
+from core.access.roles import Actor, Role
 from core.engine import Engine
+from core.service import Quarterdeck
 from core.settings import Settings
 from core.store.models import AlertRow
+from core.trading.lifetimes import for_now
 from core.trading.live_order import LiveOrder
 from core.trading.states import OrderState
 from risk.intent import OrderIntent
 from risk.verdict import Approved
 from risk.view import TradingState
-from tests.core.live.house import BTC, LIMITS, fills, settings, titles
+from tests.core.live.house import BREAKOUT, BTC, LIMITS, fills, settings, titles
 from tests.venues.binance.app import BinanceServer
 from tests.venues.loopback import Loopback
 
@@ -234,11 +237,35 @@ async def test_rules_that_the_venue_has_changed_count_as_soon_as_it_refuses_an_o
             assert "BTC/USDT: the venue has changed its rules" in await titles()
 
 
+async def test_a_symbol_that_the_venue_does_not_have_takes_no_account_away(tmp_path: Path):
+    """People hear of it by name; the other is traded, and a strategy on both of them orders nothing in it."""
+    async with BinanceServer() as venue:
+        key = venue.keys.of("testnet")
+        main = {"broker": {**TEST, "api_key": key.api_key, "secret": key.secret}, "limits": LIMITS}
+        market = {"symbols": [BTC, "BTC/USD"], "feeds": [{"account": "main"}]}
+        given = settings(
+            tmp_path, market=market, accounts={"main": main}, strategies=[{**BREAKOUT, "symbols": [BTC, "BTC/USD"]}]
+        )
+        async with running(given, VenueTime(venue), venue.network) as engine:
+            desk = engine.floor.first
+            assert desk.reconciled
+            assert desk.state_for() is TradingState.ACTIVE
+            (told,) = await AlertRow.filter(kind="instrument")
+            assert told.title == "main: BTC/USD is left out"
+            assert told.body.startswith("Binance has no 'BTC/USD' here; did you mean 'BTC/USDT'?")
+            await until(priced(venue, engine, 50100))
+            assert (await bought(engine, "0.01")).filled == Decimal("0.01")
+            ada = Actor("1", "Ada", Role.ADMIN)
+            assert [each.symbol for each in await Quarterdeck(engine).tradables(ada)] == [BTC]
+            assert desk.state_for() is TradingState.ACTIVE
+
+
 async def bought(engine: Engine, quantity: str) -> LiveOrder:
     """An order at the market that was sent, and what has become of it."""
     desk, units = engine.floor.first, Decimal(quantity)
     rules, now = desk.portfolio.instruments[BTC], engine.clock.now()
-    intent = OrderIntent(desk.account, rules, Side.BUY, units, now, {"manual": units})
+    lasts = for_now(desk.broker.capabilities)
+    intent = OrderIntent(desk.account, rules, Side.BUY, units, now, {"manual": units}, time_in_force=lasts)
     verdict = desk.gate.review(intent, desk.view())
     assert isinstance(verdict, Approved), verdict
     order = await desk.orders.submit(verdict)

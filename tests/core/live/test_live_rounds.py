@@ -6,9 +6,11 @@ import asyncio
 import re
 from datetime import timedelta
 from decimal import Decimal
+from unittest.mock import AsyncMock, patch
 
 import pytest
 
+from brokers.errors import Unavailable
 from brokers.instrument import Instrument
 from core import tending
 from core.access.roles import Actor, Role
@@ -30,8 +32,9 @@ def _no_towns(monkeypatch):
 
 async def connected(made, number: int = 0) -> None:
     """A feed that was away is connected again, and listens."""
-    async with asyncio.timeout(20):
-        while made.rounds.live.feeds[number].problem:
+    feed = made.rounds.live.feeds[number]
+    async with asyncio.timeout(30):
+        while feed.problem or not list(feed.broker.town.quotes._readers()):
             await asyncio.sleep(0.01)
     await breathe()
 
@@ -457,6 +460,23 @@ async def test_rules_that_have_changed_count_at_once_and_are_told(tmp_path):
         assert await titles() == ["BTC/USDT: the venue has changed its rules"] * 2  # of the feed, and of the account
         row = await AlertRow.filter(kind="instrument").first()
         assert row.body == "lot: 0.0001 → 0.001"
+
+
+async def test_rules_that_change_while_prices_are_heard_count_without_a_new_connection(tmp_path, monkeypatch):
+    """They are asked for now and then; a venue that does not tell them goes on giving prices."""
+    monkeypatch.setattr(feed, "_RULES_SECONDS", 0.01)
+    north, _ = towns()
+    async with house(settings(tmp_path)) as made:
+        broker = made.rounds.live.feeds[0].broker
+        told = AsyncMock(side_effect=Unavailable("not now"))
+        with patch.object(broker, "get_instruments", told):
+            while told.await_count < 2:
+                await asyncio.sleep(0.01)
+        assert made.rounds.live.feeds[0].problem == ""
+        north.instruments[BTC] = pair(BTC, lot=Decimal("0.001"))
+        async with asyncio.timeout(20):
+            while made.desk.portfolio.instruments[BTC].lot != Decimal("0.001"):
+                await asyncio.sleep(0.01)
 
 
 async def test_what_is_held_and_not_in_the_market_any_more_stops_the_start(tmp_path):

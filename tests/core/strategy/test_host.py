@@ -1,6 +1,7 @@
 """The host: nothing that a strategy does reaches another strategy, the next bar, or the event loop."""
 
 import asyncio
+import statistics
 import threading
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -26,7 +27,7 @@ from tests.core.strategy.rogues import (
     sleeps,
 )  # fmt: skip
 
-BUDGET = 0.1
+BUDGET = 0.4
 
 
 @pytest.fixture
@@ -36,14 +37,22 @@ async def host() -> AsyncIterator[ThreadHost]:
     await host.close()
 
 
+@pytest.fixture
+async def patient() -> AsyncIterator[ThreadHost]:
+    """For strategies that are quick, on a machine that may not be."""
+    host = ThreadHost(60.0)
+    yield host
+    await host.close()
+
+
 def good() -> Rogue:
     return Rogue("good", says(1.0))
 
 
-async def test_signals_come_back_in_order(host: ThreadHost) -> None:
+async def test_signals_come_back_in_order(patient: ThreadHost) -> None:
     """One outcome for each call, in the order of the calls."""
     rogues = [Rogue(f"s{n}", says(n / 10, f"s{n}")) for n in range(5)]
-    outcomes = await host.decide([call(each) for each in rogues])
+    outcomes = await patient.decide([call(each) for each in rogues])
     assert [each.signals[0].exposure for each in outcomes] == [0, 0.1, 0.2, 0.3, 0.4]
 
 
@@ -68,41 +77,41 @@ async def test_signals_come_back_in_order(host: ThreadHost) -> None:
         (lambda bar, history, now: history.close.sort(), "read-only"),
     ],
 )
-async def test_every_mistake_is_an_error_in_words_and_harms_nobody(host: ThreadHost, act: Any, words: str) -> None:
+async def test_every_mistake_is_an_error_in_words_and_harms_nobody(patient: ThreadHost, act: Any, words: str) -> None:
     """Also what is not an Exception, and garbage for an answer; the next strategy and the next bar are served."""
     for _ in range(2):
-        outcomes = await host.decide([call(Rogue("good", act)), call(good())])
+        outcomes = await patient.decide([call(Rogue("good", act)), call(good())])
         assert words in outcomes[0].error
         assert outcomes[0].signals == ()
         assert outcomes[1].signals[0].exposure == 1.0
 
 
-async def test_a_signal_is_made_plain(host: ThreadHost) -> None:
+async def test_a_signal_is_made_plain(patient: ThreadHost) -> None:
     """Numbers of other types would fail in the database later, a text of a megabyte in the chat."""
 
     def act(bar: Any, *_: Any) -> Any:
         return (Signal("good", bar.symbol, np.float32(0.5), "x" * 10_000, START.replace(year=2100)),)  # type: ignore[arg-type]
 
-    (outcome,) = await host.decide([call(Rogue("good", act))])
+    (outcome,) = await patient.decide([call(Rogue("good", act))])
     (signal,) = outcome.signals
     assert type(signal.exposure) is float
     assert len(signal.reason) == 300
     assert signal.at == bar().at
 
 
-@pytest.mark.parametrize("act", [loops, sleeps(0.25)])
+@pytest.mark.parametrize("act", [loops, sleeps(3.0)])
 async def test_a_strategy_over_its_budget_is_given_up_and_the_rest_goes_on(host: ThreadHost, act: Any) -> None:
     """Those before and after it are served, and it costs no more than about its budget."""
     began = asyncio.get_running_loop().time()
     outcomes = await host.decide([call(good()), call(Rogue("slow", act)), call(good())])
-    assert asyncio.get_running_loop().time() - began < BUDGET + 0.5
+    assert asyncio.get_running_loop().time() - began < BUDGET + 2
     assert [bool(each.error) for each in outcomes] == [False, True, False]
-    assert outcomes[1].error == "took longer than 0.1 s"
+    assert outcomes[1].error == "took longer than 0.4 s"
 
 
 async def test_each_call_has_the_whole_budget(host: ThreadHost) -> None:
     """Five slow but decent strategies take longer together than one may."""
-    outcomes = await host.decide([call(Rogue(f"s{n}", sleeps(0.04))) for n in range(5)])
+    outcomes = await host.decide([call(Rogue(f"s{n}", sleeps(0.12))) for n in range(5)])
     assert not any(each.error for each in outcomes)
 
 
@@ -123,8 +132,9 @@ async def test_the_event_loop_stays_responsive(host: ThreadHost, act: Any) -> No
     await host.decide([call(Rogue("bad", stubborn))])
     beating.cancel()
     stubborn.over = True
-    assert len(gaps) > 3
-    assert max(gaps) < 0.25
+    assert len(gaps) > 10
+    assert statistics.median(gaps) < 0.1
+    assert max(gaps) < 1  # it waits for its turn on a busy machine, too
 
 
 async def test_one_that_cannot_be_stopped_is_not_called_again_while_it_runs(host: ThreadHost) -> None:
@@ -149,7 +159,7 @@ async def test_one_that_cannot_be_stopped_is_not_called_again_while_it_runs(host
 
 async def test_the_stop_never_hits_another_strategy(host: ThreadHost) -> None:
     """Strategies that end just about when their budget does: nobody else ever sees the exception."""
-    tight = ThreadHost(0.02)
+    tight = ThreadHost(0.15)
     hit: list[BaseException] = []
 
     def innocent(*_: Any) -> tuple[()]:
@@ -159,8 +169,8 @@ async def test_the_stop_never_hits_another_strategy(host: ThreadHost) -> None:
             hit.append(error)
             raise
 
-    for n in range(25):
-        brink = sleeps(0.018 + (n % 5) * 0.001)
+    for n in range(10):
+        brink = sleeps(0.148 + (n % 5) * 0.001)
         outcomes = await tight.decide([call(Rogue("brink", brink)), call(Rogue("innocent", innocent))])
         assert outcomes[1].error == ""
         assert len(outcomes) == 2
@@ -175,7 +185,7 @@ async def test_a_cancelled_round_leaves_no_thread_at_work(host: ThreadHost) -> N
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    for _ in range(200):
+    for _ in range(6000):
         if not host.stuck:
             break
         await asyncio.sleep(0.005)
@@ -193,7 +203,7 @@ async def test_closing_twice_is_fine() -> None:
     await host.close()
 
 
-async def test_decimals_and_bools_are_numbers(host: ThreadHost) -> None:
+async def test_decimals_and_bools_are_numbers(patient: ThreadHost) -> None:
     """What converts to a float in range is accepted."""
-    (outcome,) = await host.decide([call(Rogue("good", says(Decimal("0.25"))))])  # type: ignore[arg-type]
+    (outcome,) = await patient.decide([call(Rogue("good", says(Decimal("0.25"))))])  # type: ignore[arg-type]
     assert outcome.signals[0].exposure == 0.25

@@ -227,6 +227,7 @@ async def test_halting_while_an_order_is_in_flight_cancels_it(stage: Stage) -> N
         await asyncio.sleep(0.001)
     await stage.desk.halt_for("TEST", "test")
     assert "KILL INCOMPLETE: main" in await stage.told("halt")
+    stage.desk.sweeper.seconds = 30.0
     stage.broker.gate.set()
     await sending
     stage.wall.advance(1)

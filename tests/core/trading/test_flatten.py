@@ -21,10 +21,10 @@ from tests.core.trading.exits_stage import without
 from tests.core.trading.stage import Stage, dec
 
 
-def flattener(stage: Stage) -> Flattener:
+def flattener(stage: Stage, patience: float = 60.0) -> Flattener:
     floor = Floor([Place(stage.desk, stage.pipeline, "paper", ("alpha", "beta"))])
     made = Flattener(floor, stage.switch, stage.alerts, Audit(stage.wall), stage.wall)
-    made.patience, made.pauses = 0.3, (0.0,)
+    made.patience, made.pauses = patience, (0.0,)
     return made
 
 
@@ -37,7 +37,7 @@ async def holding(stage: Stage, **parts: int) -> list[Position]:
 
 async def ended(stage: Stage, work: Any) -> list[Position]:
     """What the row says at the end."""
-    await asyncio.wait_for(work, 60)
+    await asyncio.wait_for(work, 120)
     row = await FlattenRow.all().order_by("-id").first()
     assert row is not None
     assert row.state == "done"
@@ -99,7 +99,7 @@ async def test_an_order_in_doubt_is_never_sent_again(stage: Stage) -> None:
     positions = await holding(stage, alpha=10)
     stage.broker.plan("place", "lost")
     stage.broker.bend = lambda _: []
-    (end,) = await ended(stage, await flattener(stage).begin("alpha", positions, "Ada"))
+    (end,) = await ended(stage, await flattener(stage, patience=0.3).begin("alpha", positions, "Ada"))
     assert (end.end, stage.broker.count("place")) == (End.DOUBT, 1 + 1)
 
 

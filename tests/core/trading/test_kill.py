@@ -11,6 +11,7 @@ import pytest
 from brokers.errors import Unavailable
 from brokers.order import OrderType
 from core.store.models import AlertRow, KillRow
+from core.trading import sweep
 from core.trading.states import OrderState
 from core.trading.switch import GLOBAL, Setting
 from risk.intent import Origin
@@ -34,8 +35,15 @@ async def incomplete(stage: Stage) -> int:
     return (await stage.told("halt")).count("KILL INCOMPLETE: main")
 
 
-def hurry(stage: Stage) -> None:
-    stage.desk.sweeper.seconds, stage.desk.sweeper.call = 0.05, 0.05
+@pytest.fixture(autouse=True)
+def _pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `hurry` makes of them is undone."""
+    monkeypatch.setattr(sweep, "_FIRST_PAUSE", sweep._FIRST_PAUSE)
+
+
+def hurry(stage: Stage, call: float = 30.0) -> None:
+    """Each sweep looks twice and no more, however long that takes."""
+    sweep._FIRST_PAUSE, stage.desk.sweeper.seconds, stage.desk.sweeper.call = 60.0, 30.0, call
 
 
 # --- what is cancelled ---------------------------------------------------------------------------------
@@ -85,13 +93,14 @@ async def test_an_order_that_fills_while_it_is_cancelled_is_told_as_filled(stage
 
 async def test_an_order_that_arrives_late_is_swept_again(stage: Stage) -> None:
     """It was on its way when the kill looked; nobody waits for it, and nobody forgets it."""
-    hurry(stage)
+    hurry(stage, call=0.2)
     stage.broker.plan("place", "hang")
     sending = asyncio.create_task(stage.submit(1, limit=90))
     while not stage.broker.count("place"):
         await asyncio.sleep(0.001)
     stage.broker.bend_open = lambda _: ()
     assert not (await kill(stage)).is_empty
+    hurry(stage)
     stage.broker.gate.set()
     await sending
     stage.broker.bend_open = lambda reports: reports
@@ -411,10 +420,11 @@ def raises(*_: object) -> None:
 
 async def test_a_venue_that_hangs_is_left_behind_after_its_time(stage: Stage) -> None:
     """The answer comes; the order is told as unknown; nobody asks twice for what has no answer yet."""
-    hurry(stage)
+    hurry(stage, call=0.2)
     await stage.submit(1, limit=90)
     stage.broker.plan("cancel", *["hang"] * 9)
-    report = await asyncio.wait_for(kill(stage), 2)
+    report = await asyncio.wait_for(kill(stage), 30)
+    hurry(stage)
     assert report.problems == ("🔴 Buy 1 ACME at 90: the venue has not answered yet",)
     assert stage.broker.count("cancel") == 1
     stage.broker.gate.set()
@@ -433,7 +443,8 @@ async def test_orders_of_a_venue_that_cannot_be_reached_are_unknown_not_gone(bui
     stage.broker.plan("cancel", *[Unavailable("not connected")] * 9)
     await stage.deafen()
     await stage.paper.disconnect()
-    report = await asyncio.wait_for(kill(stage), 2)
+    stage.desk.sweeper.seconds = 300.0
+    report = await asyncio.wait_for(kill(stage), 30)
     assert not report.is_empty
     assert "not connected" in report.summary
     await stage.paper.connect()

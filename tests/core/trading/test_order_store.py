@@ -151,7 +151,8 @@ async def test_an_order_that_is_cancelled_while_it_is_stored_is_never_sent(stage
     sending = asyncio.create_task(stage.submit(10))
     await storing.wait()
     cancelling = asyncio.create_task(_cancel(stage, how))
-    await asyncio.sleep(0.01)
+    for _ in range(20):
+        await asyncio.sleep(0.001)
     stored.set()
     order = await sending
     await asyncio.gather(cancelling, return_exceptions=True)
@@ -205,6 +206,7 @@ async def test_what_a_halt_has_left_is_cancelled_again_but_not_a_persons_exits(s
     await stage.desk.halt_for("TEST", "test")
     exit_order = await stage.submit(-10, limit=110, origin=Origin.FLATTEN, reduce_only=True)
     stage.broker.forgive()
+    stage.desk.sweeper.seconds = 30.0
     stage.wall.advance(1)
     await stage.desk.killing.tend()
     assert (stuck.state, exit_order.state) == (S.CANCELLED, S.WORKING)

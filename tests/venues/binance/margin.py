@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -13,10 +14,11 @@ from tests.venues.binance.listing import eight
 from tests.venues.binance.orders import Order
 from tests.venues.binance.router import KEY_ONLY, Call, Route
 from tests.venues.binance.spot import Spot
-from tests.venues.binance.trading import Trading
+from tests.venues.binance.trading import DAY, Trading
 from tests.venues.binance.wsapi import MARGIN, WsApi
 
 LEVERAGE = 3
+MOST_ORDERS = 500
 MARGIN_LEVEL_WITHOUT_DEBT = Decimal(999)
 USUAL_MONEY = {"USDT": Decimal(50_000), "BTC": Decimal(0), "ETH": Decimal(0), "BNB": Decimal(0)}
 _EFFECTS = frozenset({"NO_SIDE_EFFECT", "MARGIN_BUY", "AUTO_REPAY", "AUTO_BORROW_REPAY"})
@@ -45,12 +47,29 @@ class MarginTrading(Trading):
         return [_marked(order) for order in super().open_orders(call)]
 
     def all_orders(self, call: Call) -> Any:
-        """Every order."""
-        return [_marked(order) for order in super().all_orders(call)]
+        """Orders of a day, 500 at most; from a number on, of any time."""
+        if not call.params.get("orderId"):
+            call = self._of_a_day(call)
+        limit = min(call.integer("limit", 500) or 500, MOST_ORDERS)
+        return [_marked(order) for order in super().all_orders(_with(call, limit=limit))]
 
     def trades(self, call: Call) -> Any:
-        """Executions."""
+        """Executions of a day; of an order or from a number on, of any time."""
+        if not call.params.get("fromId") and not call.params.get("orderId"):
+            call = self._of_a_day(call)
         return [{**trade, "isIsolated": False} for trade in super().trades(call)]
+
+    def _of_a_day(self, call: Call) -> Call:
+        """Less than 24 hours: those that are asked for, or behind or before the one time that is told, or the last."""
+        start, end = call.integer("startTime"), call.integer("endTime")
+        if start is not None and end is not None:
+            if end - start >= DAY:
+                raise Refusal(-1127, "More than 24 hours between startTime and endTime.")
+            return call
+        if start is None:
+            end = self._frame.clock.now_ms() if end is None else end
+            return _with(call, startTime=end - DAY + 1, endTime=end)
+        return _with(call, endTime=start + DAY - 1)
 
     def cancel(self, call: Call) -> Any:
         """Cancel one."""
@@ -59,6 +78,10 @@ class MarginTrading(Trading):
     def cancel_all(self, call: Call) -> Any:
         """Cancel all of a symbol."""
         return [{**order, "isIsolated": False} for order in super().cancel_all(call)]
+
+
+def _with(call: Call, **params: int) -> Call:
+    return replace(call, params={**call.params, **{name: str(value) for name, value in params.items()}})
 
 
 class Margin:

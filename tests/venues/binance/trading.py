@@ -12,6 +12,7 @@ from tests.venues.binance.orders import Order
 from tests.venues.binance.router import Call
 
 MOST_ROWS = 1000
+DAY = 86_400_000
 USUAL_LAG = 10.0
 REPLACE_FAILED = "Order cancel-replace failed."
 REPLACE_HALF_FAILED = "Order cancel-replace partially failed."
@@ -224,6 +225,8 @@ def _amended(order: Order, before: str) -> dict[str, Any]:
 
 def _in_time(call: Call, at: int) -> bool:
     start, end = call.integer("startTime"), call.integer("endTime")
+    if start is not None and end is not None and end - start > DAY:
+        raise Refusal(-1127, "More than 24 hours between startTime and endTime.")
     return (start is None or at >= start) and (end is None or at <= end)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from brokers.instrument import Instrument
 from brokers.order import ClientOrderId, OrderType, Side, TimeInForce
-from brokers.port import Capabilities
+from brokers.port import Capabilities, TrailBy
 from core.trading.protection.fitting import (
     Cancel,
     Change,
@@ -32,8 +33,14 @@ EVERYTHING = frozenset(OrderType)
 NAMES = ["alpha", "beta", "gamma"]
 
 
-def able(*, oco: bool = True, modify: bool = True, types: frozenset[OrderType] = EVERYTHING) -> Capabilities:
-    return Capabilities(types, frozenset(TimeInForce), modify=modify, reduce_only=True, oco=oco)
+def able(
+    *,
+    oco: bool = True,
+    modify: bool = True,
+    types: frozenset[OrderType] = EVERYTHING,
+    trails: frozenset[TrailBy] = frozenset(TrailBy),
+) -> Capabilities:
+    return Capabilities(types, frozenset(TimeInForce), modify=modify, reduce_only=True, oco=oco, trails=trails)
 
 
 def guard(name: str = "alpha", units: int = 10, **exits: object) -> Guard:
@@ -56,6 +63,7 @@ def rests(want: Wanted, *, units: object = None, live: bool = True, number: int 
         want.oco_group,
         live,
         Decimal(0),
+        want.trail_percent,
     )
 
 
@@ -79,8 +87,6 @@ def test_what_the_venue_does_not_offer_is_not_wanted(types: frozenset[OrderType]
 
 def test_the_other_side_and_the_fired_are_our_engines() -> None:
     """No reduce-only order can close a short while the account is long."""
-    from dataclasses import replace
-
     assert wants_of([guard(units=-10)], 10, able()) == []
     assert wants_of([replace(guard(), fired=Leg.STOP)], 10, able()) == []
 
@@ -108,6 +114,36 @@ def test_a_stop_that_is_too_large_or_elsewhere_moves(modify: bool) -> None:
     (step,) = to_shrink([stop], [rests(stop, units=10)], able(modify=modify))
     assert isinstance(step, Change if modify else Cancel)
     assert not isinstance(step, Change) or step.quantity == 4
+
+
+@given(
+    trails=st.sets(st.sampled_from(list(TrailBy))).map(frozenset),
+    distance=st.sampled_from([{"percent": 2}, {"amount": 2}, {"atr": 2}]),
+    stop=st.sampled_from([None, {"percent": 1}, {"percent": 5}]),
+    best=st.integers(90, 120),
+    last=st.integers(80, 120),
+    units=st.sampled_from([-10, 10]),
+    untold=st.booleans(),
+)
+def test_a_trailing_exit_is_told_as_the_venue_takes_it_or_a_stop_follows(
+    trails, distance, stop, best, last, units, untold
+):
+    """Whatever a venue takes, the nearer of both stops rests there, never looser than ours."""
+    exits = {"trailing": distance} if stop is None else {"trailing": distance, "stop_loss": stop}
+    one = replace(guard(units=units, **exits), best=Decimal(best), atr=Decimal(1))
+    side, caps = (Side.SELL if units > 0 else Side.BUY), able(trails=trails)
+    episodes = {one.episode} if untold else set()
+    (want,) = wanted([one], Decimal(10), side, caps, closing={}, last=Decimal(last), untold=episodes)
+    if want.type is OrderType.STOP:
+        assert want.price == one.stop
+        return
+    assert want.type is OrderType.TRAILING_STOP
+    assert not untold
+    assert (TrailBy.PRICE if want.trail is not None else TrailBy.PERCENT) in trails
+    assert (want.trail is None) != (want.trail_percent is None)
+    assert want.trail_percent is None or distance == {"percent": want.trail_percent}
+    away = want.trail or last * want.trail_percent / 100
+    assert (ACME.round_price(last - away * one.sign) - one.stop) * one.sign >= 0
 
 
 @given(
@@ -140,8 +176,6 @@ def test_whatever_is_there_the_steps_never_add_up_to_more_than_the_room(units, c
 
 
 def _done(orders: list[Resting], step: Cancel | Change) -> list[Resting]:
-    from dataclasses import replace
-
     if isinstance(step, Cancel):
         return [each for each in orders if each.id != step.order.id]
     quantity = step.order.quantity if step.quantity is None else step.quantity
