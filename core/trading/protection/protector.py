@@ -229,6 +229,9 @@ class Protector:
         for name in sorted(lots.keys() | {name for name, where in self._guards if where == symbol}):
             lot = self._desk.portfolio.lot(name, symbol)
             guard = self._guards.get((name, symbol))
+            if guard is not None and guard.instrument != lot.instrument:  # the venue trades by other rules by now
+                guard = replace(guard, instrument=lot.instrument)
+                self._believe(guard)
             if guard is not None and (lot.quantity != guard.quantity or (guard.fired and self._is_left(name, lot))):
                 guard = await self._changed(guard, lot)
             await self._respecify(name, symbol, lot, guard)
