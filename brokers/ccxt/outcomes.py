@@ -103,7 +103,8 @@ def said(error: BaseException, answer: Answer, code: str = "", message: str = ""
     if code or message:
         return f"{message} ({code})" if code else message
     if answer.garbled:
-        return "an answer that cannot be read"
+        status = f" (HTTP {answer.status})" if answer.status >= 400 else ""
+        return f"an answer that cannot be read{status}"
     if answer.status:
         return f"{type(error).__name__}: HTTP {answer.status}"
     if answer.sent:
