@@ -41,6 +41,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 _OF_QUERIES = ("drop_before", "hang_before", "html_502_before", "truncated_after", "empty_after", "cut_after", "http_504_before",
                "code_1006_before", "http_503_unavailable", "limit_429", "ban_418", "code_1021", "lagging")  # fmt: skip
 _OF_DOUBT = ("lagging", "html_502_before", "drop_before", "empty_after")
+_OF_REGRET = ("drop_before", "html_502_before")
 _OF_STREAMS = ("lose", "miss", "silent", "duplicate", "delay", "reorder", "terminate", "shutdown")
 _ANSWERS = [name for name, each in REST.items() if each.manner is not Manner.HANDLER]
 _CHANGES = (*_ANSWERS, "limit_429", "ban_418")
@@ -100,6 +101,7 @@ def cases() -> list[Case]:
     found += [
         Case("doubt", fault, by) for fault in _OF_DOUBT for by in ("drop_after", "truncated_after", "code_1006_after")
     ]
+    found += [Case("regret", fault, by) for fault in _OF_REGRET for by in ("drop_before", "drop_after")]
     found += [Case("hear", fault, where) for fault in _OF_STREAMS for where in ("partly", "fills", "cancel")]
     found += [Case("skew", "clock", by) for by in ("-3", "-10", "+90")]
     return [*found, *(Case(each.act, each.fault, each.where, dies=True) for each in found)]
@@ -135,6 +137,7 @@ class Trial:
         self._acts: dict[str, Callable[[Case], Awaitable[None]]] = {
             "place": self._place, "want": self._want, "cancel": self._cancel, "modify": self._modify,
             "search": self._search, "hear": self._hear, "doubt": self._doubt, "skew": self._skew,
+            "regret": self._regret,
         }  # fmt: skip
 
     async def begin(self) -> None:
@@ -175,14 +178,16 @@ class Trial:
         await self.here.compare(6)
         await self.here.settle(_rounds_after(case))
         wrong = await self._judged()
-        if case.act in ("want", "doubt") and not wrong:
+        if case.act in ("want", "doubt", "regret") and not wrong:
             wrong = await self._has_what_it_wants()
         await self._clear()
         return wrong or [f"put in order: {each}" for each in await self._judged()]
 
     def _is_spare(self, plan: Plan) -> bool:
-        """Whether it may be that nobody asks for that: whoever knows the order needs no list of executions."""
-        return plan.times is None and plan.route.endswith("rades")
+        """Whether it may be that nobody asks for that, or nothing is to be told: whoever knows the order needs no list
+        of executions, and of an order that has never come there is no event.
+        """
+        return plan.times is None and (plan.route.endswith("rades") or plan.route.startswith("STREAM"))
 
     async def _unsafe(self) -> list[str]:
         """What is wrong at any moment. A program that lives may write between two looks of the oracle: look again."""
@@ -244,13 +249,34 @@ class Trial:
     async def _doubt(self, case: Case) -> None:
         """The answer to a strategy's order is lost, and nothing of it is to be seen for some minutes of its market."""
         here = self.here
-        self._plan(f"STREAM user {here.market}", "miss", times=None)
-        self._plan("GET *rder*", case.fault, times=None, **({"seconds": 50} if case.fault == "lagging" else {}))
-        self._plan("GET *rades", case.fault, times=None, **({"seconds": 50} if case.fault == "lagging" else {}))
+        self._ask_in_vain(case.fault)
         await self._want(Case("want", case.where, "fills"))
         await here.compare(1)
         await here.to_the_next_minute()
         await here.to_the_next_minute()
+        here.heal()
+
+    async def _regret(self, case: Case) -> None:
+        """A strategy's sale is in doubt, somebody cancels it, which is not answered either, and it wants to buy again."""
+        here = self.here
+        self._wish = 1.0
+        here.want(self._wish)
+        for _ in range(_BARS):
+            await here.to_the_next_minute()
+            if await here.until(lambda: here.oracle().held_by("told", here.symbol) > 0, 1.0):
+                break
+        self._ask_in_vain("drop_before")
+        self._plan(f"POST {here.path}", case.where)
+        here.want(0.0)
+        await here.to_the_next_minute()
+        await here.until(lambda: all(each.used for each in self._plans if not each.route.startswith("GET")), 5.0)
+        self._plan(f"DELETE {here.path}", case.fault)
+        await here.tell("cancel")
+        await here.compare(1)
+        here.want(self._wish)
+        await here.to_the_next_minute()
+        await here.to_the_next_minute()
+        self._late = await self._unsafe()
         here.heal()
 
     async def _cancel(self, case: Case) -> None:
@@ -310,6 +336,13 @@ class Trial:
         return [f"it does not find out by itself: {each}" for each in await self._wrong_after(_BY_ITSELF)]
 
     # --- what they are made of ---------------------------------------------------------------------
+
+    def _ask_in_vain(self, fault: str) -> None:
+        """What becomes of orders is neither told nor, to whoever asks, known."""
+        more = {"seconds": 50} if fault == "lagging" else {}
+        self._plan(f"STREAM user {self.here.market}", "miss", times=None)
+        self._plan("GET *rder*", fault, times=None, **more)
+        self._plan("GET *rades", fault, times=None, **more)
 
     def _plan(self, route: str, fault: str, **more: Any) -> None:
         options = {**OPTIONS.get(fault, {}), **more}

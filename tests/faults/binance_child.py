@@ -13,6 +13,7 @@ from typing import Protocol
 
 from brokers.adapters import binance  # noqa: F401 - so that no life has to import it
 from brokers.ccxt import broker, client
+from brokers.ccxt import clock as venue_clock
 from brokers.ccxt.limits import Limits
 from brokers.ccxt.loading import load_exchange_class
 from brokers.ccxt.pulse import Pulse
@@ -47,6 +48,7 @@ def at_binance(folder: Path, clock: MovedClock) -> Network:
     moved = partial(_moved_ticks, clock)
     client.Limits = partial(Limits, ticks=moved)  # type: ignore[misc, assignment]
     broker.Pulse = partial(Pulse, ticks=moved)  # type: ignore[misc, assignment]
+    venue_clock.ticks = moved  # type: ignore[attr-defined]
     tending._RECONNECT_SECONDS = feed._AGAIN_SECONDS = _SOON
     moments._PAUSE_SECONDS = live_rounds._VAIN_SECONDS = _SOON
     for ccxt_id in IDS:

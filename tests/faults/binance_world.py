@@ -75,6 +75,7 @@ class BinanceWorld(Lives):
         self.price = PRICE
         self.resting = {"symbol": self.symbol, "quantity": "0.02", "limit": "49000"}
         self._is_thin = False
+        self._is_in_vain = False  # the next order does not come to be, whatever is answered
         self.skew = 0.0  # by how much the venue's clock is ahead of ours
         self.smaller = "0.015"
         stop = {"exits": {"stop_loss": {"percent": 20}}} if exits else {}
@@ -133,6 +134,7 @@ class BinanceWorld(Lives):
             beat()
 
     def plan(self, outcome: str) -> None:
+        self._is_in_vain = outcome in ("refused", "never")
         if outcome == "partial":
             self.thin_book()
         elif outcome != "ok":
@@ -140,7 +142,8 @@ class BinanceWorld(Lives):
             self.venue.script.plan(f"POST {self.path}", fault, **options)
 
     def hush(self) -> None:
-        self.venue.script.plan(f"POST {self.path}", "hang_after", times=None)
+        self.venue.script.clear(f"POST {self.path}")
+        self.venue.script.plan(f"POST {self.path}", "hang_before" if self._is_in_vain else "hang_after", times=None)
         self.venue.script.plan("STREAM user *", "miss", times=None)
 
     def has_arrived(self) -> bool:

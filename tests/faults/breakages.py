@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from brokers.ccxt import client, wiretap
@@ -17,11 +18,14 @@ from brokers.ccxt.parsing import Reader, Unreadable
 from brokers.ccxt.streams.fan import Fan
 from brokers.ccxt.streams.reports import ReportFeed
 from brokers.errors import Rejected, Unavailable, Uncertain
+from brokers.money import ZERO
 from brokers.order import ClientOrderId, OrderReport, OrderRequest
 from core.tending import Tending
 from core.trading import order_search
 from core.trading.ladder import Verdict
+from core.trading.open_orders import OpenOrders
 from core.trading.recovery import Recovery
+from core.trading.states import OrderState
 
 
 def new_id_again() -> None:
@@ -128,11 +132,22 @@ def other_names_of_fills() -> None:
     Fan.publish = publish  # type: ignore[method-assign]
 
 
+def cancelling_is_sure() -> None:
+    """A sale in doubt that is being cancelled is as good as done: what was sold may be bought again."""
+
+    def doubtful(self: OpenOrders, strategy: str, symbol: str) -> Decimal:
+        unsure = (OrderState.SUBMITTING, OrderState.UNCERTAIN)
+        doubts = (each for each in self.all if each.symbol == symbol and each.state in unsure)
+        return sum((order.pending_part(strategy) for order in doubts if not order.is_resting_exit), ZERO)
+
+    OpenOrders.doubtful = doubtful  # type: ignore[method-assign]
+
+
 BREAKAGES: dict[str, Callable[[], None]] = {
     each.__name__: each
     for each in (
         new_id_again, same_id_again, no_answer_is_no, half_an_answer_is_no, not_found_is_never, failed_is_empty,
-        never_read_again, other_names_of_fills,
+        never_read_again, other_names_of_fills, cancelling_is_sure,
     )
 }  # fmt: skip
 # The case that must find it, as it is called in `tests.faults.binance_cases`.
@@ -145,4 +160,5 @@ FOUND_BY = {
     "failed_is_empty": "doubt drop_after html_502_before",
     "never_read_again": "hear fills lose",
     "other_names_of_fills": "place partly delay",
+    "cancelling_is_sure": "regret drop_before drop_before",
 }

@@ -38,7 +38,7 @@ from tests.faults.chat_points import ALERT, BEFORE_THE_BEGINNING, CASES, HALT, L
 from tests.faults.lives import Template
 
 CHILD = Path(__file__).with_name("chat_child.py")
-PATIENCE = 15.0
+PATIENCE = 60.0
 STRATEGY = "trend-msft"
 PEOPLE = (ADMIN, TRADER, VIEWER)
 _TOLD = ("interrupted", "cut short", "Expired", "too late", "Not run", "Something went wrong")
@@ -77,7 +77,7 @@ class House:
 
     async def __aenter__(self) -> Self:
         await self.server.start()
-        self.http = httpx.AsyncClient(base_url=self.server.url, timeout=20)
+        self.http = httpx.AsyncClient(base_url=self.server.url, timeout=60)
         over = {"market": {"speed": 0.001}, "telegram": {"poll_seconds": 5}}
         settings = sandbox_settings(self.data, self.server, over)
         self._settings = json.loads(settings.model_dump_json())

@@ -27,7 +27,7 @@ from tests.faults.venue_server import VenueServer
 
 ROOT = Path(__file__).parents[2]
 CHILD = Path(__file__).with_name("child.py")
-PATIENCE = 20.0
+PATIENCE = 60.0
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 GOAL = 10

@@ -288,6 +288,14 @@ class Oracle:
                 net[unit] += amount
         return {symbol: amount for symbol, amount in net.items() if amount}
 
+    def on_their_way(self) -> int:
+        """How many orders are being sent, or were when the program ended."""
+        return int(self._db.ask("SELECT count(*) FROM orders WHERE state IN ('intended', 'submitting')")[0][0])
+
+    def held_by(self, strategy: str, symbol: str) -> Decimal:
+        """What a strategy has by our books."""
+        return self._balances().get((f"position/{self._account}/{strategy}/{symbol}", symbol), ZERO)
+
     def unmet(self) -> list[str]:
         """What strategies want and do not have."""
         held = self._balances()

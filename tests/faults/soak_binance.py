@@ -21,6 +21,8 @@ from tests.faults.lives import Template
 _A_SHARE = 25
 _KILLS_A_DIRECTORY = 24
 _CELL_SECONDS = 120
+# What a trial that failed has left behind: the venue's journal, the database, the log.
+KEPT = Path("data/soak-failures")
 
 
 @asynccontextmanager
@@ -33,6 +35,12 @@ async def _ground(market: str) -> AsyncIterator[tuple[Path, Template, Path]]:
     finally:
         template.close()
         shutil.rmtree(folder)
+
+
+def _keep(folder: Path, *names: object) -> None:
+    """For whoever looks for the cause."""
+    place = KEPT / "-".join(str(each).replace(" ", "-") for each in names)
+    shutil.copytree(folder, place, ignore=shutil.ignore_patterns("born", "*.sock"), dirs_exist_ok=True)
 
 
 def _told(tally: Tally) -> Tally:
@@ -49,7 +57,10 @@ def run_doubts(market: str, wanted: list[Case]) -> Tally:
 
     async def run() -> Tally:
         async with _ground(market) as (folder, template, born):
-            return await run_cases(folder, template, market, wanted, born)
+            tally = await run_cases(folder, template, market, wanted, born)
+            if tally.wrong:
+                _keep(folder, "doubts", market, wanted[0])
+            return tally
 
     return _told(asyncio.run(run()))
 
@@ -59,7 +70,10 @@ def run_storm(market: str, kills: int, seed: int) -> Tally:
 
     async def run() -> Tally:
         async with _ground(market) as (folder, template, born):
-            return await kill_at_random(folder / "storm", template, market, kills=kills, seed=seed, born=born)
+            tally = await kill_at_random(folder / "storm", template, market, kills=kills, seed=seed, born=born)
+            if tally.wrong:
+                _keep(folder, "storm", market, seed)
+            return tally
 
     return _told(asyncio.run(run()))
 
@@ -85,6 +99,8 @@ async def _cell(folder: Path, template: Template, cell: Cell, born: Path) -> lis
             wrong = await run_cell(place, template, cell, born)
     except Exception as error:  # noqa: BLE001 - one cell that cannot be judged must not end the others
         wrong = [f"{type(error).__name__}: {str(error)[-1500:]}"]
+    if wrong:
+        _keep(place, "cell", *cell)
     shutil.rmtree(place, ignore_errors=True)
     return [f"cell {' '.join(cell)}: {wrong[0]}"] if wrong else []
 

@@ -53,7 +53,7 @@ def named(text: str) -> Case:
     return next(each for each in cases() if str(each) == text)
 
 
-@pytest.mark.timeout(7200 if SOAK else 120)
+@pytest.mark.timeout(7200 if SOAK else 280)
 @pytest.mark.parametrize("market", MARKETS)
 def test_doubts(tmp_path: Path, template: Template, births: Births, market: str):
     """Whatever the venue does not say: nothing lost, nothing doubled, money exact."""
@@ -64,14 +64,14 @@ def test_doubts(tmp_path: Path, template: Template, births: Births, market: str)
     assert tally.cases == len(wanted)
 
 
-@pytest.mark.timeout(100)
+@pytest.mark.timeout(280)
 @pytest.mark.parametrize("cell", binance_matrix.CELLS if SOAK else CELLS, ids="-".join)
 def test_killed_there(tmp_path: Path, template: Template, births: Births, cell: binance_matrix.Cell):
     """At a crash point; two restarts, and the goal is reached in the end, once."""
     assert asyncio.run(binance_matrix.run_cell(tmp_path, template, cell, births(cell[0]))) == []
 
 
-@pytest.mark.timeout(7200 if SOAK else 100)
+@pytest.mark.timeout(7200 if SOAK else 280)
 @pytest.mark.parametrize("market", MARKETS if SOAK else [SPOT])
 def test_kills_at_random_moments(tmp_path: Path, template: Template, births: Births, market: str):
     """Safe after each, agreed at the end."""
@@ -81,7 +81,7 @@ def test_kills_at_random_moments(tmp_path: Path, template: Template, births: Bir
     assert tally.wrong == []
 
 
-@pytest.mark.timeout(100)
+@pytest.mark.timeout(280)
 @pytest.mark.parametrize("name", FOUND_BY if SOAK else ["new_id_again"])
 def test_a_broken_program_is_found_out(tmp_path: Path, template: Template, births: Births, name: str):
     """The case that says nothing of the program as it is says what is wrong with that one."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.journeys.nursery import PATIENCE
 from tests.journeys.sandbox import Sandbox
 
 HERE = Path(__file__).parent
@@ -17,6 +18,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.journey)
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The chat waits longer before it says that something is being worked on: a press has one toast, and it is read."""
+    for module, name, seconds in PATIENCE:
+        monkeypatch.setattr(f"{module}.{name}", seconds)
 
 
 @pytest.fixture(scope="session")

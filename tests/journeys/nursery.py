@@ -25,6 +25,14 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 _START_SECONDS = 60.0
+# How long programs work on something before they say so, and wait for the disk when somebody halts: a machine with much
+# else to do is slow at everything.
+PATIENCE = (
+    ("bot.front", "PATIENCE", 5.0),
+    ("bot.progress", "PATIENCE", 5.0),
+    ("core.actions.halting", "_DISK_SECONDS", 10.0),
+    ("core.trading.killing", "_DISK_SECONDS", 10.0),
+)
 
 
 def die_with_us() -> None:
@@ -193,6 +201,8 @@ if __name__ == "__main__":
 
     for each in _EVERYBODY:
         importlib.import_module(each)
+    for module, name, seconds in PATIENCE:
+        setattr(importlib.import_module(module), name, seconds)
     remember()
     look_ahead()
     gc.collect()

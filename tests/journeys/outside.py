@@ -136,7 +136,7 @@ class House:
         self.time = TimeOfDay(folder / "ahead")
         self.venue = Venue(folder / "venue")
         self.telegram = Telegram(folder, self.time)
-        self.http = httpx.Client(base_url=self.telegram.server.url, timeout=20)
+        self.http = httpx.Client(base_url=self.telegram.server.url, timeout=60)
         self.data_dir = folder / "data"
         self.data_dir.mkdir()
         sqlite_file(self.data_dir / "quarterdeck.sqlite3")  # migrated already: that takes seconds

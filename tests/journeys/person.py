@@ -23,6 +23,11 @@ def is_push(message: Message) -> bool:
     return bool(_PUSH.search(said(message)))
 
 
+def is_sign(message: Message) -> bool:
+    """Whether a message only says that the answer is being worked on, as on a machine with much else to do."""
+    return said(message).startswith("⏳") and "being worked on" in said(message).casefold()
+
+
 def is_answer(event: dict[str, Any]) -> bool:
     """Whether an event is a message that answers something: no alert, and not Telegram's own word that one was pinned."""
     return event["kind"] == "message" and event["message"]["pinned"] is None and not is_push(event["message"])
@@ -65,7 +70,7 @@ class Person:
         found: list[dict[str, Any]] = []
         while True:
             query = {"chat_id": self.chat_id, "after": after, "wait": wait}
-            answer = self.http.get("/sandbox/events", params=query, timeout=wait + 20)
+            answer = self.http.get("/sandbox/events", params=query, timeout=wait + 60)
             assert answer.status_code == 200, answer.text
             events = answer.json()["events"]
             found += events
@@ -149,8 +154,17 @@ class Person:
 
     def _answers(self, after: int, patience: float) -> list[Message]:
         found: list[Message] = []
+        signs: set[int] = set()
+
+        def answers(one: dict[str, Any]) -> bool:
+            number = one["message"]["message_id"]
+            if is_sign(one["message"]):
+                signs.add(number)
+                return False
+            return is_answer(one) or (one["kind"] == "edit" and number in signs)  # the sign becomes the answer
+
         while True:
-            event = self.wait(is_answer, after, patience)
+            event = self.wait(answers, after, patience)
             found.append(event["message"])
             after = event["seq"]
             if not event["message"]["document_url"]:
@@ -163,7 +177,7 @@ class Person:
     def raw_press(self, message_id: int, data: str) -> dict[str, Any]:
         """Press by data; the answer to the press."""
         body = {"user_id": self.id, "chat_id": self.chat_id, "message_id": message_id, "data": data}
-        answer = self.http.post("/sandbox/presses", json=body, timeout=20)
+        answer = self.http.post("/sandbox/presses", json=body, timeout=60)
         assert answer.status_code == 200, answer.text
         result: dict[str, Any] = answer.json()
         assert not result["timed_out"], f"nobody answered the press of {data}"
@@ -179,6 +193,8 @@ class Person:
         self.raw_press(number, data)
 
         def answers(one: dict[str, Any]) -> bool:
+            if is_sign(one["message"]):
+                return False
             if one["kind"] == "edit":
                 return bool(one["message"]["message_id"] == number)
             return is_answer(one) and not one["message"]["document_url"]

@@ -110,7 +110,7 @@ class Sandbox:
             if found := _READY.search(self._out().read_text()):
                 self.started = time.monotonic() - begun
                 self.http.close()
-                self.http = httpx.Client(base_url=found[1], timeout=20)
+                self.http = httpx.Client(base_url=found[1], timeout=60)
                 return self
             assert self._process().poll() is None, f"it did not start: {self.stderr()}"
             time.sleep(0.02)
@@ -233,6 +233,17 @@ class Sandbox:
         self.wait_until_quiet()
         self.stop()
         return self.books()
+
+    def wait_until_noted(self) -> None:
+        """Return when the program has written down what it has answered, and which messages its questions became."""
+        open_ = (
+            "SELECT 1 FROM inbox WHERE outcome = '' UNION SELECT 1 FROM tickets WHERE confirms AND message_id IS NULL"
+        )
+        deadline = time.monotonic() + PATIENCE
+        while self.books_now().ask(open_):
+            assert time.monotonic() < deadline, self.books_now().ask("SELECT * FROM tickets WHERE confirms")
+            time.sleep(0.02)
+        time.sleep(0.1)
 
     def wait_until_quiet(self) -> None:
         """Return when the bar that is played at once at a start has been worked off."""

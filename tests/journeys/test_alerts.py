@@ -25,9 +25,12 @@ from tests.journeys.sandbox import ADMIN, TRADER, VIEWER
 OVER = {
     "market": {"speed": 0.001, "symbols": ["AAPL", "IBM", "MSFT"]},
     "strategies": [],
-    "alerts": {"escalation": {"repeat_seconds": 5, "next_person_seconds": 10, "every_seconds": 10}},
+    "alerts": {"escalation": {"repeat_seconds": 600, "next_person_seconds": 1200, "every_seconds": 1200}},
     "security": {"orders_per_10_seconds": 100, "looks_per_minute": 600, "commands_per_minute": 600},
 }
+
+
+QUICK = {"escalation": {"repeat_seconds": 5, "next_person_seconds": 10, "every_seconds": 10}}
 
 
 class Desk:
@@ -68,7 +71,7 @@ class Desk:
         return await eventually(look, f"{words!r} in {said(message)!r}")
 
 
-async def eventually(look: Callable[[], Any], what: str, seconds: float = 10) -> Any:
+async def eventually(look: Callable[[], Any], what: str, seconds: float = 60) -> Any:
     for _ in range(round(seconds / 0.05)):
         if found := await asyncio.to_thread(look):
             return found
@@ -77,11 +80,11 @@ async def eventually(look: Callable[[], Any], what: str, seconds: float = 10) ->
 
 
 @asynccontextmanager
-async def desk(folder: Path, server: SandboxServer) -> AsyncIterator[Desk]:
-    program = Program(sandbox_settings(folder, server, OVER), budget=UNPACED, durable=False)
+async def desk(folder: Path, server: SandboxServer, **over: Any) -> AsyncIterator[Desk]:
+    program = Program(sandbox_settings(folder, server, {**OVER, **over}), budget=UNPACED, durable=False)
     await program.start()
     try:
-        with httpx.Client(base_url=server.url, timeout=20) as http:
+        with httpx.Client(base_url=server.url, timeout=60) as http:
             await asyncio.sleep(0.1)
             yield Desk(program, http)
     finally:
@@ -153,12 +156,14 @@ def _news(kind: str, account: str = "") -> Any:
 async def test_a_restart_in_the_middle_changes_nothing(tmp_path: Path) -> None:
     """Raised and repeated by one life of the program, snoozed and acknowledged in the next, shown in all copies."""
     async with telegram(tmp_path) as server:
-        async with desk(tmp_path, server) as before:
+        async with desk(tmp_path, server, alerts=QUICK) as before:
             alert = (await before.program.engine.alerts.add(_grave())).id
             first = await before.push(before.trader, "Venue away")
             again = await before.push(before.admin, "reminder 1")
-            await asyncio.sleep(0.3)  # until it is noted: else the next life would send it once more
-        async with desk(tmp_path, server) as here:
+            async with asyncio.timeout(60):  # until it is noted: else the next life would send it once more
+                while await DeliveryRow.filter(status="waiting").exists():
+                    await asyncio.sleep(0.05)
+        async with desk(tmp_path, server, alerts=QUICK) as here:
             await asyncio.to_thread(here.trader.toast, first, "1 h")
             await here.shows(here.admin, again, "💤 Snoozed by")
             await asyncio.to_thread(here.admin.say, f"/ack {alert}")

@@ -49,14 +49,20 @@ def test_bad_strategies_delay_nobody(tmp_path):
         admin.wait_for_push("Strategy loops raised an error")
         slow = [halt_and_resume(admin) for _ in range(5)]
         slow += [seconds(admin, "/status") for _ in range(5)]
-        assert max(slow) < 10 * quick + 0.5, f"{max(slow):.3f} s beside {quick:.3f} s"
+        usual, longest = statistics.median(slow), max(slow)  # one may meet another program's work
+        assert usual < 10 * quick + 0.5, f"{usual:.3f} s beside {quick:.3f} s"
+        assert longest < 30 * quick + 5, f"{longest:.3f} s beside {quick:.3f} s"
         for kind in BAD:
             for person in (admin, bad.viewer):
                 push = said(person.wait_for_push(f"Strategy {kind} has FAILED", patience=80))
                 assert ("RuntimeError: <b>boom</b> & more" if kind == "raises" else "") in push
                 assert kind == "raises" or "took longer than" in push or "still runs" in push
         seen = dict(bad.books_now().ask("SELECT name, bars_seen FROM strategies"))
-        time.sleep(1)
+        ask = "SELECT name, bars_seen FROM strategies"
+        deadline = time.monotonic() + 60
+        while any(many <= seen[name] for name, many in bad.books_now().ask(ask) if name not in BAD):
+            assert time.monotonic() < deadline, "the others do not go on"
+            time.sleep(0.1)
         card = said(admin.say("/strategy loops"))
         assert "Failed" in card
         assert "took longer than" in card or "still runs" in card

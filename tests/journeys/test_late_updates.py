@@ -21,7 +21,7 @@ async def while_down(data_dir, texts: list[str], age: float) -> None:
     server = SandboxServer(data_dir=data_dir, port=0, limits=Limits.relaxed(), clock=lambda: time.time() - age)
     await server.start()
     try:
-        async with httpx.AsyncClient(base_url=server.url) as http:
+        async with httpx.AsyncClient(base_url=server.url, timeout=60) as http:
             for text in texts:
                 body = {"user_id": ADMIN, "chat_id": ADMIN, "text": text}
                 (await http.post("/sandbox/messages", json=body)).raise_for_status()
@@ -74,7 +74,7 @@ def test_what_came_while_we_were_down(own_calm, age, ran):
     own_calm.start()
     admin = own_calm.admin
     text = said(admin.say("/status"))
-    for _ in range(20):
+    for _ in range(200):
         if ("Halted" in text) == ran and not own_calm.books_now().ask("SELECT 1 FROM inbox WHERE outcome = ''"):
             break
         time.sleep(0.05)

@@ -59,7 +59,7 @@ class Town:
 
     async def look(self, message: Any, words: str) -> str:
         """Wait until a message has edited itself to say this."""
-        for _ in range(100):
+        for _ in range(1200):
             shown = said(await asyncio.to_thread(self.tess.look, message["message_id"]))
             if words in shown:
                 return shown
@@ -79,7 +79,7 @@ async def town(folder: Path, **over: Any) -> AsyncIterator[Town]:
         program = Program(sandbox_settings(folder, server, {**OVER, **over}), budget=UNPACED, durable=False)
         await program.start()
         try:
-            with httpx.Client(base_url=server.url, timeout=20) as http:
+            with httpx.Client(base_url=server.url, timeout=60) as http:
                 here = Town(program, http)
                 await asyncio.sleep(0.2)
                 await here.trades_at(AAPL=100, IBM=50, MSFT=30)
@@ -219,7 +219,7 @@ async def test_a_double_press_is_one_order(here: Town) -> None:
 
 def _quiet_press(person: Person, message_id: int, data: str) -> None:
     """The first may have edited the button away before the others are pressed."""
-    with httpx.Client(base_url=person.http.base_url, timeout=20) as http:
+    with httpx.Client(base_url=person.http.base_url, timeout=60) as http:
         body = {"user_id": person.id, "chat_id": person.chat_id, "message_id": message_id, "data": data}
         http.post("/sandbox/presses", json=body)
 

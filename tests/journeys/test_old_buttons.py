@@ -43,7 +43,7 @@ def world(books: Books) -> list[Any]:
 async def test_a_stranger_and_a_demoted_admin_press_old_buttons(tmp_path: Path) -> None:
     """Invited as an admin, demoted, removed: every old button is refused, then met with silence; so are a stranger's presses."""
     async with running(tmp_path, Limits.relaxed(), over=OVER, speed=0.001) as server:
-        with httpx.Client(base_url=server.url, timeout=20) as http:
+        with httpx.Client(base_url=server.url, timeout=60) as http:
             ada, sam, books = Person(http, ADMIN), Person(http, SAM), Books(tmp_path)
 
             async def agreed(text: str) -> str:

@@ -45,6 +45,11 @@ def test_a_stranger_gets_silence_and_an_audit_line(calm):
         calm.stranger.send(text)
     assert calm.stranger.quiet(after, 1.0)
     trail = said(calm.admin.say("/audit"))
+    for _ in range(100):
+        if trail.count("telegram:1003") >= 3:
+            break
+        time.sleep(0.1)
+        trail = said(calm.admin.say("/audit"))
     assert trail.count("telegram:1003") == 3
     assert "Halted" not in said(calm.admin.say("/status"))
 
@@ -81,7 +86,7 @@ def test_a_double_press_works_once(calm):
     data = find(question, "Yes, resume")["data"]
 
     def press(_: int) -> str:
-        with httpx.Client(base_url=calm.http.base_url) as http:
+        with httpx.Client(base_url=calm.http.base_url, timeout=60) as http:
             body = {"user_id": ADMIN, "chat_id": ADMIN, "message_id": question["message_id"], "data": data}
             answer = http.post("/sandbox/presses", json=body, timeout=20)
             # the first may have edited the button away before the second is pressed
@@ -117,14 +122,14 @@ def test_a_confirmation_expires(own_calm):
     admin = own_calm.admin
     admin.say("/halt")
     question = admin.say("/resume")
-    time.sleep(0.3)  # the ticket learns its message a moment after the message was sent
+    own_calm.wait_until_noted()
     own_calm.kill()
     own_calm.books().change("UPDATE tickets SET expires_at = minted_at WHERE confirms")
     own_calm.start()
     admin = own_calm.admin
     toast = admin.raw_press(question["message_id"], find(question, "Yes, resume")["data"])
     shown = ""
-    for _ in range(40):  # the screen may come a moment after the toast
+    for _ in range(400):  # the screen may come a moment after the toast
         shown = (toast["text"] or "") + said(admin.look(question["message_id"]))
         if "expired" in shown:
             break
@@ -137,7 +142,7 @@ def test_a_confirmation_survives_a_restart_within_its_minute(own_calm):
     """It is a record on disk, not memory."""
     own_calm.admin.say("/halt")
     question = own_calm.admin.say("/resume")
-    time.sleep(0.3)
+    own_calm.wait_until_noted()
     own_calm.kill()
     own_calm.start()
     assert "resumed" in said(own_calm.admin.press(question, "Yes, resume"))
@@ -148,7 +153,7 @@ def test_a_refused_press_after_a_restart_is_not_silent(own_calm):
     admin = own_calm.admin
     admin.say("/halt")
     push = admin.wait_for_push("Trading is HALTED")
-    time.sleep(0.3)
+    own_calm.wait_until_noted()
     data = find(push, "Flatten all")["data"]
     assert "Flatten all positions?" in said(admin.press_data(push, data))
     assert "Already used" in admin.raw_press(push["message_id"], data)["text"]
@@ -157,13 +162,13 @@ def test_a_refused_press_after_a_restart_is_not_silent(own_calm):
     admin = own_calm.admin
     after = admin.seq()
     toast = admin.raw_press(push["message_id"], data)["text"]
-    assert toast or not admin.quiet(after, 2.0), "a press without any answer"
+    assert toast or not admin.quiet(after, 20.0), "a press without any answer"
 
 
 async def test_a_forged_press_of_anothers_confirmation_is_refused(tmp_path):
     """Should Telegram ever hand us one: neither in the admin's chat nor from the trader's own does it do anything."""
     async with running(tmp_path, Limits.relaxed(), speed=0.001) as server:
-        with httpx.Client(base_url=server.url, timeout=20) as http:
+        with httpx.Client(base_url=server.url, timeout=60) as http:
             admin = Person(http, ADMIN)
             await asyncio.to_thread(admin.say, "/halt")
             question = await asyncio.to_thread(admin.say, "/resume")
@@ -175,7 +180,8 @@ async def test_a_forged_press_of_anothers_confirmation_is_refused(tmp_path):
                 press = {"id": f"77{number}", "from": trader, "message": message, "chat_instance": "1", "data": data}
                 server.world.updates.put("callback_query", press)
                 server.world.updates.wake()
-            await asyncio.sleep(0.5)
+            async with asyncio.timeout(60):
+                while "Tess Trader (1004) press" not in said(await asyncio.to_thread(admin.say, "/audit")):
+                    await asyncio.sleep(0.05)
             assert "Halted" in said(await asyncio.to_thread(admin.say, "/status"))
-            assert "Tess Trader (1004) press" in said(await asyncio.to_thread(admin.say, "/audit"))
             assert "resumed" in said(await asyncio.to_thread(admin.press, question, "Yes, resume"))

@@ -1,7 +1,6 @@
 """The story of the sandbox: the crash, the breach, kill -9 in the middle, flatten, resume, and the books at the end."""
 
 import re
-import time
 from itertools import pairwise
 
 import pytest
@@ -27,7 +26,7 @@ def asked(person: Person, text: str) -> Message:
 
 def wait_for(person: Person, text: str, words: str) -> str:
     """Ask until the answer contains `words`; at most a few times."""
-    for _ in range(25):
+    for _ in range(100):
         shown = said(person.say(text))
         if words in shown:
             return shown
@@ -62,7 +61,7 @@ def test_the_story(tmp_path):
 
         before = {text: facts(said(admin.say(text))) for text in ("/positions", "/orders", "/strategies", "/balance")}
         history = [(one["message_id"], said(one)) for one in admin.chat()]
-        time.sleep(0.5)  # an answer that is sent but not yet ticked off would come once more after the restart
+        sandbox.wait_until_noted()  # an answer that is sent but not yet ticked off would come once more
         sandbox.kill()
         books = sandbox.books()
         held, orders, statuses = books.positions(), books.orders(), books.strategies()

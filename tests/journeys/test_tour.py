@@ -20,6 +20,7 @@ ARGUMENTS = {
     "role": "Nobody viewer", "sell": "AAPL 10", "snooze": "999 15m", "timezone": "UTC", "unlock": "Nobody", "unmute": "99",
 }  # fmt: skip
 EXPECTED = {
+    "adjust": "agrees with its venue",
     "brokers": r"paper",
     "failback": r"(?i)own account",
     "golive": r"(?i)real money|simulated|no account|paper",
@@ -219,7 +220,7 @@ def test_a_live_message_keeps_itself_current(calm):
     admin = calm.admin
     live = admin.say("/live")
     after = admin.seq()
-    for _ in range(20):  # it is pinned a moment after it was sent
+    for _ in range(400):  # it is pinned a moment after it was sent
         pinned = admin.http.get("/sandbox/events", params={"chat_id": admin.id}).json()["pinned"]
         if pinned == [live["message_id"]]:
             break
