@@ -4,16 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-# What `make test` runs on PostgreSQL too; tests/core/store runs on both databases by itself.
-ON_POSTGRES := $(addprefix tests/core/,access alerts $(addprefix trading/test_,desk.py ledger.py order_manager.py order_store.py reconcile.py pipeline.py))
-
 # Compiled modules are kept, whatever the machine says: a test run starts hundreds of programs.
 unexport PYTHONDONTWRITEBYTECODE
 
 # Four processes on two cores: some of them always wait. Whole files, in the order of tests/conftest.py.
 PYTEST := $(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help sandbox test test-postgres witness soak check types style format pages bench lock clean
+.PHONY: help sandbox test test-postgres tests witness soak check types style format pages bench lock clean
 help:
 	@echo "make sandbox   the bot in a browser page: no account, keys or network"
 	@echo "make sandbox LIVE=binance   the same on that venue's prices of now: no account or keys"
@@ -48,6 +45,7 @@ sandbox: $(VENV)/runtime.ok
 
 check: $(VENV)/dev.ok
 	@$(MAKE) --no-print-directory --jobs=2 types style
+	$(BIN)/pytest tests/docs
 
 types: $(VENV)/dev.ok
 	$(BIN)/mypy
@@ -56,11 +54,14 @@ style: $(VENV)/dev.ok
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
-	$(BIN)/pytest tests/docs
 
-test: check
-	$(PYTEST)
-	TEST_DATABASE=postgres $(PYTEST) $(ON_POSTGRES)
+# All at once: while one process collects the tests, the other core has the types to check.
+test: $(VENV)/dev.ok
+	@$(MAKE) --no-print-directory --jobs=3 types style tests
+
+# What tests/core/conftest.py names is tested on PostgreSQL too.
+tests: $(VENV)/dev.ok
+	TEST_DATABASE=both $(PYTEST)
 
 test-postgres: $(VENV)/dev.ok
 	TEST_DATABASE=postgres $(PYTEST) tests/core

@@ -83,17 +83,24 @@ class Tending:
                 if failures == _TOLD_AFTER:
                     await self._tell(problem)
                 await asyncio.sleep(min(_RECONNECT_SECONDS * failures, _LONGEST_PAUSE_SECONDS))
-            self._waits = bool(problem) and self._waits_for_market
-            if self._waits:
-                log.info("a simulated venue waits for its market", account=self.desk.account)
-            elif problem:
-                await self.desk.halt_for("RECONCILIATION FAILED", str(problem) or "the venue does not answer")
-            else:
-                self._was_there = True
-                await self._tell_of_end(failures)
-                await self._tell_left_out()
-            if not self._waits:
-                await self.desk.roll_day()
+            waits = bool(problem) and self._waits_for_market
+            try:
+                await self._settle(problem, failures, waits=waits)
+            finally:  # it is judged from now on: before there is anything to measure losses from, that would halt it
+                self._waits = waits
+
+    async def _settle(self, problem: Exception | None, failures: int, *, waits: bool) -> None:
+        """What follows from an answer, or from none; and what losses are measured from."""
+        if waits:
+            log.info("a simulated venue waits for its market", account=self.desk.account)
+            return
+        if problem:
+            await self.desk.halt_for("RECONCILIATION FAILED", str(problem) or "the venue does not answer")
+        else:
+            self._was_there = True
+            await self._tell_of_end(failures)
+            await self._tell_left_out()
+        await self.desk.roll_day()
 
     def _is_worth_trying(self, problem: Exception, failures: int) -> bool:
         """What is refused stays refused; a real venue that does not answer may do so soon."""

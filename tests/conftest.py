@@ -11,7 +11,7 @@ from decimal import getcontext
 
 import pytest
 import structlog
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from brokers.ccxt.loading import load_errors
 from tests.remembered import remember
@@ -20,8 +20,10 @@ remember()
 load_errors()  # from now on `import ccxt` imports what is asked of it, and not a hundred exchanges
 
 # The same examples every day, so that a failure is of the change that is tested and comes again; `make soak` draws new
-# ones. No deadline: how long an example takes is up to the machine.
-settings.register_profile("every day", deadline=None, derandomize=True, max_examples=60)
+# ones. No deadline: how long an example takes, or to think of one, is up to the machine.
+settings.register_profile(
+    "every day", deadline=None, derandomize=True, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.register_profile("soak", deadline=None, derandomize=False, max_examples=500, database=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "every day"))
 

@@ -1,4 +1,4 @@
-"""The one place where tests choose their database: `TEST_DATABASE=postgres`, or SQLite."""
+"""The one place where tests choose their database: `TEST_DATABASE=postgres`, or SQLite; or both, see core/conftest.py."""
 
 from __future__ import annotations
 
@@ -58,11 +58,16 @@ _numbers = itertools.count(1)
 _state = {"test": "", "template": ""}
 
 
-def kind() -> str:
-    """sqlite or postgres."""
+def kinds() -> tuple[str, ...]:
+    """sqlite or postgres, or both."""
     chosen = os.environ.get("TEST_DATABASE", "sqlite")
-    assert chosen in ("sqlite", "postgres"), chosen
-    return chosen
+    assert chosen in ("sqlite", "postgres", "both"), chosen
+    return ("sqlite", "postgres") if chosen == "both" else (chosen,)
+
+
+def kind() -> str:
+    """The one of them that this test has."""
+    return kinds()[0]
 
 
 def database_url(path: Path, which: str = "") -> str:

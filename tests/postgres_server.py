@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import importlib.util
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -58,25 +60,30 @@ class PostgresServer:
         word.write_text(self.password)
         word.chmod(0o644)
         fast = ["fsync=off", "full_page_writes=off", "max_connections=60", "shared_buffers=32MB", "autovacuum=off"]
-        fast += ["unix_socket_directories=", "timezone=Asia/Tokyo", "max_wal_size=256MB", "log_min_messages=fatal"]
+        fast += [
+            "unix_socket_directories=",
+            "timezone=Asia/Tokyo",
+            "max_wal_size=256MB",
+            "log_min_messages=fatal",
+            "scram_iterations=1",
+        ]
         command = [self.programs / "bin" / "initdb", "-D", self.data, "-U", self.user, "-A", "scram-sha-256"]
         command += [f"--pwfile={word}", "--no-locale", "-E", "UTF8", "--no-sync", "--no-instructions"]
         self._run([*command, *(part for each in fast for part in ("--set", each))])
 
     def _run(self, command: list[Any]) -> None:
-        done = subprocess.run(command, cwd="/", capture_output=True, text=True, timeout=60, check=False, **self.as_user)
+        done = subprocess.run(
+            command, cwd="/", capture_output=True, text=True, timeout=120, check=False, **self.as_user
+        )
         assert done.returncode == 0, done.stdout + done.stderr
 
     def start(self) -> None:
         """Return when it answers. The port is chosen once, so that a restart has the same."""
-        if not self.port:
-            with socket.socket() as free:
-                free.bind(("127.0.0.1", 0))
-                self.port = free.getsockname()[1]
+        self.port = self.port or _free_port()
         command = [self.programs / "bin" / "postgres", "-D", self.data, "-p", str(self.port), "-h", "127.0.0.1"]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(command, cwd="/", stdout=log, stderr=log, **self.as_user)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while True:
             try:
                 self.do(_nothing)
@@ -91,7 +98,7 @@ class PostgresServer:
         """At once, in good order or not."""
         if self.process is not None:
             self.process.send_signal(signal.SIGQUIT if kill else signal.SIGINT)
-            self.process.wait(30)
+            self.process.wait(60)
             self.process = None
 
     def remove(self) -> None:
@@ -110,7 +117,7 @@ class PostgresServer:
 
         async def connected() -> T:
             connection = await asyncpg.connect(
-                host="127.0.0.1", port=self.port, user=self.user, password=self.password, database=name, timeout=20
+                host="127.0.0.1", port=self.port, user=self.user, password=self.password, database=name, timeout=60
             )
             try:
                 return await work(connection)
@@ -140,6 +147,14 @@ class PostgresServer:
             return rows
 
         return self.do(work, name)
+
+
+def _free_port() -> int:
+    """Below those that the system gives to connections: while the server is down, too, nobody gets it by chance."""
+    while True:
+        with socket.socket() as free, contextlib.suppress(OSError):
+            free.bind(("127.0.0.1", random.SystemRandom().randrange(20_000, 32_000)))
+            return int(free.getsockname()[1])
 
 
 async def _nothing(_: asyncpg.Connection) -> None:

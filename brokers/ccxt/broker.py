@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
@@ -27,6 +27,7 @@ from brokers.ccxt.checks import listed
 from brokers.ccxt.client import CONNECT, Client
 from brokers.ccxt.dead_man import DeadMan
 from brokers.ccxt.dialect import Dialect
+from brokers.ccxt.line import Line
 from brokers.ccxt.lookup import Lookup
 from brokers.ccxt.marketdata import MarketData
 from brokers.ccxt.ordering import Ordering
@@ -50,28 +51,6 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """What exists between connect and disconnect."""
-
-    client: Client
-    instruments: dict[str, Instrument]
-    left_out: Mapping[str, str]
-    rules: markets.Told
-    known: KnownOrders
-    lookup: Lookup
-    ordering: Ordering
-    market: MarketData
-    feeds: Feeds
-    dead_man: DeadMan
-
-    def told_of(self, symbols: Iterable[str]) -> list[str]:
-        """`symbols` without those that were left out; of them alone there is no stream, and of strange ones neither."""
-        wanted = list(symbols)
-        kept = [each for each in wanted if each not in self.left_out] or wanted
-        return [listed(self.instruments, each).symbol for each in kept]
-
-
 class CcxtBroker(AbstractBroker):
     """One account at a venue of the ccxt family. Subclasses name their `dialect`, and register themselves.
 
@@ -89,7 +68,7 @@ class CcxtBroker(AbstractBroker):
         self._pulse = Pulse(context.now)
         self._client = Client(self._dialect, context, self._pulse)
         self._known = KnownOrders()
-        self._line: _Line | None = None
+        self._line: Line | None = None
         self._connecting = asyncio.Lock()
         self._attempts = Attempts()
         self.pace = Pace(silence=settings.silence_seconds, poll=settings.poll_seconds)
@@ -144,14 +123,14 @@ class CcxtBroker(AbstractBroker):
             await self._client.close()
 
     @staticmethod
-    async def _leave(line: _Line) -> None:
+    async def _leave(line: Line) -> None:
         """Streams are closed also when nobody waits for the timer's end any more."""
         try:
             await line.dead_man.end()
         finally:
             await line.feeds.close()
 
-    async def _opened(self) -> _Line:
+    async def _opened(self) -> Line:
         client = self._client
         await client.start()
         await client.synchronise()
@@ -184,7 +163,7 @@ class CcxtBroker(AbstractBroker):
             self._dialect, rules.markets, self._context.symbols, f"brokers.{self.name}.symbols"
         )
 
-    def _assembled(self, instruments: dict[str, Instrument], rules: markets.Told) -> _Line:
+    def _assembled(self, instruments: dict[str, Instrument], rules: markets.Told) -> Line:
         client, known = self._client, self._known
         reader = Reader(self._dialect, known, self._time_there)
         inquiry = Inquiry(client.ask, tuple(instruments), known, self._time_there, self._replaced())
@@ -206,7 +185,7 @@ class CcxtBroker(AbstractBroker):
         seconds = self.settings.dead_man_seconds if self.settings.has_keys else 0
         dead_man = DeadMan(client, self._dialect, seconds, tuple(instruments), feeds.lose)
         left_out = markets.left_out(self._dialect, rules.markets, self._context.symbols)
-        return _Line(client, instruments, left_out, rules, known, lookup, ordering, market, feeds, dead_man)
+        return Line(client, instruments, left_out, rules, known, lookup, ordering, market, feeds, dead_man)
 
     def _replaced(self) -> Replaced:
         """Which orders were to be replaced, where the venue changes orders that way."""
@@ -220,12 +199,12 @@ class CcxtBroker(AbstractBroker):
         """What time it is at the venue."""
         return moment(self._client.exchange.milliseconds()) or self._context.now()
 
-    def _connected(self) -> _Line:
+    def _connected(self) -> Line:
         if self._line is None:
             raise Unavailable(f"{self.name} is not connected")
         return self._line
 
-    def _account(self) -> _Line:
+    def _account(self) -> Line:
         """As `_connected`, for what needs keys."""
         line = self._connected()
         if not self.settings.has_keys:
@@ -288,7 +267,7 @@ class CcxtBroker(AbstractBroker):
             log.warning("the venue's new rules cannot be used", account=self.name, reason=str(error))
         return tuple(line.instruments.values())
 
-    def _take_up(self, line: _Line) -> None:
+    def _take_up(self, line: Line) -> None:
         """Have ours and our library's be the same rules at any moment: it would round what does not fit its own."""
         exchange = line.client.exchange
         if exchange.markets is not line.rules.markets:

@@ -135,4 +135,5 @@ class Closing:
         body = f"{names}: {why}.\nWhat is there is sold. If it is bought back, it can be closed again."
         title = f"Not all of {units.normalize():,f} {symbol} can be sold"
         key = f"uncovered:{symbol}:{units - cover}"
-        await self._telling.once(key, Alert("uncovered", Severity.WARNING, title, body))
+        alert = Alert("uncovered", Severity.WARNING, title, body, account=self._portfolio.account)
+        await self._telling.once(key, alert)

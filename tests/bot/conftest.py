@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from tests.bot.gallery import gallery
-from tests.unhurried import unhurried
+from tests.unhurried import unhurried, unhurried_loop
 
-__all__ = ["gallery", "unhurried"]
+__all__ = ["gallery", "unhurried", "unhurried_loop"]

@@ -79,6 +79,8 @@ class BinanceSpot(_Binance):
         min_quantity=Decimal("0.00001"),
         min_notional=Decimal(5),
         base="BTC",
+        max_quantity=Decimal(9000),
+        max_market_quantity=Decimal(120),
     )
 
     def fund(self) -> None:
@@ -103,4 +105,6 @@ class BinanceFutures(_Binance):
         min_quantity=Decimal("0.001"),
         min_notional=Decimal(100),
         settlement=Settlement.MARGINED,
+        max_quantity=Decimal(1000),
+        max_market_quantity=Decimal(120),
     )

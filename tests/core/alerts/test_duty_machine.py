@@ -203,7 +203,9 @@ class TestDuty(DutyMachine.TestCase):  # type: ignore[misc]
 if len(kinds()) > 1:
 
     class TestDutyOnPostgres(TestDuty):
-        """It takes its turn after the other: both share what is shared."""
+        """The rules are proved there; here, that this database keeps them too. It takes its turn after the other."""
+
+        settings = settings(DutyMachine.TestCase.settings, max_examples=4)
 
         @classmethod
         def setUpClass(cls) -> None:

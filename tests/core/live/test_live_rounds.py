@@ -435,9 +435,22 @@ async def test_without_any_word_of_a_venue_a_paper_account_waits_for_one(tmp_pat
         await made.rounds.live.on_instruments(made.engine.feeds[0], await made.engine.feeds[0].instruments())
         assert not made.desk.reconciled
         await made.engine.sweep()  # still
+        measured, roll_day = asyncio.Event(), made.desk.roll_day
+
+        async def not_measured_yet(*at):
+            await measured.wait()
+            await roll_day(*at)
+
+        made.desk.roll_day = not_measured_yet
         compared.set()
         async with asyncio.timeout(30):
-            while not made.desk.reconciled or made.desk.baselines is None:
+            while not made.desk.reconciled:
+                await asyncio.sleep(0.02)
+        await made.engine.sweep()  # nor before there is anything to measure a loss from
+        assert made.desk.state_for() is TradingState.ACTIVE
+        measured.set()
+        async with asyncio.timeout(30):
+            while made.desk.baselines is None:
                 await asyncio.sleep(0.02)
         assert made.desk.broker.is_connected
         assert made.desk.portfolio.instruments == {BTC: pair(BTC)}

@@ -132,8 +132,8 @@ async def test_the_event_loop_stays_responsive(host: ThreadHost, act: Any) -> No
     await host.decide([call(Rogue("bad", stubborn))])
     beating.cancel()
     stubborn.over = True
-    assert len(gaps) > 10
-    assert statistics.median(gaps) < 0.1
+    assert len(gaps) > 3
+    assert statistics.median(gaps) < 0.2
     assert max(gaps) < 1  # it waits for its turn on a busy machine, too
 
 
