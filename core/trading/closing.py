@@ -1,7 +1,8 @@
 """What of an account's positions can be closed now, and by how much at once.
 
 Where nothing can be sold short, strategies may hold more between them than the account does, when somebody has sold a
-part at the venue: exits then sell what is there, and people are told of the rest.
+part at the venue. Whoever closes then, and finds less than it holds, has sold the rest to that somebody: what is there
+is sold, the rest changes hands inside the house, and people are told. Nothing stays that nobody can sell.
 """
 
 from __future__ import annotations
@@ -132,8 +133,32 @@ class Closing:
             return
         units, cover = abs(sum(parts.values(), ZERO)), self.cover(symbol) or ZERO
         names = ", ".join(sorted(parts))
-        body = f"{names}: {why}.\nWhat is there is sold. If it is bought back, it can be closed again."
+        body = f"{names}: {why}.\nWhat is there is sold; the rest is booked as sold by others, at the price of now."
         title = f"Not all of {units.normalize():,f} {symbol} can be sold"
         key = f"uncovered:{symbol}:{units - cover}"
         alert = Alert("uncovered", Severity.WARNING, title, body, account=self._portfolio.account)
         await self._telling.once(key, alert)
+
+    async def write_off(self, symbol: str, parts: Parts) -> None:
+        """Those of `parts` that close more than there is sell the rest to `external`, who is short of just that.
+
+        They are told of, and booked at the mark, without which nothing is booked yet. Others' coins are not touched.
+        """
+        closing = {name: part for name, part in parts.items() if self.only_closes(symbol, {name: part})}
+        await self.tell_uncovered(symbol, closing)
+        price, cover = self._portfolio.marks.get(symbol), self.cover(symbol)
+        wanted = -sum(closing.values(), ZERO)
+        short = -self._portfolio.lot(EXTERNAL, symbol).quantity
+        if cover is None or price is None or short <= 0 or wanted <= cover:
+            return
+        gone = _largest_first(closing, min(wanted - cover, short))
+        await self._orders.write_off(self._portfolio.instrument(symbol), gone, EXTERNAL, price)
+
+
+def _largest_first(parts: Parts, units: Decimal) -> dict[str, Decimal]:
+    """`units` of what `parts` sell, of the largest first."""
+    found = dict[str, Decimal]()
+    for name, part in sorted(parts.items(), key=lambda each: (each[1], each[0])):
+        if taken := min(-part, units):
+            found[name], units = -taken, units - taken
+    return found

@@ -15,7 +15,7 @@ from core.trading.fill_news import Correction, KnownFill
 from core.trading.ledger import Allocation, FillFacts
 from core.trading.live_order import LiveOrder
 from core.trading.states import OrderState
-from risk.intent import OrderIntent, scaled
+from risk.intent import scaled
 
 
 def fill_ref(account: str, symbol: str, stored_as: str) -> str:
@@ -60,18 +60,19 @@ def facts_in(instrument: Instrument, fill: Fill, parts: Mapping[str, Decimal], a
     )
 
 
-def cross_facts(intent: OrderIntent, price: Decimal, ref: str) -> FillFacts:
+def cross_facts(
+    account: str, instrument: Instrument, parts: Mapping[str, Decimal], price: Decimal, ref: str
+) -> FillFacts:
     """A trade between strategies of one account: nothing is sent and nothing is paid to a venue."""
-    instrument = intent.instrument
     return FillFacts(
-        ref=f"cross:{intent.account}:{ref}",
-        account=intent.account,
+        ref=f"cross:{account}:{ref}",
+        account=account,
         symbol=instrument.symbol,
         price=price,
         multiplier=instrument.multiplier,
         currency=instrument.currency,
         fee_currency=instrument.currency,
-        allocations=tuple(Allocation(name, part, ZERO) for name, part in sorted(intent.allocations.items())),
+        allocations=tuple(Allocation(name, part, ZERO) for name, part in sorted(parts.items())),
         settlement=instrument.settlement,
     )
 

@@ -9,10 +9,12 @@ sending again. `core.trading.beliefs` takes over what the venue says; `core.trad
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 
 from brokers.errors import BrokerError, Rejected, Unavailable, Uncertain
+from brokers.instrument import Instrument
+from brokers.money import ZERO
 from brokers.order import ClientOrderId, OrderReport
 from brokers.port import AbstractBroker
 from core.alerts.channel import Severity
@@ -222,13 +224,21 @@ class OrderManager:
 
     async def cross(self, intent: OrderIntent, price: Decimal, along: Along) -> None:
         """Strategies trade with each other at `price`: the books change, the venue hears nothing of it."""
-        facts = cross_facts(intent, price, self._ids.new())
+        facts = cross_facts(self.account, intent.instrument, intent.allocations, price, self._ids.new())
         async with self._books.lock:
             async with self._books.page() as page:
                 stored = await along.write()
                 await allocations.put(facts, intent.at)
                 await page.post_trade(facts, intent.at)
             stored()
+
+    async def write_off(self, instrument: Instrument, gone: Mapping[str, Decimal], to: str, price: Decimal) -> None:
+        """Units that strategies have in the books and the account has not go `to` whoever owes them, at `price`."""
+        parts, at = {**gone, to: -sum(gone.values(), ZERO)}, self._trading_clock.now()
+        facts = cross_facts(self.account, instrument, parts, price, self._ids.new())
+        async with self._books.lock, self._books.page() as page:
+            await allocations.put(facts, at)
+            await page.post_trade(facts, at)
 
     # --- changing and cancelling -------------------------------------------------------------------
 

@@ -208,9 +208,8 @@ class Pipeline:
 
         What the venue does not take at once follows in further orders, as long as they go out.
         """
+        await self._desk.exits.write_off(target.symbol, self._missing_of(target))
         missing, before = self._missing_of(target), dict[str, Decimal]()
-        if self._desk.exits.only_closes(target.symbol, missing):
-            await self._desk.exits.tell_uncovered(target.symbol, missing)
         for _ in range(self._desk.exits.slices(target.symbol, sum(missing.values(), ZERO))):
             if not missing or missing == before:
                 return

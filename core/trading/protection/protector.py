@@ -380,11 +380,11 @@ class Protector:
 
         The pipeline makes room for it: what still rests is cancelled, or the order waits if it may fill beside it.
         """
+        await self._desk.exits.write_off(guard.symbol, self._open(guard))
         intent = self._way_out(guard)
         if intent is None or not self._exits.may(guard.key, self._clock.now()):
             return False
         before = self._desk.closable(*guard.key)
-        await self._desk.exits.tell_uncovered(guard.symbol, self._open(guard))
         with urgently():
             verdict = await self._place(intent)
         if self._desk.closable(*guard.key) != before:

@@ -85,7 +85,7 @@ async def test_a_part_that_is_worth_too_little_can_be_left_too(tmp_path: Path) -
 
 
 async def test_a_strategy_sells_what_a_person_has_left_of_its_coin(tmp_path: Path) -> None:
-    """And people hear once of what is not there; nothing is refused."""
+    """The rest is booked as sold by others, and people hear of it once; nothing is refused."""
     async with armed(tmp_path, SPOT) as stage:
         await stage.enter("0.1")
         await sells_by_hand(stage, "0.05")
@@ -93,7 +93,7 @@ async def test_a_strategy_sells_what_a_person_has_left_of_its_coin(tmp_path: Pat
         await stage.bar()
         await stage.agrees()
         assert stage.net == 0
-        assert stage.held("alpha", stage.symbol) == Decimal("0.05")
+        assert stage.held("alpha", stage.symbol) == stage.held(EXTERNAL, stage.symbol) == 0
         assert [row.state for row in await stage.orders()] == ["filled", "filled"]
         (told,) = [each for each in await stage.told("WARNING") if "can be sold" in each]
         assert "0.05 of 0.0999 BTC is not in the account: somebody else has sold it" in told
@@ -131,19 +131,39 @@ async def test_everything_is_flattened_by_shares_and_the_rest_is_told(tmp_path: 
         assert "is not in the account: somebody else has sold it" in position.why
 
 
-async def test_what_was_bought_back_can_be_closed_again(tmp_path: Path) -> None:
-    """A strategy that is to be flat sells it with its next bar."""
+async def test_what_others_buy_later_is_theirs(tmp_path: Path) -> None:
+    """By chat or at the venue: nobody sells it to make good what was sold before."""
     async with armed(tmp_path, SPOT) as stage:
         await stage.enter("0.1")
         await sells_by_hand(stage, "0.05")
         await stage.leave()
         key = stage.venue.keys.of("testnet")
         await order_by_hand(stage.venue, key, symbol="BTCUSDT", side="BUY", type="MARKET", quantity="0.06")
-        await stage.agrees()
+        await house(stage).trade(f"buy {stage.symbol} 0.03")
+        await stage.quiet()
+        for _ in range(2):
+            await stage.bar()
+            await stage.agrees()
+        assert stage.held("alpha", stage.symbol) == 0
+        assert stage.held("manual", stage.symbol) == Decimal("0.02997")
+        assert stage.net == stage.held("manual", stage.symbol) + stage.held(EXTERNAL, stage.symbol)
+
+
+@pytest.mark.parametrize(("units", "orders"), [("0.03", ["sell"]), ("0.08", ["buy"])])
+async def test_nobody_buys_inside_the_house_what_is_not_there(tmp_path: Path, units: str, orders: list[str]) -> None:
+    """One strategy leaves while another enters: what they trade with each other is real."""
+    async with armed(tmp_path, SPOT, "alpha", "beta") as stage:
+        await stage.enter("0.1")
+        await sells_by_hand(stage, "0.05")
+        before = len(await stage.orders())
+        stage.strategies.want("alpha", 0.0, stage.symbol)
+        stage.strategies.instances["beta"].units = Decimal(units)
+        stage.strategies.want("beta", 1.0, stage.symbol)
         await stage.bar()
         await stage.agrees()
-        assert stage.held("alpha", stage.symbol) == 0
-        assert stage.net == stage.held(EXTERNAL, stage.symbol) > 0
+        assert [row.side for row in (await stage.orders())[before:]] == orders
+        assert stage.held("alpha", stage.symbol) == stage.held(EXTERNAL, stage.symbol) == 0
+        assert stage.held("beta", stage.symbol) == stage.net > 0
 
 
 async def test_a_coin_that_has_paid_somebody_elses_fees_can_still_be_sold(tmp_path: Path) -> None:
