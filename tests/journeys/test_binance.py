@@ -160,7 +160,7 @@ def test_the_first_start_says_whose_money_it_is_and_what_was_there(house: House,
     )
     assert seen(ada.say("/balance")) == (
         "🏠 ▸ More ▸ Balance · TESTNET\n\nAccount main\n         Ledger      Venue\n"
-        "BNB       10.00      10.00\nUSDT 100,000.00 100,000.00"
+        "USDT 100,000.00 100,000.00\nBNB       10.00      10.00"
     )
 
 

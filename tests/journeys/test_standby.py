@@ -29,6 +29,7 @@ from brokers.ccxt import broker, client
 from brokers.ccxt import clock as venue_clock
 from brokers.ccxt.limits import Limits as CallLimits
 from brokers.ccxt.pulse import Pulse
+from brokers.ccxt.streams.pace import Pace
 from brokers.health import Breaker
 from brokers.network import Network
 from brokers.resilience.ticks import ticks
@@ -70,6 +71,7 @@ class Ahead:
         monkeypatch.setattr(client, "Limits", partial(CallLimits, ticks=self._ticks))
         monkeypatch.setattr(broker, "Pulse", partial(Pulse, ticks=self._ticks))
         monkeypatch.setattr(venue_clock, "ticks", self._ticks)
+        monkeypatch.setattr(broker, "Pace", partial(Pace, first_pause=_SOON, longest_pause=_SOON))
         for room, name in (
             (tending, "_RECONNECT_SECONDS"), (feed, "_AGAIN_SECONDS"), (moments, "_PAUSE_SECONDS"),
             (live_rounds, "_VAIN_SECONDS"), (failover, "_LOOK_SECONDS"),
@@ -173,10 +175,18 @@ class Town:
         (self.folder / "wish").write_text(str(exposure))
 
     async def bar(self) -> None:
-        """A minute ends, and everybody has worked through it."""
+        """A minute ends, with prices of then, and everybody has worked through it."""
         before = self._bars
+        self.ahead.seconds += (58.0 - time.time()) % 60
+        await self.until(lambda: all(self._has_prices(name) for name in MODES))
         self.ahead.seconds += 60.2 - time.time() % 60
         await self.until(lambda: self._bars > before)
+
+    def _has_prices(self, name: str) -> bool:
+        """Whether what an account knows of the market is of now, if its venue is there."""
+        desk = self.desk(name)
+        quote = desk.market.quotes.get(BTC)
+        return failover.is_down(desk) or (quote is not None and time.time() - quote.at.timestamp() < 5)
 
     async def bars_until(self, true: Callable[[], Any]) -> None:
         """Minutes end until something is so: one that comes late on a busy machine is history, and decides nothing."""
