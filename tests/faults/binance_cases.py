@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults.binance_truth import SPOT
-from tests.faults.binance_world import BinanceWorld, at_binance
+from tests.faults.binance_world import SPOT_LOT, BinanceWorld, at_binance
 from tests.faults.exchange import Order
 from tests.faults.lives import Template
 from tests.venues.binance.faults import REST, Manner, Plan
@@ -387,11 +387,11 @@ class Trial:
     async def _has_what_it_wants(self) -> list[str]:
         """Within some bars; once."""
         for _ in range(_BARS):
-            if not self.here.oracle().unmet():
+            if not self.here.oracle().unmet(SPOT_LOT):
                 return []
             await self.here.to_the_next_minute()
             await self.here.compare(1)
-        return self.here.oracle().unmet()
+        return self.here.oracle().unmet(SPOT_LOT)
 
 
 def _rounds_after(case: Case) -> int:

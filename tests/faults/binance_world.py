@@ -36,6 +36,8 @@ _PATIENT_ROUNDS = 20
 # Twenty seconds: a stream that was lost again and again is opened ever more rarely.
 _LOOKS_FOR_PRICES = 1000
 _A_WHILE_OF_LOOKS = 50
+# What is less of bitcoin cannot be traded at the spot market: it stays when something is sold.
+SPOT_LOT = Decimal("0.00001")
 WISHES = {"kind": "told", "sizing": {"method": "fixed", "units": str(UNITS)}}
 
 
@@ -154,7 +156,7 @@ class BinanceWorld(Lives):
 
     def missing(self) -> str:
         oracle = self.oracle()
-        unmet = oracle.unmet() if oracle.has("goals") else ["no goals yet"]
+        unmet = oracle.unmet(SPOT_LOT) if oracle.has("goals") else ["no goals yet"]
         held = self.truth.positions().get(self.symbol, Decimal(0)) - (1 if self.market == SPOT else 0)
         if not unmet and UNITS * Decimal("0.998") <= held <= UNITS:
             return ""

@@ -296,8 +296,8 @@ class Oracle:
         """What a strategy has by our books."""
         return self._balances().get((f"position/{self._account}/{strategy}/{symbol}", symbol), ZERO)
 
-    def unmet(self) -> list[str]:
-        """What strategies want and do not have."""
+    def unmet(self, lot: Decimal = ZERO) -> list[str]:
+        """What strategies want and do not have, but for less than a `lot`, which cannot be traded."""
         held = self._balances()
         rows = self._db.ask("SELECT strategy, symbol, quantity FROM goals WHERE account = ?", self._account)
         has = {
@@ -307,7 +307,7 @@ class Oracle:
         return [
             f"{name} wants {wanted} {symbol} and has {has[name, symbol]}"
             for name, symbol, wanted in rows
-            if Decimal(str(wanted)) != has[name, symbol]
+            if (off := abs(Decimal(str(wanted)) - has[name, symbol])) and off >= lot
         ]
 
     def money_tables(self) -> str:
