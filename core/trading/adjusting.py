@@ -13,7 +13,6 @@ from brokers.port import AbstractBroker
 from core.alerts.outbox import Alerts
 from core.clock import Clock
 from core.errors import UserError
-from core.store import allocations
 from core.store import ledger as ledger_store
 from core.store import orders as order_store
 from core.store.control import get_cursor, put_cursor
@@ -142,7 +141,6 @@ class Adjustments:
     async def _write(self, page: Page, plan: Plan) -> dict[str, Decimal]:
         at = self._trading_clock.now()
         for move, facts in zip(plan.moves, plan.trades, strict=True):
-            await allocations.put(facts, at)
             await page.post_trade(facts, at)
             if move.is_taken:
                 page.lose(facts)

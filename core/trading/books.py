@@ -53,10 +53,11 @@ class Page:
         return {path.removeprefix(start).split("/")[0]: units for path, units in mine if path.startswith(start)}
 
     async def post_trade(self, facts: FillFacts, at: datetime) -> None:
-        """Add a fill, or a trade between strategies, whose parts are stored in this transaction.
+        """Add a fill, or a trade between strategies, and store its parts.
 
         One that is older than what is in the books counts as if it had come in time.
         """
+        await allocations.put(facts, at)
         self._spend(facts)
         if await self._is_late(facts.symbol, at):
             await self._restate(facts.ref, "fill", Change(None, facts), at, at)

@@ -23,7 +23,6 @@ from core.alerts.channel import Severity
 from core.alerts.outbox import Alert, Alerts
 from core.clock import Clock
 from core.events import Events, FillRecorded
-from core.store import allocations
 from core.store import orders as order_store
 from core.store.control import get_cursor, put_cursor
 from core.store.ledger import is_posted
@@ -251,7 +250,6 @@ class ExternalTrades:
                     is_new = await page.post_flow(flow, flow.at)
                     moved = await self._watch.store_paid_in(flow) if is_new else None
                     if is_new and trade is not None:
-                        await allocations.put(trade, flow.at)
                         await page.post_trade(trade, flow.at)
                         page.let_go(trade)
                     if is_new and (alert := alert_of_flow(each, trade)) is not None:

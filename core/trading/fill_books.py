@@ -51,7 +51,6 @@ class FillBooks:
         await order_store.insert_fill(self._account, fill, facts, stamp, corrects=fill.corrects)
         for each in (facts, sale):
             if each is not None:
-                await allocations.put(each, fill.at)
                 await page.post_trade(each, fill.at)
         await self._alerts.add(alert or alert_of_fill(fill, facts))
         return _recorded(fill, parts)
@@ -67,7 +66,6 @@ class FillBooks:
             await page.post(fee_posting(facts), fill.at)
         await order_store.put_fee(self._account, known.stored_as, fill, facts)
         if sale is not None:
-            await allocations.put(sale, fill.at)
             await page.post_trade(sale, fill.at)
 
     async def correct(
@@ -117,7 +115,6 @@ class FillBooks:
         if await allocations.parts_of(self._account, sale_ref(old_ref)):
             await page.replace_trade(sale_ref(old_ref), sale, at)
         elif sale is not None:
-            await allocations.put(sale, at)
             await page.post_trade(sale, at)
 
     async def _parts(self, ref: str) -> dict[str, Decimal]:

@@ -21,7 +21,6 @@ from core.alerts.channel import Severity
 from core.alerts.outbox import Alert, Alerts
 from core.clock import Clock, Ids
 from core.events import Events
-from core.store import allocations
 from core.store import orders as order_store
 from core.store.along import Along
 from core.store.database import transaction
@@ -228,7 +227,6 @@ class OrderManager:
         async with self._books.lock:
             async with self._books.page() as page:
                 stored = await along.write()
-                await allocations.put(facts, intent.at)
                 await page.post_trade(facts, intent.at)
             stored()
 
@@ -237,7 +235,6 @@ class OrderManager:
         parts, at = {**gone, to: -sum(gone.values(), ZERO)}, self._trading_clock.now()
         facts = cross_facts(self.account, instrument, parts, price, self._ids.new())
         async with self._books.lock, self._books.page() as page:
-            await allocations.put(facts, at)
             await page.post_trade(facts, at)
 
     # --- changing and cancelling -------------------------------------------------------------------

@@ -91,7 +91,6 @@ class CountingHouse:
         facts = self.fill(ref, parts, price, symbol, **more)  # type: ignore[arg-type]
         self.facts[ref] = facts
         async with self.books.lock, self.books.page() as page:
-            await allocations.put(facts, at)
             await page.post_trade(facts, at)
 
     async def correct(self, old: str, ref: str, quantity: object, price: object, **more: object) -> None:
