@@ -1,8 +1,9 @@
-"""The next page of a list that begins with the newest."""
+"""The ends of lists: what comes after a page, and where a list that begins at a time has to end."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from brokers.ccxt.calls import Call, Raw
 
@@ -14,6 +15,11 @@ def older(call: Call, page: Sequence[Raw]) -> Call | None:
         return None
     *args, words = call.args
     return Call(call.method, (*args, {**words, "until": min(times) + 1}))
+
+
+def within(window: timedelta, since: int) -> dict[str, int]:
+    """What keeps a list that begins at `since` (ms) inside one window: the end is its last millisecond."""
+    return {"until": since + window // timedelta(milliseconds=1) - 1}
 
 
 def onward(call: Call, page: Sequence[Raw]) -> Call | None:

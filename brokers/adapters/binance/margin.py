@@ -13,6 +13,7 @@ from brokers.adapters.binance.spot import SpotDialect
 from brokers.ccxt import accounts
 from brokers.ccxt.calls import Call, Inquiry, Known, Raw
 from brokers.ccxt.dialect import Change
+from brokers.ccxt.pages import within
 from brokers.ccxt.parsing import Unreadable
 from brokers.ccxt.streams.wire import Wire, watch
 from brokers.errors import NotSupported
@@ -70,7 +71,7 @@ class MarginDialect(SpotDialect):
 
     def _span_from(self, since: int) -> dict[str, Any]:
         """Less than 24 hours at once."""
-        return {**self.side_params, "until": since + int(self.window.total_seconds() * 1000) - 1}
+        return {**self.side_params, **within(self.window, since)}
 
     def place_params(self, order: OrderRequest) -> dict[str, Any]:
         """The cross margin account; whether what is missing is borrowed."""

@@ -19,6 +19,7 @@ from brokers.adapters.binance.settings import BinanceSettings
 from brokers.ccxt.calls import Call, Inquiry, Known, Raw, Sighting
 from brokers.ccxt.dialect import Answer, Change, Dialect, Permissions
 from brokers.ccxt.limits import BINANCE_FUTURES, Rates
+from brokers.ccxt.pages import within
 from brokers.ccxt.parsing import decimal, milliseconds, moment
 from brokers.ccxt.streams.wire import Wire, watch
 from brokers.errors import ConfigurationError, NotSupported, OrderNotFound, Rejected, Unavailable
@@ -210,7 +211,7 @@ class UsdmDialect(Dialect[BinanceSettings]):
 
     def closed_calls(self, symbol: str, since: int) -> Sequence[Call]:
         """GET allOrders and allAlgoOrders, less than a week at once."""
-        week = {"until": since + int(self.window.total_seconds() * 1000) - 1}
+        week = within(self.window, since)
         return (
             Call("fetch_orders", (symbol, since, self.order_page, week)),
             Call("fetch_orders", (symbol, since, self.order_page, {**_ALGO, **week})),
