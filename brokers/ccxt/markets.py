@@ -131,16 +131,15 @@ def instruments_of(
     """The instruments of `symbols`, without those that the venue does not list: a typo, or one that was delisted, takes
     nobody else away. Raises `ConfigurationError` if it lists none of them.
     """
-    listed = _listed(dialect, markets)
-    found: dict[str, Instrument] = {}
+    unknown, found = left_out(dialect, markets, symbols), dict[str, Instrument]()
     for symbol in symbols:
-        if symbol not in listed:
+        if symbol in unknown:
             continue
         try:
-            found[symbol] = dialect.instrument(listed[symbol])
+            found[symbol] = dialect.instrument(markets[symbol])
         except (Unreadable, ValueError) as error:
             raise Unavailable(f"{dialect.venue} tells rules of {symbol} that make no sense: {error}") from error
-    if not found and (unknown := left_out(dialect, markets, symbols)):
+    if unknown and not found:
         raise ConfigurationError("; ".join(f"{place}: {why}" for why in unknown.values()))
     if dialect.settings.has_keys:
         _check_coins(tuple(found.values()), dialect.settings.currency, place)
@@ -149,14 +148,9 @@ def instruments_of(
 
 def left_out(dialect: Dialect[Any], markets: Mapping[str, Raw], symbols: Iterable[str]) -> dict[str, str]:
     """Those of `symbols` that the venue does not list, each with what is told of it: also another spelling."""
-    listed = _listed(dialect, markets)
-    return {
-        each: f"{dialect.venue} has no {each!r} here{_hint(each, listed)}" for each in symbols if each not in listed
-    }
-
-
-def _listed(dialect: Dialect[Any], markets: Mapping[str, Raw]) -> dict[str, Raw]:
-    return {symbol: market for symbol, market in markets.items() if dialect.lists(market)}
+    unknown = [each for each in symbols if each not in markets or not dialect.lists(markets[each])]
+    listed = [symbol for symbol, market in markets.items() if dialect.lists(market)] if unknown else []
+    return {each: f"{dialect.venue} has no {each!r} here{_hint(each, listed)}" for each in unknown}
 
 
 def _check_coins(instruments: Sequence[Instrument], kept_in: str, place: str) -> None:
