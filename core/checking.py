@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from brokers.errors import ConfigurationError
-from brokers.registry import load_adapter, validate
+from brokers.registry import AdapterSettings, load_adapter, validate
 from core.errors import SettingsError
 from core.market.series import MarketDataError
 from core.replay_rounds import archive_of
@@ -115,10 +115,16 @@ def _currencies(settings: Settings) -> Iterator[str]:
 
 def _trades_coins(broker: Mapping[str, Any]) -> bool:
     """Whether its symbols are spelt BASE/QUOTE, as venues for coins have them."""
+    kind = _settings_of(broker)
+    return kind is not None and "api_key" in kind.model_fields
+
+
+def _settings_of(broker: Mapping[str, Any]) -> type[AdapterSettings] | None:
+    """What can be set of a broker; None for one that cannot be built, which is told elsewhere."""
     try:
-        return "api_key" in load_adapter(str(broker.get("adapter"))).settings.model_fields
-    except ConfigurationError:  # told elsewhere
-        return False
+        return load_adapter(str(broker.get("adapter"))).settings
+    except ConfigurationError:
+        return None
 
 
 def _real_money(settings: Settings) -> Iterator[str]:
@@ -164,10 +170,8 @@ def _feed_of_account(place: str, feed: FeedSettings, settings: Settings) -> Iter
 
 def _lives_anywhere(broker: Mapping[str, Any]) -> bool:
     """Whether it trades any market, a replayed one, too; of what cannot be built that is told elsewhere."""
-    try:
-        return load_adapter(str(broker.get("adapter"))).settings.on_any_market
-    except ConfigurationError:
-        return True
+    kind = _settings_of(broker)
+    return kind is None or kind.on_any_market
 
 
 def _places(settings: Settings) -> Iterator[str]:
