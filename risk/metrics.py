@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TypeGuard
 
 from brokers.instrument import Instrument
 from brokers.market import Quote
@@ -45,7 +46,7 @@ def is_known(number: object) -> bool:
     return isinstance(number, Decimal) and number.is_finite()
 
 
-def is_price(number: object) -> bool:
+def is_price(number: object) -> TypeGuard[Decimal]:
     """Whether `number` is a known figure above zero."""
     return isinstance(number, Decimal) and number.is_finite() and number > 0
 

@@ -36,6 +36,7 @@ from core.trading.recovery import Recovery
 from core.trading.risk_watch import RiskWatch
 from core.trading.states import OrderState
 from core.trading.switch import TradingSwitch
+from risk.metrics import is_price
 from risk.view import TradingState
 
 # An order in one of these is on its way, there or back: what it does may be in the venue's figures and not in ours.
@@ -200,17 +201,13 @@ class Adjustments:
         position = info.positions.get(symbol)
         told = position.mark_price if position is not None else None
         for price in (self._portfolio.marks.get(symbol), told):
-            if _is_price(price):
-                return Worth(price, position.average_price if position else None)  # type: ignore[arg-type]
+            if is_price(price):
+                return Worth(price, position.average_price if position else None)
         price = (await self._broker.get_quote(symbol)).last
-        if not _is_price(price):
+        if not is_price(price):
             raise UserError(f"Nobody knows the price of {symbol} now: it cannot be booked at what it is worth.")
         self._portfolio.marks.setdefault(symbol, price)
         return Worth(price, position.average_price if position else None)
-
-
-def _is_price(price: Decimal | None) -> bool:
-    return price is not None and price.is_finite() and price > 0
 
 
 def _orders(count: int) -> str:
