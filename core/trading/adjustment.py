@@ -15,12 +15,12 @@ from enum import StrEnum
 
 from brokers.instrument import Instrument, Settlement
 from brokers.money import ZERO
+from core.trading.fills import inside_facts
 from core.trading.ledger import (
     COST_STEP,
     EXACT,
     EXTERNAL,
     ROUNDING,
-    Allocation,
     Entry,
     FillFacts,
     Posting,
@@ -139,7 +139,10 @@ def plan_of(portfolio: Portfolio, found: Found, wish: Wish, token: str) -> Plan:
         move for drift in found.positions for move in _moves(portfolio, drift, found.worths[drift.what], wish)
     )
     ref = ref_of(portfolio.account, token)
-    trades = tuple(_facts(f"{ref}:{number}", portfolio.account, move) for number, move in enumerate(moves))
+    trades = tuple(
+        inside_facts(portfolio.account, move.instrument, move.parts, move.price, f"{ref}:{number}")
+        for number, move in enumerate(moves)
+    )
     return Plan(ref, portfolio.account, wish.treatment, moves, trades, found.cash)
 
 
@@ -232,18 +235,3 @@ def _entry(portfolio: Portfolio, drift: Drift, besides: Decimal, worth: Worth) -
         price = (drift.theirs * worth.entry * instrument.multiplier - cost) / (besides * instrument.multiplier)
         price = worth.entry if not cost else price.quantize(COST_STEP, rounding=ROUND_HALF_EVEN)
     return price if price > 0 else worth.mark
-
-
-def _facts(ref: str, account: str, move: Move) -> FillFacts:
-    instrument = move.instrument
-    return FillFacts(
-        ref=ref,
-        account=account,
-        symbol=instrument.symbol,
-        price=move.price,
-        multiplier=instrument.multiplier,
-        currency=instrument.currency,
-        fee_currency=instrument.currency,
-        allocations=tuple(Allocation(name, move.parts[name], ZERO) for name in sorted(move.parts)),
-        settlement=instrument.settlement,
-    )

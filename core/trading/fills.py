@@ -60,12 +60,12 @@ def facts_in(instrument: Instrument, fill: Fill, parts: Mapping[str, Decimal], a
     )
 
 
-def cross_facts(
+def inside_facts(
     account: str, instrument: Instrument, parts: Mapping[str, Decimal], price: Decimal, ref: str
 ) -> FillFacts:
-    """A trade between strategies of one account: nothing is sent and nothing is paid to a venue."""
+    """A trade inside an account: nothing is sent and nothing is paid to a venue."""
     return FillFacts(
-        ref=f"cross:{account}:{ref}",
+        ref=ref,
         account=account,
         symbol=instrument.symbol,
         price=price,

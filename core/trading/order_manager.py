@@ -28,7 +28,8 @@ from core.store.orders import Stamp
 from core.trading.beliefs import Beliefs
 from core.trading.books import Books
 from core.trading.cancelling import ask_to_cancel, cancel_at_once
-from core.trading.fills import cross_facts
+from core.trading.fills import inside_facts
+from core.trading.ledger import FillFacts
 from core.trading.live_order import LiveOrder
 from core.trading.modifying import modify
 from core.trading.open_orders import OpenOrders
@@ -223,7 +224,7 @@ class OrderManager:
 
     async def cross(self, intent: OrderIntent, price: Decimal, along: Along) -> None:
         """Strategies trade with each other at `price`: the books change, the venue hears nothing of it."""
-        facts = cross_facts(self.account, intent.instrument, intent.allocations, price, self._ids.new())
+        facts = self._crossed(intent.instrument, intent.allocations, price)
         async with self._books.lock:
             async with self._books.page() as page:
                 stored = await along.write()
@@ -233,9 +234,12 @@ class OrderManager:
     async def write_off(self, instrument: Instrument, gone: Mapping[str, Decimal], to: str, price: Decimal) -> None:
         """Units that strategies have in the books and the account has not go `to` whoever owes them, at `price`."""
         parts, at = {**gone, to: -sum(gone.values(), ZERO)}, self._trading_clock.now()
-        facts = cross_facts(self.account, instrument, parts, price, self._ids.new())
+        facts = self._crossed(instrument, parts, price)
         async with self._books.lock, self._books.page() as page:
             await page.post_trade(facts, at)
+
+    def _crossed(self, instrument: Instrument, parts: Mapping[str, Decimal], price: Decimal) -> FillFacts:
+        return inside_facts(self.account, instrument, parts, price, f"cross:{self.account}:{self._ids.new()}")
 
     # --- changing and cancelling -------------------------------------------------------------------
 
