@@ -133,9 +133,14 @@ class Scheduler:
         return self._moved[job.name][0] if job.name in self._moved else job.schedule
 
     def stop(self) -> None:
-        """Stop ticking; jobs at work are cut off."""
+        """Stop ticking; jobs at work are cut off.
+
+        Paused first, so that no job is begun in the moment before the shutdown: APScheduler would cut it off before
+        our first line, and log that as an error.
+        """
         self._stopped = True
         if self._ticker.running:
+            self._ticker.pause()
             self._ticker.shutdown(wait=False)
 
     async def _tick(self, name: str) -> None:
