@@ -1,16 +1,17 @@
 """What happened at the venue without us: a person's trades, liquidations, funding, deposits.
 
-It is recorded as it is, for nobody's strategy (`EXTERNAL`), and told; it is never corrected or traded against. The
-venue's lists are read again from an hour before what we saw last, so nothing is lost, and everything is known by
+It is recorded as it is, for nobody's strategy (`EXTERNAL`), and told; it is never corrected or traded against. Where
+positions may be short, what it has closed of others' is theirs no more (`core.trading.taken`). The venue's lists are read again from an hour before what we saw last, so nothing is lost, and everything is known by
 the venue's id of it, so nothing counts twice. Executions of ours that nobody told us of are found here too.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 import structlog
 
@@ -33,7 +34,7 @@ from core.trading.coins import in_money
 from core.trading.fees import with_known_fee
 from core.trading.fill_books import FillBooks
 from core.trading.fill_news import BOOKED, FillNews, KnownFill, Trust, known_fills, news_of
-from core.trading.fills import alert_of_held
+from core.trading.fills import alert_of_held, inside_facts
 from core.trading.flow_words import alert_of_flow
 from core.trading.flows import flow_ref
 from core.trading.in_kind import holding_of
@@ -42,6 +43,7 @@ from core.trading.live_order import LiveOrder
 from core.trading.order_manager import OrderManager
 from core.trading.order_search import report_of_fills
 from core.trading.risk_watch import RiskWatch
+from core.trading.taken import taken_by
 from core.trading.telling import Telling
 
 log = structlog.get_logger(__name__)
@@ -226,14 +228,31 @@ class ExternalTrades:
         events = []
         async with self._books.page() as page:
             for fill in news.fresh:
-                parts = {EXTERNAL: fill.signed_quantity}
-                events.append(await self._fills.add(page, instrument, fill, parts, stamp, _alert_of(fill)))
+                parts, taken = {EXTERNAL: fill.signed_quantity}, self._taken(page, instrument, fill)
+                events.append(await self._fills.add(page, instrument, fill, parts, stamp, _alert_of(fill, taken)))
+                await self._take(page, instrument, fill, taken)
             for fill in news.paid:
                 await self._fills.pay(page, instrument, fill, known[fill.fill_id])
             for each in news.corrected:
                 await self._fills.correct(page, instrument, known[each.old], each, stamp, f"external {symbol}")
             await self._bust(page, symbol, news, known)
         return events
+
+    def _taken(self, page: Page, instrument: Instrument, fill: Fill) -> dict[str, Decimal]:
+        """What it closes of what others hold. Where nothing can be short, whoever sells finds out what is there."""
+        if not self._broker.capabilities.shorting:
+            return {}
+        held = page.held(fill.symbol)
+        left = {name: _left(units, self._orders.pending(name, fill.symbol)) for name, units in held.items()}
+        return taken_by(fill.signed_quantity, held, left, instrument)
+
+    async def _take(self, page: Page, instrument: Instrument, fill: Fill, taken: Mapping[str, Decimal]) -> None:
+        """It was theirs, at its price, and they do not trade for it again until they wish something else."""
+        if taken:
+            account, parts = self._orders.account, {**taken, EXTERNAL: -sum(taken.values(), ZERO)}
+            trade = inside_facts(account, instrument, parts, fill.price, f"taken:{account}:{_name(fill)}")
+            await page.post_trade(trade, fill.at)
+            page.lose(trade)
 
     async def _bust(self, page: Page, symbol: str, news: FillNews, known: dict[str, KnownFill]) -> None:
         for fill_id in news.busted:
@@ -292,8 +311,21 @@ def _report(symbol: str, fills: Sequence[Fill]) -> OrderReport:
     return OrderReport(_NOBODY, "", symbol, first.side, first.quantity, state, at, ZERO, tuple(fills))
 
 
-def _alert_of(fill: Fill) -> Alert:
+def _left(held: Decimal, pending: Decimal) -> Decimal:
+    """What of a holding no open order closes already."""
+    left = held + pending if pending * held < 0 else held
+    return left if left * held > 0 else ZERO
+
+
+def _alert_of(fill: Fill, taken: Mapping[str, Decimal]) -> Alert:
     verb = "bought" if fill.side.sign > 0 else "sold"
     title = f"Not by us: {verb} {fill.quantity.normalize():,f} {fill.symbol} at {fill.price.normalize():,f}"
-    body = "A person at the venue, or the venue itself. It is in the books as external, and left alone."
+    if not taken:
+        body = "A person at the venue, or the venue itself. It is in the books as external, and left alone."
+        return Alert("external", Severity.WARNING, title, body)
+    whose = ", ".join(f"{abs(part).normalize():,f} of {name}" for name, part in sorted(taken.items()))
+    body = (
+        f"A person at the venue, or the venue itself. It has closed {whose}: nobody buys that back or sells it again "
+        "until its strategy wishes something else."
+    )
     return Alert("external", Severity.WARNING, title, body)
