@@ -71,8 +71,9 @@ class Instrument:
 
     def most(self, *, at_market: bool) -> Decimal | None:
         """The largest order, in whole lots; None if there is no limit. What wakes as a market order is one."""
-        known = [self.max_quantity, self.max_market_quantity if at_market else None]
-        most = min((each for each in known if each is not None), default=None)
+        most = self.max_quantity
+        if at_market and self.max_market_quantity is not None:
+            most = self.max_market_quantity if most is None else min(most, self.max_market_quantity)
         return None if most is None else max(self.floor_quantity(most), self.lot)
 
     def floor_quantity(self, quantity: Decimal) -> Decimal:

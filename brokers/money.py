@@ -13,6 +13,8 @@ def exact(value: Decimal | int | str, what: str = "number") -> Decimal:
     Raises `TypeError` for a float or bool (they are not exact) and `ValueError` for text that is no number,
     for NaN and for infinities. `what` names the value in the error.
     """
+    if type(value) is Decimal and value.is_finite():  # nearly always
+        return value
     if isinstance(value, bool | float) or not isinstance(value, Decimal | int | str):
         raise TypeError(f"{what} must be a Decimal, an int or a string, not {type(value).__name__} {value!r}")
     try:

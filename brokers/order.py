@@ -71,7 +71,7 @@ class OrderType(StrEnum):
     @property
     def has_stop(self) -> bool:
         """Whether the order carries a stop (trigger) price of its own."""
-        return self in (OrderType.STOP, OrderType.STOP_LIMIT) or self.takes_profit
+        return self not in (OrderType.MARKET, OrderType.LIMIT, OrderType.TRAILING_STOP)
 
     @property
     def takes_profit(self) -> bool:
@@ -86,7 +86,7 @@ class OrderType(StrEnum):
     @property
     def is_conditional(self) -> bool:
         """Whether it sleeps until a price is reached."""
-        return self.has_stop or self.is_trailing
+        return self not in (OrderType.MARKET, OrderType.LIMIT)
 
 
 class TimeInForce(StrEnum):
@@ -149,6 +149,8 @@ class OrderRequest:
 
 def check_trail(kind: OrderType, trail: Decimal | None, trail_percent: Decimal | None) -> None:
     """Raise `ValueError` unless a trailing stop has exactly one distance above zero, and no other order has one."""
+    if trail is None and trail_percent is None and not kind.is_trailing:
+        return
     given = [exact(each, "trail") for each in (trail, trail_percent) if each is not None]
     if len(given) != (1 if kind.is_trailing else 0):
         raise ValueError(f"a {kind} order {'needs one' if kind.is_trailing else 'takes no'} trailing distance")
@@ -166,6 +168,8 @@ def check_expiry(time_in_force: TimeInForce, expires_at: datetime | None) -> Non
 
 def check_prices(kind: OrderType, limit_price: Decimal | None, stop_price: Decimal | None) -> None:
     """Raise `ValueError` unless each price is there exactly when `kind` needs it, and is above zero."""
+    if kind is OrderType.MARKET and limit_price is None and stop_price is None:
+        return
     needs = (("limit", kind.has_limit, limit_price), ("stop", kind.has_stop, stop_price))
     for name, needed, price in needs:
         if needed != (price is not None):

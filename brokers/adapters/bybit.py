@@ -235,6 +235,11 @@ class BybitDialect(Dialect[BybitSettings]):
         """All kinds at once, by pages: our library's own way through them ends after ten, and cuts what it found."""
         return (Call("fetch_open_orders", (None, None, self.page, {})),)
 
+    async def join(self, inquiry: Inquiry, raws: Sequence[Raw]) -> Sequence[Sighting]:
+        """Each is an order of its own; one of a person's over an amount of money is for what it has filled."""
+        del inquiry
+        return [Sighting.of({**raw, "amount": raw.get("filled") or "0"} if _in_money(raw) else raw) for raw in raws]
+
     def is_last(self, page: Sequence[Raw]) -> bool:
         """Every list tells whether it goes on."""
         return not cursor(page)
@@ -335,6 +340,11 @@ class BybitDialect(Dialect[BybitSettings]):
     @property
     def _is_linear(self) -> bool:
         return self.settings.market is BybitMarket.LINEAR
+
+
+def _in_money(raw: Raw) -> bool:
+    """Whether what is left of it is an amount of the quote currency; ccxt adds that to what was filled."""
+    return bool(raw.get("info", {}).get("marketUnit") == "quoteCoin")
 
 
 def _lacks_unit(info: Raw) -> bool:

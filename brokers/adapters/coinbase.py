@@ -216,6 +216,11 @@ class CoinbaseDialect(Dialect[CoinbaseSettings]):
         """What is older than the oldest of these."""
         return older(call, page)
 
+    async def join(self, inquiry: Inquiry, raws: Sequence[Raw]) -> Sequence[Sighting]:
+        """Each is an order of its own; people's may be of forms that our library does not read."""
+        del inquiry
+        return [Sighting.of(_of_any_form(raw)) for raw in raws]
+
     def closed_calls(self, symbol: str, since: int) -> Sequence[Call]:
         """All that have been placed since then."""
         return (Call("fetch_orders", (symbol, since, self.page, {})),)
@@ -309,6 +314,19 @@ def _without_snapshot(message: Any) -> Sequence[Any]:
         return (message,)
     events = [each for each in message.get("events") or () if each.get("type") != "snapshot"]
     return ({**message, "events": events},) if events else ()
+
+
+def _of_any_form(raw: Raw) -> Raw:
+    """An order with the size and the limit that its form tells; one over an amount of money is for what it has filled.
+
+    ccxt reads five forms, and of a bracket, as the app sets them for exits, nothing.
+    """
+    forms = (raw.get("info") or {}).get("order_configuration") or {}
+    terms = next((each for each in forms.values() if isinstance(each, Mapping)), {})
+    if raw.get("amount") is not None or not terms:
+        return raw
+    size, limit = terms.get("base_size") or raw.get("filled"), terms.get("limit_price")
+    return {**raw, "amount": size, **({"price": limit, "type": "limit"} if limit else {})}
 
 
 def _pushed(raw: Raw) -> Raw:

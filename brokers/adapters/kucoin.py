@@ -205,6 +205,11 @@ class KucoinDialect(Dialect[KucoinSettings]):
         books = [Call("fetch_open_orders", (symbol, None, None, {})) for symbol in symbols]
         return (*books, Call("fetch_open_orders", (None, None, self.open_page, {"trigger": True, "hf": False})))
 
+    async def join(self, inquiry: Inquiry, raws: Sequence[Raw]) -> Sequence[Sighting]:
+        """Each is an order of its own; one of a person's over an amount of money is for what it has filled."""
+        del inquiry
+        return [Sighting.of({**raw, "amount": raw.get("amount") or raw.get("filled") or "0"}) for raw in raws]
+
     def closed_calls(self, symbol: str, since: int) -> Sequence[Call]:
         """What has ended in the book; a stop order that was cancelled asleep is kept nowhere."""
         return (Call("fetch_closed_orders", (symbol, since, None, {"limit": self.page})),)

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from hashlib import sha256
 from typing import Any, ClassVar, TypeVar
 
@@ -166,8 +167,8 @@ class CcxtBroker(AbstractBroker):
     def _assembled(self, instruments: dict[str, Instrument], rules: markets.Told) -> Line:
         client, known = self._client, self._known
         reader = Reader(self._dialect, known, self._time_there)
-        inquiry = Inquiry(client.ask, tuple(instruments), known, self._time_there, self._replaced())
-        lookup = Lookup(client, reader, inquiry)
+        inquiry = Inquiry(client.ask, tuple(instruments), known, self._time_there, self._replaced(), rules.is_gone)
+        lookup = Lookup(client, reader, inquiry, self._learn)
         market = MarketData(client, lookup.inquiry)
         feeds = Feeds(
             client,
@@ -267,6 +268,10 @@ class CcxtBroker(AbstractBroker):
             log.warning("the venue's new rules cannot be used", account=self.name, reason=str(error))
         return tuple(line.instruments.values())
 
+    async def _learn(self) -> None:  # the venue does not know a symbol that it has listed: it may be delisted
+        self._connected().rules.doubted = True
+        await self.get_instruments()
+
     def _take_up(self, line: Line) -> None:
         """Have ours and our library's be the same rules at any moment: it would round what does not fit its own."""
         exchange = line.client.exchange
@@ -336,16 +341,13 @@ class CcxtBroker(AbstractBroker):
     async def get_account_info(self) -> AccountInfo:
         """Balances, positions and open orders, asked for together."""
         line = self._account()
-        work = self._dialect.account(line.lookup.inquiry, self.name, line.instruments)
-        info, open_orders = await asyncio.gather(_sensible(work), line.lookup.open_orders())
+        account = partial(self._dialect.account, line.lookup.inquiry, self.name, line.instruments)
+        work = _sensible(line.lookup.by_newest_rules(account))
+        info, open_orders = await asyncio.gather(work, line.lookup.open_orders())
         return replace(info, open_orders=open_orders, simulated=self.capabilities.simulated)
 
     async def estimate_fee(
-        self,
-        instrument: Instrument,
-        quantity: Decimal,
-        price: Decimal,
-        liquidity: Liquidity = Liquidity.TAKER,
+        self, instrument: Instrument, quantity: Decimal, price: Decimal, liquidity: Liquidity = Liquidity.TAKER
     ) -> Decimal | None:
         """By the venue's usual rates: what this account pays may be less."""
         line = self._connected()

@@ -140,13 +140,17 @@ class KnownOrders:
 
 @dataclass(frozen=True, slots=True)
 class Inquiry:
-    """What a dialect may use to look something up. `ask` is `Client.query`: it raises what the port raises."""
+    """What a dialect may use to look something up. `ask` is `Client.query`: it raises what the port raises.
+
+    `is_gone`: whether one of the `symbols` is not listed there any more, by the rules as they were told last.
+    """
 
     ask: Callable[[Call], Awaitable[Any]]
     symbols: tuple[str, ...]
     known: KnownOrders
     now: Callable[[], datetime]
     replaced: Replaced = field(default_factory=lambda: Replaced(None))
+    is_gone: Callable[[str], bool] = lambda _: False
 
 
 async def pages(
@@ -175,7 +179,10 @@ async def pages(
         new = {key(raw): raw for raw in page if key(raw) not in found}
         found.update(new)
         ends = is_last(page)
-        if (len(page) >= size and bool(new)) if ends is None else not ends:
+        is_full = len(page) >= size
+        if ends is None and is_full and not new:
+            raise Unavailable("more of one moment than can be listed")
+        if is_full if ends is None else not ends:
             further = None if older is None else older(asked, page)
             if further is None:
                 since = max(int(raw.get("timestamp") or since) for raw in page)

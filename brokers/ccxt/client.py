@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -31,6 +32,8 @@ T = TypeVar("T")
 PLACE, CANCEL, MODIFY, QUERY, TIMER = "place", "cancel", "modify", "query", "timer"
 CONNECT = "connect"  # clock, key and rules: what comes before the venue's time is known
 _QUESTIONS = frozenset({QUERY, MARKET})
+_QUIET = logging.getLogger(f"{__name__}.quiet")  # at DEBUG ccxt writes each request with its key and signature
+_QUIET.setLevel(logging.WARNING)
 _URGENT_PATIENCE = 1.0  # seconds that what is urgent waits for the venue's clock
 
 
@@ -76,6 +79,7 @@ class Client:
     async def start(self) -> None:
         """Make the exchange object; nothing is asked yet."""
         kind = await asyncio.to_thread(load_exchange_class, self.dialect.ccxt_id)
+        await asyncio.to_thread(ssl_of, self._context.network)
         self._session = open_session(self._context.network)
         exchange = self._exchange = self._made(kind)
         settings, rates = self.dialect.settings, self.dialect.rates() or Rates.of(exchange)
@@ -226,6 +230,7 @@ class Client:
             }
         )
         exchange.number = str
+        exchange.logger = _QUIET
         keep_to_itself(exchange)
         exchange.has = {**exchange.has, "fetchCurrencies": dialect.needs_currencies}
         exchange.ssl_context = ssl_of(self._context.network)

@@ -15,7 +15,7 @@ import structlog
 
 from brokers.ccxt.client import TIMER, Client
 from brokers.ccxt.dialect import Dialect
-from brokers.errors import BrokerError
+from brokers.errors import BrokerError, ConfigurationError
 from brokers.resilience.ticks import ticks
 
 log = structlog.get_logger(__name__)
@@ -46,8 +46,9 @@ class DeadMan:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Set it, unless it is; raises `BrokerError` if the venue does not take it."""
+        """Set it, unless it is; raises `BrokerError` if the venue does not take it, or cannot be told often enough."""
         if self._seconds and self._task is None:
+            self._check()
             await self._set()
             self._task = asyncio.create_task(self._run())
 
@@ -64,6 +65,16 @@ class DeadMan:
         except (BrokerError, TimeoutError) as error:
             left, problem = self._seconds, str(error) or "no answer"
             log.warning("the dead man's timer goes on: orders will be cancelled", seconds=left, error=problem)
+
+    def _check(self) -> None:
+        """Telling of it must not use up the limit: what would wait for room are orders, and the timer itself."""
+        settings = self._dialect.settings
+        least = settings.timer_of_each * len(self._symbols)
+        if settings.shortest_timer < least and self._seconds < least:
+            raise ConfigurationError(
+                f"dead_man_seconds: {len(self._symbols)} instruments need {least} or more, or 0 for none: "
+                f"{self._dialect.venue} must be told of each of them, three times in it"
+            )
 
     async def _run(self) -> None:
         pause = self._seconds * _TOLD_ANEW

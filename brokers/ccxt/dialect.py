@@ -47,13 +47,17 @@ class Permissions:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back over the wire to the last request of a call; `status` is 0 if nothing did."""
+    """What came back over the wire to the last request of a call; `status` is 0 if nothing did.
+
+    `connecting`: it never left, for the connection that it was to go over was still being made.
+    """
 
     sent: bool = False
     status: int = 0
     headers: Mapping[str, str] | None = None
     body: str = ""
     garbled: bool = False
+    connecting: bool = False
 
 
 @dataclass(frozen=True, slots=True)

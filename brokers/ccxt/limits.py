@@ -199,7 +199,7 @@ class Limits:
     def _obey(self, status: int, said: Mapping[str, str], body: str) -> None:
         ban = self._common.ban
         seconds = self._demanded(said, body) if status in _MAY_DEMAND else None
-        if seconds is None and status == _IS_BANNED:
+        if status == _IS_BANNED and (seconds is None or seconds <= 0):
             seconds = _SHORTEST_IP_BAN
         is_ban = status in (_IS_BANNED, _IS_TOO_FAST)
         if seconds is not None and (seconds > 0 or status != _IS_TOO_FAST):
@@ -217,13 +217,14 @@ class Limits:
             self._kept.keep(until, self._now())
 
     def _demanded(self, said: Mapping[str, str], body: str) -> float | None:
-        """For how long the venue wants silence; None if it does not say."""
+        """For how long the venue wants silence; None if it does not say. Its moments are moments of its own clock."""
+        now = _date(said.get("date", "")) or self._now()
         given = said.get("retry-after", "").strip()
         if (seconds := _number(given)) is not None:
             return seconds
         if until := _UNTIL.search(body):
-            return int(until[1]) / 1000 - self._now().timestamp()
-        return None if (moment := _date(given)) is None else (moment - self._now()).total_seconds()
+            return int(until[1]) / 1000 - now.timestamp()
+        return None if (moment := _date(given)) is None else (moment - now).total_seconds()
 
     def _check_ban(self) -> None:
         if until := self.banned_until:

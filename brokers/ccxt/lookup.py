@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from brokers.ccxt.calls import Call, Inquiry, Raw, Sighting, pages
 from brokers.ccxt.client import Client
 from brokers.ccxt.parsing import Reader, decimal, milliseconds, readable
-from brokers.errors import Unavailable
+from brokers.errors import Rejected, Unavailable
 from brokers.money import ZERO
 from brokers.order import ClientOrderId, Fill, OrderReport
+
+T = TypeVar("T")
 
 # An order that ended after a time may have been placed long before it.
 _BEFORE = timedelta(hours=24)
@@ -24,11 +27,12 @@ _MOST_PAGES_OF_ONE = 50
 class Lookup:
     """Questions about orders of one account."""
 
-    def __init__(self, client: Client, reader: Reader, inquiry: Inquiry) -> None:
+    def __init__(self, client: Client, reader: Reader, inquiry: Inquiry, learn: Callable[[], Awaitable[None]]) -> None:
         self._dialect = client.dialect
         self._reader = reader
         self._known = inquiry.known
         self._inquiry = inquiry
+        self._learn = learn
         self._has_listed = False
 
     @property
@@ -48,7 +52,7 @@ class Lookup:
             await self.open_orders()  # after a restart: one question that tells where most of our orders are
         known = self._known.get(order)
         for symbol in (known.symbol,) if known is not None else self._inquiry.symbols:
-            seen = await self._dialect.find(self._inquiry, order, symbol)
+            seen = await self._of(symbol, partial(self._dialect.find, self._inquiry, order, symbol), None)
             if seen is not None:
                 return await self._whole(seen, order)
         return None
@@ -85,13 +89,21 @@ class Lookup:
         call, found = self._dialect.fills_of_order_call(raw), dict[str, Fill]()
         for _ in range(_MOST_PAGES_OF_ONE):
             page = await self._list(call)
-            mine = (self._reader.fill(trade) for trade in page if str(trade.get("order")) == str(raw.get("id")))
-            found.update({fill.fill_id: fill for fill in mine})
+            found.update(self._fills_in(page, raw))
             is_whole = sum((fill.quantity for fill in found.values()), ZERO) >= (decimal(raw.get("filled")) or ZERO)
-            if is_whole or len(page) < self._dialect.page or (further := self._dialect.next_page(call, page)) is None:
+            if is_whole:
+                return list(found.values())
+            if len(page) < self._dialect.page or (further := self._dialect.next_page(call, page)) is None:
                 break
             call = further
+        if len(found) >= self._dialect.page and raw.get("timestamp"):  # the list of all goes on where that of one ends
+            found.update(self._fills_in(await self._trades(str(raw["symbol"]), int(raw["timestamp"])), raw))
         return list(found.values())
+
+    def _fills_in(self, page: Iterable[Raw], raw: Raw) -> dict[str, Fill]:
+        """Those of a list that are executions of one order."""
+        mine = (self._reader.fill(trade) for trade in page if str(trade.get("order")) == str(raw.get("id")))
+        return {fill.fill_id: fill for fill in mine}
 
     # --- lists -------------------------------------------------------------------------------------
 
@@ -138,8 +150,10 @@ class Lookup:
 
     async def closed_orders(self, since: datetime) -> tuple[OrderReport, ...]:
         """Every order of our instruments that ended at or after `since`, with its fills, oldest first."""
+        found: list[OrderReport] = []
         with readable():
-            found = [each for symbol in self._inquiry.symbols for each in await self._closed(symbol, since)]
+            for symbol in self._inquiry.symbols:
+                found += await self._of(symbol, partial(self._closed, symbol, since), [])
         return tuple(sorted(found, key=_when))
 
     async def _closed(self, symbol: str, since: datetime) -> list[OrderReport]:
@@ -190,11 +204,14 @@ class Lookup:
         """Every execution in our instruments at or after `since`, oldest first, each with our id of its order."""
         found: list[Fill] = []
         for symbol in self._inquiry.symbols:
-            raws = await self._trades(symbol, milliseconds(since))
-            with readable():
-                await self._name_orders(symbol, raws, since)
-                found += [self._reader.fill(raw) for raw in raws]
+            found += await self._of(symbol, partial(self._executed, symbol, since), [])
         return _in_order(fill for fill in found if fill.at >= since)
+
+    async def _executed(self, symbol: str, since: datetime) -> list[Fill]:
+        raws = await self._trades(symbol, milliseconds(since))
+        with readable():
+            await self._name_orders(symbol, raws, since)
+            return [self._reader.fill(raw) for raw in raws]
 
     async def _name_orders(self, symbol: str, raws: Iterable[Raw], since: datetime) -> None:
         """Learn whose the orders are that these executions name."""
@@ -219,6 +236,33 @@ class Lookup:
 
     # --- asking ------------------------------------------------------------------------------------
 
+    async def by_newest_rules(self, work: Callable[[], Awaitable[T]]) -> T:
+        """`work`, and once more by the newest rules if the venue does not know a symbol in it."""
+        try:
+            return await work()
+        except Rejected as refused:
+            _check_strange(refused)
+        await self._learn()
+        try:
+            return await work()
+        except Rejected as refused:
+            _check_strange(refused)
+            raise Unavailable(str(refused)) from None
+
+    async def _of(self, symbol: str, work: Callable[[], Awaitable[T]], nothing: T) -> T:
+        """What the venue has of one symbol. One that it does not know, and lists no more, has nothing, and takes the
+        others' answers away from nobody; if it still lists it, the question has failed.
+        """
+        try:
+            return await work()
+        except Rejected as refused:
+            _check_strange(refused)
+        if not self._inquiry.is_gone(symbol):
+            await self._learn()
+        if not self._inquiry.is_gone(symbol):
+            raise Unavailable(f"{self._dialect.venue} lists {symbol}, and says that it does not know it")
+        return nothing
+
     async def _pages(self, call: Callable[[int], Call], since: int) -> list[Raw]:
         return await pages(
             self._inquiry.ask,
@@ -237,6 +281,12 @@ class Lookup:
         if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
             raise Unavailable(f"{self._dialect.venue} answers {call.method} with something else than a list")
         return found
+
+
+def _check_strange(refused: Rejected) -> None:
+    """Raise it on, unless it says that there is no such symbol."""
+    if refused.code != "UNKNOWN_SYMBOL":
+        raise refused
 
 
 def _key(raw: Raw) -> Any:

@@ -38,9 +38,12 @@ class MarketData:
         limit = self._dialect.book_limit(depth)
         raw = await self._client.query(MARKET, Call("fetch_order_book", (symbol, limit)))
         try:
-            return book_of(raw, symbol, depth, self._inquiry.now)
+            found = book_of(raw, symbol, depth, self._inquiry.now)
         except Unreadable as error:
             raise Unavailable(f"there is no order book of {symbol} ({error})") from None
+        if not found.bids and not found.asks:  # our library makes such a book of any object
+            raise Unavailable(f"there is no order book of {symbol}: nobody is in it")
+        return found
 
     async def bars(self, symbol: str, until: datetime, count: int, period: timedelta) -> Sequence[Bar]:
         """The last `count` complete bars that ended at or before `until`, oldest first."""

@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 
+from brokers.ccxt.apart import load_apart
 from brokers.ccxt.calls import Raw
 from brokers.ccxt.client import CONNECT, Client
 from brokers.ccxt.dialect import Dialect
@@ -57,11 +58,8 @@ class Told:
                 return
             self._asked = ticks()
             try:
-                if not self.markets:
-                    self._take(await self._loaded(client, client.exchange), client.dialect)
-                else:
-                    with client.twin() as twin:
-                        self._take(await self._loaded(client, twin), client.dialect)
+                with client.twin() as reader, client.twin() as asker:
+                    self._take(await self._loaded(client, reader, asker), client.dialect)
             except Unavailable as error:
                 if not self.markets:
                     raise
@@ -73,6 +71,10 @@ class Told:
         for name, value in self._attributes.items():
             setattr(exchange, name, value)
 
+    def is_gone(self, symbol: str) -> bool:
+        """Whether it was listed once, and is not any more."""
+        return bool(self.markets.get(symbol, {}).get("gone"))
+
     def _is_due(self, older_than: float) -> bool:
         now = ticks()
         if not self.markets:
@@ -82,21 +84,20 @@ class Told:
         return self.doubted or now - self._at >= older_than
 
     @staticmethod
-    async def _loaded(client: Client, exchange: Any) -> Any:
-        """The exchange, with its markets."""
-        forgetful(exchange, client.dialect.market_words)
+    async def _loaded(client: Client, reader: Any, asker: Any) -> Any:
+        """The reader, with its markets."""
+        words = client.dialect.market_words
+        forgetful(reader, words)
 
-        async def loaded(_: Any) -> Any:
-            return await exchange.load_markets(True)
+        async def loaded(_: Any) -> None:
+            await load_apart(reader, asker, _nothing_more if words is None else once)
 
         await client.guarded(CONNECT, loaded)
-        if not exchange.markets:
+        if not reader.markets:
             raise Unavailable(f"{client.dialect.venue} lists no markets")
-        if exchange.precisionMode != _IN_STEPS:  # else a tick of 8 would be eight, and not eight places
+        if reader.precisionMode != _IN_STEPS:  # else a tick of 8 would be eight, and not eight places
             raise Unavailable(f"{client.dialect.venue}: the rules of its markets are not told in steps")
-        if client.dialect.market_words is not None:
-            once(exchange)
-        return exchange
+        return reader
 
     def _take(self, exchange: Any, dialect: Dialect[Any]) -> None:
         self._keep_gone(exchange)
@@ -107,9 +108,13 @@ class Told:
     def _keep_gone(self, exchange: Any) -> None:
         """What is not listed any more stays known, closed: it may be held, and our library takes no strange symbol."""
         for symbol in self.markets.keys() - exchange.markets.keys():
-            gone = {**self.markets[symbol], "active": False}
+            gone = {**self.markets[symbol], "active": False, "gone": True}
             exchange.markets[symbol] = gone
             exchange.markets_by_id.setdefault(gone["id"], []).append(gone)
+
+
+def _nothing_more(_exchange: Any) -> None:
+    """Every word of it is kept."""
 
 
 _told: dict[Hashable, Told] = {}

@@ -30,6 +30,7 @@ from brokers.errors import NotSupported, OrderNotFound, Rejected, Unavailable, U
 from brokers.instrument import Instrument
 from brokers.order import ClientOrderId, OrderReport, OrderRequest
 from brokers.port import ModifyBy
+from brokers.urgency import urgently
 
 _OF_RULES = frozenset({"LOT_SIZE", "PRICE_FILTER", "MIN_NOTIONAL", "INVALID_ORDER", "UNKNOWN_SYMBOL", "MARKET_CLOSED"})
 
@@ -110,7 +111,11 @@ class Ordering:
     # --- cancelling --------------------------------------------------------------------------------
 
     async def cancel(self, order: ClientOrderId) -> OrderReport:
-        """Cancel what is left of an order."""
+        """Cancel what is left of an order. What is to be asked for that is as urgent as the cancel itself."""
+        with urgently():
+            return await self._cancel(order)
+
+    async def _cancel(self, order: ClientOrderId) -> OrderReport:
         known = self._known.get(order)
         if known is None or (self._dialect.needs_venue_id and not known.venue_order_id):
             found = await self._open_one(order)
@@ -190,7 +195,7 @@ class Ordering:
         if self._can.modify_by is ModifyBy.REPLACE:
             await self._replaced.begin(known.order, known.attempts + 1)
         try:
-            answer = await self._client.change(MODIFY, call)
+            answer = await self._changes(known, call)
         except HalfDone as half:
             return await self._ended(known.order, half)
         except OrderNotFound:
@@ -200,8 +205,27 @@ class Ordering:
             if refused.code == "SAME_TERMS":  # the first of two requests has done it, if our library has sent it twice
                 return await self._open_one(known.order)
             self._doubt_rules(refused)
-            raise
+            return await self._ended_by(known.order, refused)
         return await self._renewed(known, self._dialect.modified(answer))
+
+    async def _changes(self, known: Known, call: Call) -> Any:
+        try:
+            return await self._client.change(MODIFY, call)
+        except (Rejected, Unavailable):
+            self._replaced.failed(known.order, known.attempts + 1)
+            raise
+
+    async def _ended_by(self, order: ClientOrderId, refused: Rejected) -> OrderReport:
+        """The order, if the venue has ended it in refusing the change (Binance may, where a post-only one would take);
+        else the refusal.
+        """
+        try:
+            found = await self._lookup.find(order)
+        except Unavailable:
+            raise refused from None
+        if found is None or found.state.is_open:
+            raise refused
+        return replace(found, reason=str(refused))
 
     async def _ended(self, order: ClientOrderId, half: HalfDone) -> OrderReport:
         """The venue has ended the order to change it, and then has not changed it."""

@@ -20,7 +20,7 @@ import re
 from typing import Any
 
 from brokers.ccxt.dialect import Answer, Dialect
-from brokers.ccxt.words import object_in
+from brokers.ccxt.words import dated, object_in
 from brokers.errors import BrokerError, NotSupported, OrderNotFound, Rejected, Unavailable, Uncertain
 
 # What each class of ccxt says of an order, where the venue's dialect has no word of its own; the first that fits.
@@ -49,6 +49,7 @@ _KEY_WORDS = frozenset({"KEY_REFUSED", "NO_PERMISSION"})
 # What people can do something about.
 _IN_WORDS = {
     "ClientConnectorDNSError": "its name has no address; is this machine online?",
+    "TimeoutError": "no connection in time; is this machine online?",
     "ClientConnectorCertificateError": "its certificate is not trusted; is there a proxy in between?",
 }
 _NEVER_CONNECTED = frozenset({"ClientConnectorError", "ConnectionTimeoutError", "gaierror"})
@@ -101,7 +102,7 @@ def refused(word: str, text: str) -> Rejected:
 def said(error: BaseException, answer: Answer, code: str = "", message: str = "") -> str:
     """What went wrong in a line, without addresses, keys or signatures."""
     if code or message:
-        return f"{message} ({code})" if code else message
+        return f"{dated(message)} ({code})" if code else dated(message)
     if answer.garbled:
         status = f" (HTTP {answer.status})" if answer.status >= 400 else ""
         return f"an answer that cannot be read{status}"
@@ -142,6 +143,8 @@ def _may_have_arrived(error: Exception, answer: Answer) -> bool:
     """Whether the venue may have got the request: anything but a connection that never stood."""
     if not answer.sent or answer.status:
         return answer.sent
+    if answer.connecting:
+        return False
     cause = error.__cause__
     return cause is None or not _NEVER_CONNECTED.intersection(names_of(cause))
 

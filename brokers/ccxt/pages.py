@@ -17,6 +17,17 @@ def older(call: Call, page: Sequence[Raw]) -> Call | None:
     return Call(call.method, (*args, {**words, "until": min(times) + 1}))
 
 
+def by_number(call: Call, page: Sequence[Raw]) -> Call | None:
+    """The executions from the last one's number on (which comes once more), where a page is of one moment: no time
+    tells what comes after it.
+    """
+    if len({raw.get("timestamp") for raw in page}) > 1:
+        return None
+    symbol, _, limit, words = call.args
+    kept = {word: value for word, value in words.items() if word not in ("until", "orderId")}
+    return Call(call.method, (symbol, None, limit, {**kept, "fromId": max(int(raw["id"]) for raw in page)}))
+
+
 def within(window: timedelta, since: int) -> dict[str, int]:
     """What keeps a list that begins at `since` (ms) inside one window: the end is its last millisecond."""
     return {"until": since + window // timedelta(milliseconds=1) - 1}

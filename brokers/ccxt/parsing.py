@@ -4,6 +4,7 @@ here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -36,6 +37,9 @@ _STATES = {
 _TIMES = {"GTC": TimeInForce.GTC, "PO": TimeInForce.GTC, "IOC": TimeInForce.IOC, "FOK": TimeInForce.FOK}
 
 
+# How venues call what an order is for.
+_QUANTITIES = ("origQty", "quantity", "q", "qty", "sz", "size", "vol")
+_CLOSES_ALL = ("closePosition", "cp")
 _NONSENSE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, OSError)
 
 
@@ -123,8 +127,8 @@ class Reader:
         known = self._known.get(order) if order else None
         sent = known.request if known is not None else None
         kind = self._dialect.kind(raw) or (sent.type if sent is not None else kind_of(raw))
-        quantity = needed(raw.get("amount"), "quantity")
         filled = self._filled(raw)
+        quantity = quantity_of(raw, filled)
         time_in_force, expires_at = self._time_in_force(raw)
         trail, trail_percent = self._dialect.trail(raw) if kind.is_trailing else (None, None)
         report = OrderReport(
@@ -202,8 +206,8 @@ class Reader:
         if seen.now is seen.terms and not seen.earlier:
             return terms
         before = sum((self._filled(raw) for raw in seen.earlier), ZERO)
-        quantity = terms.quantity + before
         filled = before + self._filled(seen.now)
+        quantity = (terms.quantity or quantity_of(seen.now, filled)) + before
         return replace(
             terms,
             venue_order_id=venue_id(seen.now),
@@ -276,6 +280,26 @@ def venue_id(raw: Raw) -> str:
     if not found:
         raise Unreadable("an order without an id")
     return str(found)
+
+
+def quantity_of(raw: Raw, filled: Decimal) -> Decimal:
+    """How much an order is for. One that its venue says to be for none (it closes whatever is there then, or spends an
+    amount of money) is for what it has filled: nothing of it is known to be left.
+    """
+    if raw.get("amount") is None and _says_none(raw.get("info")):
+        return filled
+    return needed(raw.get("amount"), "quantity")
+
+
+def _says_none(info: Any) -> bool:
+    """Whether the venue tells the quantity of an order, and tells that it is zero; our library leaves that out. Or that
+    it closes all there is.
+    """
+    if not isinstance(info, Mapping):
+        return False
+    told = [str(info[name]) for name in _QUANTITIES if info.get(name) is not None]
+    is_zero = bool(told) and all(re.fullmatch(r"0*\.?0*", each) for each in told)
+    return is_zero or (not told and any(str(info.get(name)).lower() == "true" for name in _CLOSES_ALL))
 
 
 def filled_of(raw: Raw) -> Decimal:

@@ -22,12 +22,17 @@ class Replaced:
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._attempts: dict[str, int] = {}
+        self._void: dict[str, set[int]] = {}
 
     def load(self) -> None:
-        """Read what was written before; the oldest of very many are dropped."""
+        """Read what was written before; the oldest of very many are dropped. Raises `Unavailable` if it cannot be."""
         if self._path is None or not self._path.exists():
             return
-        for line in self._path.read_text().splitlines():
+        try:
+            lines = self._path.read_text(errors="replace").splitlines()
+        except OSError as error:
+            raise Unavailable(f"which orders were changed cannot be read: {error}") from None
+        for line in lines:
             order, _, number = line.partition(" ")
             if number.isdigit():  # a line that a power cut has torn was never followed by a request
                 self._note(ClientOrderId(order), int(number))
@@ -38,6 +43,17 @@ class Replaced:
     def attempts(self, order: ClientOrderId) -> int:
         """How often it was to be replaced."""
         return self._attempts.get(order, 0)
+
+    def numbers(self, order: ClientOrderId, newest: int) -> list[int]:
+        """Of `newest` and all before it those that may stand for an order, newest first."""
+        void = self._void.get(order, ())
+        return [number for number in range(newest, -1, -1) if number not in void]
+
+    def failed(self, order: ClientOrderId, number: int) -> None:
+        """Nothing came of it, for certain: there is no order of this number to ask for. A new process asks for it."""
+        self._void.setdefault(order, set()).add(number)
+        while len(self._void) > _KEPT:
+            del self._void[next(iter(self._void))]
 
     async def begin(self, order: ClientOrderId, number: int) -> None:
         """Durable before this returns. Raises `Unavailable` if it cannot be written: then nothing may be sent."""

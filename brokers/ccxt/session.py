@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from functools import cache
 from typing import TYPE_CHECKING
 
 from brokers.network import Network
@@ -17,10 +18,12 @@ def open_session(network: Network) -> aiohttp.ClientSession:
     """A session that resolves names and believes certificates as `network` says; whoever opens it closes it."""
     import aiohttp
 
-    connector = aiohttp.TCPConnector(
+    from brokers.ccxt.connector import Connector, stay
+
+    connector = Connector(
         resolver=network.resolver, ssl=ssl_of(network), keepalive_timeout=_KEPT_OPEN, ttl_dns_cache=60
     )
-    session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+    session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), middlewares=(stay,))
     # aiohttp would send a cancel or a change again by itself when a kept connection breaks; it has no public switch.
     session._retry_connection = False  # noqa: SLF001
     return session
@@ -28,4 +31,10 @@ def open_session(network: Network) -> aiohttp.ClientSession:
 
 def ssl_of(network: Network) -> ssl.SSLContext:
     """The certificates that count there: those of `network`, else the system's."""
-    return network.ssl or ssl.create_default_context()
+    return network.ssl or _of_the_system()
+
+
+@cache
+def _of_the_system() -> ssl.SSLContext:
+    """Reading them takes a tenth of a second: once, and not where everybody waits (`Client.start`)."""
+    return ssl.create_default_context()

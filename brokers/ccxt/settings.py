@@ -30,6 +30,8 @@ class CcxtSettings(AdapterSettings):
     """
 
     shortest_timer: ClassVar[int] = 10
+    timer_of_each: ClassVar[int] = 0
+    """Seconds for each instrument that the timer must have at least, where each of them is told of it on its own."""
 
     mode: Mode
     currency: str = Field(default="USDT", pattern=r"^[A-Z0-9]{2,12}$")

@@ -28,6 +28,8 @@ async def spot_wallet(
     raw = wallet or await inquiry.ask(Call("fetch_balance", ({},)))
     marks: dict[str, Decimal] = {}
     for symbol in held_symbols(raw, instruments):
+        if inquiry.is_gone(symbol):
+            continue
         ticker = await dialect.quote(inquiry, symbol)
         last = decimal(ticker.get("last")) or decimal(ticker.get("close"))
         if last is not None:

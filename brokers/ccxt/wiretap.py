@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar, Token
+from dataclasses import replace
 from typing import Any, Self
 
 from brokers.ccxt.dialect import Answer
+from brokers.errors import Unavailable
 
 _NOTHING = Answer()
 
@@ -18,11 +20,12 @@ _NOTHING = Answer()
 class Trail:
     """What happened on the wire during one call, as far as the last request goes: of what is called inside `with`."""
 
-    __slots__ = ("_before", "answer")
+    __slots__ = ("_before", "_stood", "answer")
     _before: Token[Trail | None]
 
     def __init__(self) -> None:
         self.answer = _NOTHING
+        self._stood = False
 
     def __enter__(self) -> Self:
         self._before = _trail.set(self)
@@ -35,6 +38,17 @@ class Trail:
         """A request leaves."""
         self.answer = Answer(sent=True)
 
+    def connects(self) -> None:
+        """There is no connection yet: a name is looked up, hands are shaken. Of the first request of a call alone this
+        says that nothing was sent.
+        """
+        if not self._stood:
+            self.answer = replace(self.answer, connecting=True)
+
+    def stands(self) -> None:
+        """There is one: what happens from here on may have happened after the request has left."""
+        self.answer, self._stood = replace(self.answer, connecting=False), True
+
     def hears(self, status: int, headers: Any, body: str) -> None:
         """A response has come, whole."""
         self.answer = Answer(True, status, dict(headers), body)
@@ -46,6 +60,11 @@ class Trail:
 
 
 _trail: ContextVar[Trail | None] = ContextVar("what a call sends and gets", default=None)
+
+
+def trail_of_the_call() -> Trail | None:
+    """The trail of the call that is under way, if it leaves one."""
+    return _trail.get()
 
 
 def last_answer() -> Answer:
@@ -65,6 +84,8 @@ def _tap_requests(exchange: Any) -> None:
     pass_on = exchange.fetch
 
     async def fetch(url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
+        if exchange.session is None or exchange.session.closed:  # it has waited for its turn longer than we stay
+            raise Unavailable("not sent: the connection was closed meanwhile")
         if (trail := _trail.get()) is not None:
             trail.sends()
         return await pass_on(url, method, headers, body)

@@ -22,7 +22,8 @@ from brokers.ccxt.calls import Call, Inquiry, Known, Raw, Sighting
 from brokers.ccxt.dialect import Answer, Change, Dialect, Permissions
 from brokers.ccxt.limits import BINANCE_SPOT, Rates
 from brokers.ccxt.outcomes import code_in_json
-from brokers.ccxt.parsing import decimal, moment
+from brokers.ccxt.pages import by_number
+from brokers.ccxt.parsing import Unreadable, decimal, moment
 from brokers.ccxt.settings import Mode
 from brokers.ccxt.streams.wire import Wire, watch
 from brokers.errors import NotSupported, OrderNotFound, Rejected, Unavailable
@@ -188,11 +189,12 @@ class SpotDialect(Dialect[BinanceSettings]):
         """The newest order of the chain."""
         known = inquiry.known.get(order)
         newest = max(inquiry.replaced.attempts(order), known.revision if known is not None else 0)
-        for revision in range(newest, -1, -1):
+        numbers = inquiry.replaced.numbers(order, newest)
+        for revision in numbers:
             raw = await self._find_one(inquiry, order, symbol, revision)
             if raw is None:
                 continue
-            if revision < newest and not (known is not None and known.ends):
+            if revision < numbers[0] and not (known is not None and known.ends):
                 self._check_settled(inquiry, order, raw)
             return Sighting.of(raw)
         return None
@@ -240,6 +242,10 @@ class SpotDialect(Dialect[BinanceSettings]):
         """How lists say that they begin at `since`: on spot from there on, as many as come at once."""
         del since
         return dict(self.side_params)
+
+    def next_page(self, call: Call, page: Sequence[Raw]) -> Call | None:
+        """Onwards in time, but for executions of which there are more in one moment than come at once."""
+        return by_number(call, page) if call.method == "fetch_my_trades" else None
 
     def fills_of_order_call(self, raw: Raw) -> Call:
         """GET myTrades of one order."""
@@ -315,14 +321,17 @@ class SpotDialect(Dialect[BinanceSettings]):
     async def account(self, inquiry: Inquiry, name: str, instruments: Mapping[str, Instrument]) -> AccountInfo:
         """GET account, and the prices of what is held."""
         raw = await inquiry.ask(Call("fetch_balance", ({"type": "spot"},)))
+        if "balances" not in (raw.get("info") or ()):  # our library makes an empty account of any object
+            raise Unreadable("an account without balances")
         marks = await self.marks(inquiry, accounts.held_symbols(raw, instruments))
         return accounts.spot_account(name, raw, instruments, marks, inquiry.now())
 
     async def marks(self, inquiry: Inquiry, symbols: Sequence[str]) -> dict[str, Decimal]:
-        """The last prices of what is held."""
-        if not symbols:
+        """The last prices of what is held, and listed: one strange symbol, and none of them is told."""
+        listed = [symbol for symbol in symbols if not inquiry.is_gone(symbol)]
+        if not listed:
             return {}
-        return accounts.marks_of(await inquiry.ask(Call("fetch_tickers", (list(symbols),))))
+        return accounts.marks_of(await inquiry.ask(Call("fetch_tickers", (listed,))))
 
     async def cash_flows(self, inquiry: Inquiry, since: int) -> Sequence[CashFlow]:
         """Deposits and withdrawals of any currency; transfers within Binance are not told."""

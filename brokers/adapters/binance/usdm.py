@@ -19,7 +19,7 @@ from brokers.adapters.binance.settings import BinanceSettings
 from brokers.ccxt.calls import Call, Inquiry, Known, Raw, Sighting
 from brokers.ccxt.dialect import Answer, Change, Dialect, Permissions
 from brokers.ccxt.limits import BINANCE_FUTURES, Rates
-from brokers.ccxt.pages import within
+from brokers.ccxt.pages import by_number, within
 from brokers.ccxt.parsing import decimal, milliseconds, moment
 from brokers.ccxt.streams.wire import Wire, watch
 from brokers.errors import ConfigurationError, NotSupported, OrderNotFound, Rejected, Unavailable
@@ -107,6 +107,7 @@ class UsdmDialect(Dialect[BinanceSettings]):
             final_bars=True,
             renewal=Call("fapiPrivatePutListenKey", ({},)),
             renewal_seconds=RENEWAL_SECONDS,
+            gone="(-1125)",
             forget_login=log_in_anew,
             needs_look=lambda info: "aid" in info and info.get("X") in _ALGO_OVER,
             becomes=lambda info: str(info.get("ai") or ""),
@@ -203,10 +204,10 @@ class UsdmDialect(Dialect[BinanceSettings]):
         return Sighting(raw, now)
 
     def open_calls(self) -> Sequence[Call]:
-        """GET openOrders and openAlgoOrders of the whole account."""
+        """GET openAlgoOrders, then openOrders of the whole account: what wakes in between is in both, not in none."""
         return (
-            Call("fetch_open_orders", (None, None, None, {})),
             Call("fetch_open_orders", (None, None, None, dict(_ALGO))),
+            Call("fetch_open_orders", (None, None, None, {})),
         )
 
     def closed_calls(self, symbol: str, since: int) -> Sequence[Call]:
@@ -227,10 +228,11 @@ class UsdmDialect(Dialect[BinanceSettings]):
             if is_algo(raw):
                 now = plain.pop(actual_id(raw), None)
                 seen.append(Sighting(raw, now) if now is not None else await self._become(inquiry, raw))
-        seen += [
+        others = [
             await self._come_from(inquiry, raw) if _is_triggered(raw) else Sighting.of(raw) for raw in plain.values()
         ]
-        return seen
+        woken = {each.terms["id"] for each in others if is_algo(each.terms)}
+        return [each for each in seen if each.terms["id"] not in woken] + others
 
     async def _come_from(self, inquiry: Inquiry, raw: Raw) -> Sighting:
         """An order that a trigger has made, with its algo order where that can be known."""
@@ -241,6 +243,10 @@ class UsdmDialect(Dialect[BinanceSettings]):
     def fill_calls(self, symbol: str, since: int) -> Sequence[Call]:
         """GET userTrades."""
         return (Call("fetch_my_trades", (symbol, since, self.order_page, {})),)
+
+    def next_page(self, call: Call, page: Sequence[Raw]) -> Call | None:
+        """Onwards in time, but for executions of which there are more in one moment than come at once."""
+        return by_number(call, page) if call.method == "fetch_my_trades" else None
 
     def fills_of_order_call(self, raw: Raw) -> Call:
         """GET userTrades of one order."""

@@ -25,6 +25,8 @@ async def account(inquiry: Inquiry, name: str, instruments: Mapping[str, Instrum
     assets = info.get("assets")
     if not isinstance(assets, list) or not isinstance(positions, list):
         raise Unreadable("a futures account without assets")
+    if not accounts.one_way(positions):
+        raise Unreadable("the account keeps long and short positions apart (hedge mode); set it to one-way")
     for position in positions:
         check_size(position, instruments)
     balances = {each.currency: each for each in map(_balance, assets) if each.total or each.locked}

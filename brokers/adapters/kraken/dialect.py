@@ -19,7 +19,7 @@ from brokers.ccxt.offers import OfferedSettings
 from brokers.ccxt.pages import further
 from brokers.ccxt.streams.wire import Wire, watch
 from brokers.ccxt.wallets import spot_wallet
-from brokers.ccxt.words import object_in, seconds_of
+from brokers.ccxt.words import number_of, object_in, seconds_of
 from brokers.errors import NotSupported
 from brokers.instrument import Instrument
 from brokers.order import ClientOrderId, OrderReport, OrderRequest, OrderType, TimeInForce
@@ -40,6 +40,8 @@ _KINDS = {
     "take-profit-limit": OrderType.TAKE_PROFIT_LIMIT,
     "trailing-stop": OrderType.TRAILING_STOP,
 }
+
+_PRICES = ("price", "triggerPrice", "stopPrice", "stopLossPrice", "takeProfitPrice")
 
 
 class KrakenSettings(OfferedSettings):
@@ -186,6 +188,11 @@ class KrakenDialect(Dialect[KrakenSettings]):
     def open_calls(self) -> Sequence[Call]:
         """One list for all symbols and types."""
         return (Call("fetch_open_orders", (None, None, None, {"trades": "true"})),)
+
+    async def join(self, inquiry: Inquiry, raws: Sequence[Raw]) -> Sequence[Sighting]:
+        """Each is an order of its own; what a person has set a distance for has no price."""
+        del inquiry
+        return [Sighting.of({**raw, **{name: number_of(raw.get(name)) for name in _PRICES}}) for raw in raws]
 
     def closed_calls(self, symbol: str, since: int) -> Sequence[Call]:
         """One list for all symbols; `start` is compared with the time of closing."""

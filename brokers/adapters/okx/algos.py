@@ -52,7 +52,7 @@ async def whole(inquiry: Inquiry, raw: Raw) -> Sighting:
     """An order with what it was (an algo order) and what it has become."""
     if not is_algo(raw):
         algo_id = str(raw.get("info", {}).get("algoId") or "")
-        return await _with_terms(inquiry, _ordinary(raw), algo_id) if algo_id else Sighting.of(raw)
+        return await _with_terms(inquiry, _ordinary(raw), algo_id) if algo_id else Sighting.of(_ordinary(raw))
     terms, child = _priced(raw), _child_of(raw)
     if not child:
         return Sighting.of(terms)
@@ -111,8 +111,12 @@ def _child_of(raw: Raw) -> str:
 
 
 def _ordinary(raw: Raw) -> Raw:
-    """An ordinary order under its own id: ccxt names one that was an algo order by the id of that."""
-    return {**raw, "id": str(raw.get("info", {}).get("ordId") or raw.get("id") or "")}
+    """An ordinary order under its own id: ccxt names one that was an algo order by the id of that.
+
+    One over an amount of money has no quantity: it is for what it has filled.
+    """
+    amount = raw.get("filled") if raw.get("amount") is None else raw["amount"]
+    return {**raw, "id": str(raw.get("info", {}).get("ordId") or raw.get("id") or ""), "amount": amount}
 
 
 def _priced(raw: Raw) -> Raw:
@@ -122,5 +126,7 @@ def _priced(raw: Raw) -> Raw:
     trigger = (
         number_of(info.get("slTriggerPx")) or number_of(info.get("tpTriggerPx")) or number_of(info.get("moveTriggerPx"))
     )
+    in_money = info.get("tgtCcy") == "quote_ccy" and limit is None
     prices = {"price": None if limit is None else str(limit), "triggerPrice": None if trigger is None else str(trigger)}
-    return {**raw, **prices, "filled": "0"}  # it is what it becomes that is filled; ccxt takes woken for filled
+    # ccxt takes money for a quantity, and woken for filled: but it is what it becomes that is filled
+    return {**raw, **prices, "amount": "0" if in_money else raw.get("amount"), "filled": "0"}

@@ -166,8 +166,8 @@ class ReportFeed:
     async def _listen(self) -> None:
         channel = self._channel
         assert channel is not None
-        asked_at, wire = ticks(), self._dialect.wire
-        renewal = Renewal(wire.renewal, wire.renewal_seconds, self._account.ask, self._pace.longest_pause)
+        asked_at = ticks()
+        renewal = Renewal(self._dialect.wire, self._account.ask, self._pace.longest_pause)
         while not self._lost:
             await asyncio.wait({channel.ended}, timeout=self._pace.step)
             if channel.ended.done():

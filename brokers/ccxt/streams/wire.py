@@ -78,7 +78,8 @@ class Wire:
     `endings`: names of events after which a stream is dead though its socket is open.
     `whole_orders`: every event tells the whole order, so nothing needs to be remembered between them.
     `final_bars`: the last word on a bar always comes before the first on the next one; else it is asked for.
-    `renewal`: what must be asked every `renewal_seconds` for a login to last; ccxt must not do it then.
+    `renewal`: what must be asked every `renewal_seconds` for a login to last; ccxt must not do it then. `gone`: how an
+    answer to that says that there is no such login any more.
     `forget_login(exchange)`: what a login has left behind must not be used for the next one.
     `needs_look(info)`: the event (as the venue sent it) does not say what became of the order: ask.
     `becomes(info)`: the venue's id of the order that this one has turned into (a triggered one), or "".
@@ -100,6 +101,7 @@ class Wire:
     final_bars: bool = False
     renewal: Call | None = None
     renewal_seconds: float = 1200.0
+    gone: str = ""
     forget_login: Callable[[Any], None] = _nothing
     needs_look: Callable[[Raw], bool] = _no
     becomes: Callable[[Raw], str] = _none

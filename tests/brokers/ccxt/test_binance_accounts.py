@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -112,6 +113,37 @@ async def test_an_account_that_holds_long_and_short_apart_is_refused(tmp_path: P
                 await rig.connect()
         finally:
             await rig.broker.disconnect()
+
+
+@pytest.mark.parametrize("market", MARKETS)
+@pytest.mark.parametrize("fault", ["list_after", "object_after"])
+async def test_an_empty_answer_is_no_empty_account(market: str, fault: str, tmp_path: Path) -> None:
+    """Our library makes an account without money of any object; and a book without orders."""
+    routes = {"spot": "GET /api/v3/account", "margin": "GET /sapi/v1/margin/account", "usdm": "GET /fapi/v3/account"}
+    async with account(tmp_path, market) as rig:
+        rig.venue.script.plan(routes[market], fault)
+        with pytest.raises(Unavailable):
+            await rig.broker.get_account_info()
+        rig.venue.script.plan("GET /*/depth", fault)
+        with pytest.raises(Unavailable):
+            await rig.broker.get_orderbook(rig.symbol)
+        assert (await rig.broker.get_account_info()).balances["USDT"].total
+        assert (await rig.broker.get_orderbook(rig.symbol)).bids
+
+
+async def test_an_account_that_is_changed_to_hold_long_and_short_apart_is_not_read(tmp_path: Path) -> None:
+    """One of two positions in an instrument is not the position."""
+    async with account(tmp_path, "usdm") as rig:
+        await rig.place(type=OrderType.MARKET)
+        whole = rig.broker._client.exchange.fetch_positions
+
+        async def both_sides(*args: Any) -> Any:
+            (held,) = await whole(*args)
+            return [{**held, "hedged": True}, {**held, "hedged": True, "side": "short"}]
+
+        rig.broker._client.exchange.fetch_positions = both_sides
+        with pytest.raises(Unavailable, match="one-way"):
+            await rig.broker.get_account_info()
 
 
 async def test_the_life_of_an_order_on_margin(tmp_path: Path) -> None:

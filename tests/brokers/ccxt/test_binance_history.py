@@ -61,6 +61,55 @@ async def test_what_happened_ten_days_ago_is_found(tmp_path: Path, market: str) 
             assert [each.kind for each in await rig.broker.get_cash_flows(since)] == [FlowKind.FUNDING]
 
 
+@pytest.mark.parametrize("market", ["spot", "margin", "usdm"])
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_more_executions_of_one_order_than_are_listed_at_once(
+    tmp_path: Path, market: str, at_once: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of them is told, also where one moment has more of them than a page, and no time is in between."""
+    dialect = {"spot": SpotDialect, "margin": MarginDialect, "usdm": UsdmDialect}[market]
+    monkeypatch.setattr(dialect, "page", 3)
+    monkeypatch.setattr(dialect, "order_page", 3)
+    async with account(tmp_path, market) as rig:
+        mine = (await rig.place(quantity="0.08")).client_order_id
+        for _ in range(8):
+            rig.venue.move("BTCUSDT", Decimal(48_990), volume=Decimal("0.01"))
+        if at_once:
+            put_into_one_moment(rig)
+        found = await rig.find(mine)
+        assert found is not None
+        assert (found.state, len(found.fills)) == (VenueOrderState.FILLED, 8)
+        assert sum(fill.quantity for fill in found.fills) == found.filled
+        assert await rig.broker.get_fills(datetime.now(UTC) - LONG_AGO) == found.fills
+
+
+def put_into_one_moment(rig: Rig) -> None:
+    """All that was executed, as if one order had swept the book."""
+    now = rig.venue.clock.now_ms()
+    if rig.market == "usdm":
+        trades = rig.venue.usdm.account.trades
+        trades[:] = [replace(trade, time=now) for trade in trades]
+        return
+    for order in (rig.venue.spot if rig.market == "spot" else rig.venue.margin).desk.orders.values():
+        order.trades[:] = [replace(trade, at=now) for trade in order.trades]
+
+
+async def test_more_of_one_moment_than_can_be_listed_is_no_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Orders have no way on but time: then the question has failed."""
+    monkeypatch.setattr(SpotDialect, "page", 3)
+    monkeypatch.setattr(SpotDialect, "order_page", 3)
+    async with account(tmp_path, "spot") as rig:
+        for _ in range(4):
+            await rig.place(type=OrderType.MARKET)
+        now = rig.venue.clock.now_ms()
+        for order in rig.venue.spot.desk.orders.values():
+            order.created = now
+        with pytest.raises(Unavailable, match="of one moment"):
+            await rig.broker.get_closed_orders(datetime.now(UTC) - LONG_AGO)
+
+
 async def test_more_orders_than_margin_lists_at_once(tmp_path: Path) -> None:
     """Five hundred, whatever is asked for: none of them may be missed."""
     async with account(tmp_path, "margin") as rig:

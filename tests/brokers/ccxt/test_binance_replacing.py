@@ -199,6 +199,44 @@ async def test_the_file_survives_a_torn_line_and_a_full_disk(tmp_path: Path) -> 
     assert nowhere.attempts(A) == 0
 
 
+async def test_the_file_may_hold_garbage_or_not_be_readable(tmp_path: Path) -> None:
+    """What a power cut leaves is no line of ours; what cannot be read is no empty file."""
+    path = tmp_path / "replaced.txt"
+    path.write_bytes(f"{A} 3\n".encode() + b"\xff\x00\xfe 9\n")
+    again = Replaced(path)
+    again.load()
+    assert again.attempts(A) == 3
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(Unavailable, match="cannot be read"):
+        again.load()
+
+
+async def test_changes_that_were_refused_are_not_asked_for_again_and_again(tmp_path: Path) -> None:
+    """Each has a number of its own; a number that stands for no order, for certain, costs no question."""
+    async with account(tmp_path, "spot") as rig:
+        await rig.place()
+        rig.venue.script.plan(ROUTE, "error", times=5, code=-1013, msg="Filter failure: PERCENT_PRICE_BY_SIDE")
+        for _ in range(5):
+            with pytest.raises(Rejected, match="PRICE_FILTER"):
+                await change(rig)
+        before = len(rig.venue.journal.requests("GET /api/v3/order"))
+        found = await rig.find(A)
+        assert found is not None
+        assert len(rig.venue.journal.requests("GET /api/v3/order")) == before + 1
+        rig.venue.script.plan(ROUTE, "hang_after", seconds=60)
+        rig.broker._client.exchange.timeout = 250
+        with pytest.raises(Uncertain):
+            await change(rig)
+        found = await rig.find(A)
+        assert found is not None
+        assert found.limit_price == NEW
+        await rig.again()
+        found = await rig.find(A)
+        assert found is not None
+        assert found.limit_price == NEW
+
+
 async def test_somebody_else_cancels_an_order_that_was_changed(tmp_path: Path) -> None:
     """Its newest order is cancelled at the venue: that is the end of it, told at once."""
     async with account(tmp_path, "spot") as rig:

@@ -67,6 +67,20 @@ async def test_one_that_is_too_short_is_refused(tmp_path: Path) -> None:
             pass
 
 
+@pytest.mark.parametrize(("seconds", "is_enough"), [(60, False), (179, False), (180, True)])
+async def test_one_that_would_use_up_the_limit_is_refused(tmp_path: Path, seconds: int, is_enough: bool) -> None:
+    """Each instrument is told of on its own, at a weight of ten: sixty of them three times in a minute are most of it."""
+    async with account(tmp_path, "usdm") as rig:
+        timer = DeadMan(rig.broker._client, rig.broker._dialect, seconds, (rig.symbol,) * 60, pytest.fail)
+        if not is_enough:
+            with pytest.raises(ConfigurationError, match="60 instruments need 180 or more"):
+                await timer.start()
+            return
+        await timer.start()
+        assert len(told(rig)) == 60
+        await timer.end()
+
+
 async def test_a_venue_that_does_not_take_it_is_not_connected_to(tmp_path: Path) -> None:
     """Who asks for the protection does not trade without it."""
     async with account(tmp_path, "usdm", dead_man_seconds=60) as rig:

@@ -163,10 +163,12 @@ def test_every_venue_tells_its_rules_in_steps(venue: str) -> None:
     assert exchange_of(venue).precisionMode == 4
 
 
-async def test_rules_in_places_are_not_taken_for_steps(tmp_path: Path) -> None:
+async def test_rules_in_places_are_not_taken_for_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A version of ccxt that changes its mind is noticed before anything is traded."""
     async with account(tmp_path, "spot") as rig:
-        rig.broker._client.exchange.precisionMode = 2
+        kind = type(rig.broker._client.exchange)
+        describe = kind.describe
+        monkeypatch.setattr(kind, "describe", lambda exchange: {**describe(exchange), "precisionMode": 2})
         with pytest.raises(Unavailable, match="steps"):
             await markets.Told().renew(rig.broker._client, 0)
 

@@ -109,6 +109,36 @@ async def test_too_many_new_orders_stop_no_cancel(tmp_path: Path, market: str, t
         assert await rig.broker.get_open_orders() == ()
 
 
+@pytest.mark.parametrize("market", ["spot", "margin", "usdm"])
+async def test_a_cancel_may_use_the_reserve_for_what_it_has_to_ask(tmp_path: Path, market: str) -> None:
+    """Which order it is that this process has never seen, and what was filled of it."""
+    async with account(tmp_path, market) as rig:
+        resting = await rig.place()
+        rig.broker._known.forget(resting.client_order_id)
+        rig.venue.limits.budgets["fapi" if market == "usdm" else "api"].weight.count += (
+            2000 if market == "usdm" else 5000
+        )
+        await rig.broker.inspect()
+        with pytest.raises(Unavailable, match="rate limit is used up"):
+            await rig.broker.get_open_orders()
+        assert (await rig.broker.cancel_order(resting.client_order_id)).state is VenueOrderState.CANCELLED
+
+
+async def test_what_waits_for_room_when_the_connection_is_closed_was_not_sent(tmp_path: Path) -> None:
+    """A program that is stopped leaves no order in doubt that never left it."""
+    async with account(tmp_path, "spot") as rig:
+        limits = rig.broker._client.limits
+        assert limits is not None
+        for _, budget in limits._orders[:1]:
+            budget.full(0.2)
+        waiting = asyncio.create_task(rig.broker.place_order(rig.request()))
+        await asyncio.sleep(0)
+        await rig.broker.disconnect()
+        with pytest.raises(Unavailable, match="not sent"):
+            await waiting
+        assert not rig.venue.journal.requests("POST /api/v3/order")
+
+
 @pytest.mark.parametrize("ahead", [10_000, -10_000])
 async def test_a_clock_that_is_off_is_corrected(wire: Wire, ahead: int) -> None:
     """Without that the venue refuses what we sign (-1021); with it, it does not."""

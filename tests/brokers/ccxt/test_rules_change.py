@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from brokers.adapters.binance import words
 from brokers.ccxt import markets
-from brokers.errors import Rejected
-from brokers.order import OrderType, Side, VenueOrderState
-from tests.brokers.ccxt.rig import Rig, account
+from brokers.errors import OrderNotFound, Rejected, Unavailable
+from brokers.order import ClientOrderId, OrderType, Side, VenueOrderState
+from tests.brokers.ccxt.rig import LONG_AGO, SYMBOLS, Rig, account
 
 COARSE = Decimal("0.001")
 SPOT = ["spot", "margin"]
@@ -160,3 +162,45 @@ async def test_what_is_not_listed_any_more_stays_known(tmp_path: Path, later: La
         assert exchange.market("BTC/USDT")["active"] is False
         assert exchange.safe_market("BTCUSDT", None, None, "spot")["symbol"] == "BTC/USDT"
         assert exchange.market("ETH/USDT")["active"] is True
+
+
+def delist(rig: Rig) -> None:
+    """The venue knows ETHUSDT no more: it says so to every question that names it (-1121)."""
+    product = rig.venue.usdm if rig.market == "usdm" else rig.venue.spot
+    listed: dict[str, Any] = rig.venue.usdm.contracts if rig.market == "usdm" else rig.venue.spot.listings
+    del listed["ETHUSDT"], product.market.symbols["ETHUSDT"]
+
+
+@pytest.mark.parametrize("market", ["spot", "margin", "usdm"])
+async def test_a_symbol_that_was_delisted_takes_nobody_elses_answers_away(
+    tmp_path: Path, market: str, later: Later
+) -> None:
+    """Fills, orders and the account of all others are told as before; until it is known that it is gone, nothing is."""
+    other = SYMBOLS[market].replace("BTC", "ETH")
+    async with account(tmp_path, market, symbols=(SYMBOLS[market], other)) as rig:
+        broker, since, nobody = rig.broker, datetime.now(UTC) - LONG_AGO, ClientOrderId("qd-nobody")
+        await rig.place(type=OrderType.MARKET)
+        delist(rig)
+        with pytest.raises(Unavailable, match="lists"):
+            await broker.get_fills(since)
+        later.pass_(61)
+        assert [fill.client_order_id for fill in await broker.get_fills(since)] == ["qd-test-1"]
+        assert [report.client_order_id for report in await broker.get_closed_orders(since)] == ["qd-test-1"]
+        assert await broker.find_order(nobody) is None
+        with pytest.raises(OrderNotFound):
+            await broker.cancel_order(nobody)
+        positions = (await broker.get_account_info()).positions
+        assert positions[rig.symbol].mark_price
+        if market == "spot":
+            assert (positions[other].quantity, positions[other].mark_price) == (10, None)
+
+
+async def test_the_account_itself_finds_out_that_what_it_holds_was_delisted(tmp_path: Path, later: Later) -> None:
+    """Prices of what is held are asked for together: one strange symbol, and the venue tells none of them."""
+    async with account(tmp_path, "spot", symbols=("BTC/USDT", "ETH/USDT")) as rig:
+        delist(rig)
+        with pytest.raises(Unavailable, match="Invalid symbol"):
+            await rig.broker.get_account_info()
+        later.pass_(61)
+        positions = (await rig.broker.get_account_info()).positions
+        assert (positions["ETH/USDT"].quantity, positions["ETH/USDT"].mark_price) == (10, None)

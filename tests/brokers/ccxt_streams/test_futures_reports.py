@@ -110,13 +110,26 @@ async def test_a_renewal_that_fails_is_repeated_and_ends_no_stream_that_is_well(
         assert _is_filled(await heard(reports, _is_filled))
 
 
+async def test_a_listen_key_that_the_venue_knows_no_more_ends_the_reports_at_once(tmp_path, monkeypatch):
+    """Another program with the same API key has closed it: nothing is told any more, and nobody says so."""
+    monkeypatch.setattr(usdm, "RENEWAL_SECONDS", 0.7)
+    async with _account(tmp_path, longest_pause=0.2) as here:
+        reports = here.broker.reports()
+        gone = {"status": 400, "code": -1125, "msg": "This listenKey does not exist."}
+        here.venue.script.plan(RENEWED, "error", times=1000, **gone)
+        with pytest.raises(Unavailable, match=r"the login has ended: .*does not exist"):
+            await asyncio.wait_for(anext(reports), 30)
+        assert len(here.venue.journal.requests(RENEWED)) == 1
+        await here.broker.connect()
+        assert len(here.venue.journal.requests(MADE)) == 2
+
+
 async def test_a_listen_key_that_cannot_be_renewed_while_it_lasts_ends_the_reports(tmp_path, monkeypatch):
     """The next stream asks for a key of its own."""
     monkeypatch.setattr(usdm, "RENEWAL_SECONDS", 0.1)
     async with _account(tmp_path, longest_pause=0.1) as here:
         reports = here.broker.reports()
-        gone = {"status": 400, "code": -1125, "msg": "This listenKey does not exist."}
-        here.venue.script.plan(RENEWED, "error", times=1000, **gone)
+        here.venue.script.plan(RENEWED, "http_503_unavailable", times=1000)
         with pytest.raises(Unavailable, match="the login has ended"):
             await asyncio.wait_for(anext(reports), 30)
         await here.broker.connect()

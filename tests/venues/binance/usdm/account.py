@@ -91,6 +91,7 @@ class Account:
         self.leverage = dict.fromkeys(contracts, USUAL_LEVERAGE)
         self.margin_type = dict.fromkeys(contracts, "CROSSED")
         self.is_restricted = False
+        self.counts_reducing = False  # open reduce-only orders take room from new ones, as Binance may have it (-2022)
         self.is_hedged = False  # told, and nothing more: nobody trades such an account here
         self.wallet = START
         self.positions = Positions()
@@ -298,7 +299,19 @@ class Account:
             raise refused(refusals.DUPLICATE_ID)
         if self.is_restricted and not wish.reduce_only:
             raise refused(refusals.RESTRICTED)
+        if self.counts_reducing and wish.reduce_only:
+            self._check_room(wish)
         check_worth(wish, self._now_tick(wish.contract.symbol, None))
+
+    def _check_room(self, wish: Wish) -> None:
+        """All reduce-only orders of a side together close no more than there is."""
+        held = self.positions.held.get(wish.contract.symbol)
+        rivals = (
+            each for each in self.open_orders(wish.contract.symbol) if each.reduce_only and each.side == wish.side
+        )
+        taken = sum((each.quantity - each.executed for each in rivals), rows.ZERO)
+        if held is None or taken + wish.quantity > abs(held.quantity):
+            raise refused(refusals.REDUCE_ONLY)
 
     def _order(self, wish: Wish, original: str, stop: Decimal) -> Order:
         now, number = self._clock.now_ms(), self._last_order + 1
