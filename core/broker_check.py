@@ -24,7 +24,7 @@ from brokers.port import AbstractBroker
 from brokers.registry import BrokerContext, BrokerFactory, load_adapter
 from brokers.simulation.source import TickSource
 from core.clock import Clock, SystemClock
-from core.errors import SettingsError, near
+from core.errors import SettingsError, in_words, near
 from core.redaction import hide, redact, secrets_of
 from core.replay_rounds import archive_of
 from core.settings import MarketSettings, Settings
@@ -72,7 +72,7 @@ def _place(settings: Settings, name: str) -> _Place:
     if name in feeds:
         return _Place(name, feeds[name].broker, feeds[name].symbols, is_feed=True)
     known = [*settings.accounts, *feeds]
-    meant = f"; did you mean {close[0]}?" if (close := near(name, known)) else ""
+    meant = f"; did you mean {close[0]}?" if (close := near(name, known)) else "."
     raise SettingsError([f"--broker: there is no account or feed {name!r}{meant} There is: {', '.join(known)}"])
 
 
@@ -85,11 +85,13 @@ class _Check:
         self._say = say
         self._clock = clock
         self._wrong = 0
+        self._name = ""
         self._broker: AbstractBroker | None = None
 
     async def run(self, place: _Place) -> bool:
         """Everything about one place; what is opened is closed again."""
         self._say(redact(place.title))
+        self._name = place.name
         async with AsyncExitStack() as stack:
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="quarterdeck-check-")))
             if (broker := await self._connected(place, folder, stack)) is not None:
@@ -167,7 +169,7 @@ class _Check:
     def _tell_error(self, what: str, error: BrokerError | TimeoutError) -> None:
         """An error with what to do about it; that of a wrong setting says so itself."""
         if isinstance(error, ConfigurationError):
-            self._tell(Grade.PROBLEM, f"{what}: {error}")
+            self._tell(Grade.PROBLEM, f"{what}: {in_words(error, self._name)}")
         elif isinstance(error, Rejected):
             self._tell(Grade.PROBLEM, f"{what}: {error.reason}")
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -48,7 +48,7 @@ class ManualClock:
 
 def entropy(count: int) -> bytes:
     """`count` random bytes that nobody can guess."""
-    return secrets.token_bytes(count)
+    return os.urandom(count)
 
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"

@@ -52,6 +52,11 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:_MOST_NAMES]) + more
 
 
+def in_words(error: Exception, name: str) -> str:
+    """What a broker says of itself, without the place by which it calls its settings: `brokers.main.symbols: `."""
+    return re.sub(rf"^brokers\.{re.escape(name)}(\.\w+)*: ", "", str(error))
+
+
 class SettingsError(UserError):
     """The settings are wrong: every problem at once, each with its place and remedy."""
 

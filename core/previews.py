@@ -12,6 +12,7 @@ from core.trading.by_hand.estimate import Basis, Estimate
 from core.trading.by_hand.grammar import slip_words
 from core.trading.by_hand.intents import Wanted, holders_of
 from core.trading.by_hand.numbers import plain
+from core.trading.by_hand.slices import slices_of
 from core.trading.desk import Desk
 from core.trading.lifetimes import outlives_the_day
 from core.trading.live_order import MANUAL
@@ -220,6 +221,9 @@ def _notes(facts: Facts) -> Iterator[str]:
     intent = wanted.intent
     symbol = intent.instrument.symbol
     yield from shut(desk, facts.view.at)
+    if (orders := len(slices_of(intent, desk))) > 1:
+        most = plain(intent.instrument.most(at_market=not intent.type.has_limit) or intent.quantity)
+        yield f"The venue takes {most} at once: it goes in {orders} orders, one after another."
     if outlives_the_day(intent.type, wanted.slip.time_in_force, desk.broker.capabilities):
         yield "This venue has no day orders: it stays until it is filled or cancelled."
     yield from _about_holders(
@@ -232,7 +236,7 @@ def _notes(facts: Facts) -> Iterator[str]:
         yield f"The exits are for all that {wanted.owner} holds then: {whole} {symbol}, not only for this order."
     if wanted.slip.exits is not None and facts.guard is not None:
         yield f"These exits take the place of those that you have in {symbol}: {facts.guard.spec or 'none'}."
-    elif wanted.slip.verb.side is not None and facts.guard is not None and facts.guard.spec is not None:
+    elif wanted.held * intent.side.sign > 0 and facts.guard is not None and facts.guard.spec is not None:
         yield f"Your exits in {symbol} ({facts.guard.spec}) cover what is added, too."
     mine = [each for each in desk.orders.open_orders if each.symbol == symbol and MANUAL in each.parts]
     if waiting := [each for each in mine if not each.is_resting_exit]:

@@ -7,15 +7,17 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from brokers.instrument import Instrument
 from brokers.order import Side
+from core.analytics.paid_in import without_flows
 from core.analytics.round_trips import Execution, round_trips
 from core.analytics.summary import Performance, performance
 from core.store.alerts import since as alerts_since
 from core.store.control import equity_of, equity_series
+from core.store.ledger import paid_in
 from core.store.models import AllocationRow
 from core.store.orders import allocations_of, count_since
 from core.trading.portfolio import Portfolio
@@ -46,7 +48,8 @@ async def performance_view(account: Account, strategy: str = "", since: datetime
     points = tuple(EquityPoint(at, value) for at, value in stored)
     rows = await allocations_of(strategy, since, account=portfolio.account, most=_MOST_TRADES)
     offset = account.deposits if strategy else Decimal(0)
-    figures = await asyncio.to_thread(_figures, points, offset, rows, Money.of(portfolio, rows))
+    flows = [] if strategy else await _flows(account, points)
+    figures = await asyncio.to_thread(_figures, points, offset, flows, rows, Money.of(portfolio, rows))
     return PerformanceView(
         subject=strategy or "account",
         currency=portfolio.currency,
@@ -58,12 +61,32 @@ async def performance_view(account: Account, strategy: str = "", since: datetime
     )
 
 
+async def _flows(account: Account, points: Sequence[EquityPoint]) -> list[tuple[datetime, Decimal]]:
+    """What was paid in and out while the curve was written, at today's rates. What has no rate is no part of equity.
+
+    With real money equity knows of it from the moment at which it is written down; a replay has a time of its own.
+    """
+    if not points:
+        return []
+    portfolio = account.portfolio
+    found = await paid_in(portfolio.account, datetime.min.replace(tzinfo=UTC) if account.simulated else points[0].at)
+    worth = [
+        (at if account.simulated else wall, portfolio.rates.convert({unit: paid})) for at, wall, unit, paid in found
+    ]
+    return [(at, paid) for at, paid in worth if paid is not None]
+
+
 def _figures(
-    points: Sequence[EquityPoint], offset: Decimal, rows: Sequence[AllocationRow], money: Money
+    points: Sequence[EquityPoint],
+    offset: Decimal,
+    flows: Sequence[tuple[datetime, Decimal]],
+    rows: Sequence[AllocationRow],
+    money: Money,
 ) -> Performance:
     """Off the event loop: thousands of trades take a while, and a halt must not wait."""
-    values = [point.value + offset for point in points]
-    return performance([point.at for point in points], values, round_trips(_executions(rows, money)))
+    times = [point.at for point in points]
+    values = without_flows(times, [point.value + offset for point in points], flows)
+    return performance(times, values, round_trips(_executions(rows, money)))
 
 
 @dataclass(frozen=True, slots=True)

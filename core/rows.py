@@ -107,6 +107,10 @@ def order_row(row: StoredOrder) -> OrderRow:
         at=row.at,
         trail=row.trail,
         trail_percent=row.trail_percent,
+        time_in_force=row.time_in_force,
+        post_only=row.post_only,
+        reduce_only=row.reduce_only,
+        expires_at=row.expires_at,
     )
 
 

@@ -14,6 +14,7 @@ from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
+from brokers.errors import BrokerError
 from core.alerts.channel import Severity
 from core.alerts.outbox import Alert, Alerts
 from core.clock import Clock
@@ -66,6 +67,14 @@ def _trigger(schedule: Schedule) -> BaseTrigger:
         return IntervalTrigger(seconds=schedule.seconds, timezone=UTC)
     which = {"day": schedule.day} if schedule.day else {"day_of_week": ",".join(schedule.days)}
     return CronTrigger(hour=schedule.hour, minute=schedule.minute, timezone=ZoneInfo(schedule.zone), **which)
+
+
+def _said(error: Exception) -> str:
+    """What is written for people, as it is; of any other error the kind too."""
+    text, kind = str(error), type(error).__name__
+    if isinstance(error, (BrokerError, UserError)):
+        return text or kind
+    return f"{kind}: {text}" if text else kind
 
 
 class Scheduler:
@@ -174,7 +183,7 @@ class Scheduler:
         except Exception as error:
             if job.name not in self._told:
                 log.exception("a job has failed", job=job.name)
-            return f"{type(error).__name__}: {error}"[:300]
+            return _said(error)[:300]
         return "ok"
 
     async def _note(self, job: Job, outcome: str) -> None:

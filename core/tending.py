@@ -15,7 +15,7 @@ from brokers.errors import BrokerError, Unavailable, Uncertain
 from brokers.health import Breaker
 from core.alerts.channel import Severity
 from core.alerts.outbox import Alert, Alerts
-from core.errors import Postponed
+from core.errors import Postponed, in_words
 from core.events import Events, FillRecorded, OrderChanged
 from core.rounds import Rounds
 from core.trading.desk import Desk
@@ -95,7 +95,8 @@ class Tending:
             log.info("a simulated venue waits for its market", account=self.desk.account)
             return
         if problem:
-            await self.desk.halt_for("RECONCILIATION FAILED", str(problem) or "the venue does not answer")
+            said = in_words(problem, self.desk.account) or "the venue does not answer"
+            await self.desk.halt_for("RECONCILIATION FAILED", said)
         else:
             self._was_there = True
             await self._tell_of_end(failures)
@@ -138,7 +139,9 @@ class Tending:
             if self._alerts is None or symbol in self._left_out:
                 continue
             self._left_out.add(symbol)
-            body = f"{why}.\nNothing is ordered in it, and nothing is watched. Correct the settings, and start anew."
+            end = "" if why.endswith("?") else "."
+            advice = "Nothing is ordered in it, and nothing is watched. Correct the settings, and start anew."
+            body = f"{why}{end}\n{advice}"
             title = f"{account}: {symbol} is left out"
             await self._alerts.add(Alert("instrument", Severity.CRITICAL, title, body, account=account))
 

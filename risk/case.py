@@ -25,7 +25,7 @@ class Case:
         self.view = view
         self.limits = limits
 
-    @property
+    @cached_property
     def symbol(self) -> str:
         """What is to be traded."""
         return self.intent.instrument.symbol
@@ -35,12 +35,12 @@ class Case:
         """Whether it shrinks the position and can neither raise nor flip it: see `risk.reducing`."""
         return only_reduces(self.intent, self.view)
 
-    @property
+    @cached_property
     def is_slice(self) -> bool:
         """Whether it only reduces and is as large as the venue takes at once: more of the same may have to follow."""
         return self.intent.quantity == self.most_at_once and self.only_reduces
 
-    @property
+    @cached_property
     def most_at_once(self) -> Decimal | None:
         """The largest order of its type that the venue takes; None if there is no limit."""
         return self.intent.instrument.most(at_market=not self.intent.type.has_limit)
@@ -71,7 +71,12 @@ class Case:
         """
         intent = self.intent
         own = [price for price in (intent.limit_price, intent.stop_price) if price is not None]
-        return unit_value(self.view, intent.instrument, max((price_of(self.view, self.symbol), *own)))
+        return unit_value(self.view, intent.instrument, max((self.price, *own)))
+
+    @cached_property
+    def price(self) -> Decimal:
+        """The price that its instrument is valued at: its quote, else the holding's mark. Raises `Unknown`."""
+        return price_of(self.view, self.symbol)
 
     @cached_property
     def ahead(self) -> Decimal:

@@ -28,7 +28,6 @@ class Holding:
 
     instrument: Instrument
     quantity: Decimal
-    average_price: Decimal
     mark: Decimal | None
 
     @property
@@ -114,6 +113,8 @@ class PortfolioView:
         What the venue itself keeps from opening anything (reduce-only) never carries it past flat.
         """
         orders = [order for order in self.working if order.symbol == symbol and order.side is side]
+        if not orders:
+            return self.quantity(symbol)
         free = self.quantity(symbol) + side.sign * together(order for order in orders if not order.reduce_only)
         left = max(-free * side.sign, ZERO)  # still to close on this side
         return free + side.sign * min(left, together(order for order in orders if order.reduce_only))
@@ -138,6 +139,8 @@ class PortfolioView:
 
     def state_for(self, strategies: tuple[str, ...] = (), symbol: str = "") -> TradingState:
         """The gravest of the global, the account's, these strategies' and the instrument's states."""
+        if all(state is TradingState.ACTIVE for state in self.states.values()):
+            return TradingState.ACTIVE
         scopes = ["global", f"account:{self.account}", *(f"strategy:{name}" for name in strategies)]
         scopes.append(live_scope(self.account))
         if symbol:

@@ -78,15 +78,7 @@ def after_fill(intent: OrderIntent, view: PortfolioView) -> PortfolioView:
     """
     thing = intent.instrument
     price = intent.price or price_of(view, thing.symbol)
-    held = view.holdings.get(thing.symbol) or Holding(thing, ZERO, price, price)
-    filled = replace(held, quantity=held.quantity + intent.signed_quantity, average_price=_average(held, intent, price))
+    held = view.holdings.get(thing.symbol) or Holding(thing, ZERO, price)
+    filled = replace(held, quantity=held.quantity + intent.signed_quantity)
     spent = intent.signed_quantity * unit_value(view, thing, price)
     return replace(view, cash=view.cash - spent, holdings={**view.holdings, thing.symbol: filled})
-
-
-def _average(held: Holding, intent: OrderIntent, price: Decimal) -> Decimal:
-    """Average cost: unchanged by a reduction, the fill's price after opening or a flip, else the mean."""
-    before, traded = held.quantity, intent.signed_quantity
-    if before * traded >= 0:
-        return (held.average_price * before + price * traded) / (before + traded)
-    return price if abs(traded) > abs(before) else held.average_price

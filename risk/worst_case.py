@@ -36,6 +36,8 @@ def committed_elsewhere(case: Case) -> Decimal:
     Only the part that opens takes cash, long and short alike. Raises `Unknown`.
     """
     view, here = case.view, case.intent.instrument
+    if not view.working:
+        return ZERO
     places = {(order.symbol, order.side) for order in view.working} - {(here.symbol, case.intent.side)}
     committed = ZERO
     for symbol, side in places:

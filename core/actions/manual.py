@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from brokers.errors import BrokerError
+from brokers.errors import BrokerError, Rejected
 from brokers.market import OrderBook, Quote
 from brokers.money import ZERO
 from brokers.order import Liquidity, OrderType
@@ -21,11 +21,14 @@ from core.trading.by_hand.changes import FIELDS, judge, wanted_terms
 from core.trading.by_hand.estimate import Basis, Estimate, estimate
 from core.trading.by_hand.grammar import read_exits, read_slip
 from core.trading.by_hand.hand import entry_role
-from core.trading.by_hand.intents import Wanted, check_levels, holders_of, wanted_of
+from core.trading.by_hand.intents import SeveralAccounts, Wanted, check_levels, holders_of, wanted_of
+from core.trading.by_hand.room import with_room
+from core.trading.by_hand.slices import Sent, slices_of
 from core.trading.by_hand.slip import Slip, Verb
 from core.trading.desk import Desk
 from core.trading.live_order import MANUAL, LiveOrder
 from core.trading.pipeline import Pipeline
+from core.trading.protection.guard import Holder
 from core.trading.protection.spec import ExitSpec
 from core.trading.spelling import spelt
 from core.trading.states import OrderState
@@ -35,6 +38,12 @@ from risk.verdict import Approved, Denied, Verdict
 from risk.whatif import what_if
 
 _SHORTEST_END = 4
+_HELD = {
+    Holder.VENUE: "It rests at the venue",
+    Holder.ENGINE: "Nothing rests at the venue: our engine watches it, and must run for that",
+    Holder.BOTH: "The venue holds a part of it, our engine the rest",
+    Holder.NOBODY: "It counts again when trading resumes",
+}
 
 
 class ManualTrading(Acting):
@@ -56,15 +65,15 @@ class ManualTrading(Acting):
         wanted = self._wanted(slip, desk, quote)
         found = estimate(wanted.intent, quote, book)
         fee = await self._fee(desk, wanted, found)
-        return order_preview(self._facts(desk, wanted, quote, found, fee=fee, changed=changed))
+        view = order_preview(self._facts(desk, wanted, quote, found, fee=fee, changed=changed))
+        return view if view.code else _if_refused(view, desk.orders.refusal(slices_of(wanted.intent, desk)[-1]))
 
     def _slip(self, verb: Verb, words: Sequence[str], actor: Actor) -> tuple[Slip, Desk]:
         """The order that is meant and where; with several accounts its words name the one."""
         seen = self._seen(actor)
         slip = read_slip(verb, words)
-        slip = replace(
-            slip, symbol=spelt(slip.symbol, self._symbols(self._engine.floor.chosen("", seen))) or slip.symbol
-        )
+        among = self._symbols(self._engine.floor.chosen(slip.account, seen))
+        slip = replace(slip, symbol=spelt(slip.symbol, among) or slip.symbol)
         desk = self._desk_for(slip, seen)
         return slip if self._engine.floor.is_single else replace(slip, account=desk.account), desk
 
@@ -81,7 +90,11 @@ class ManualTrading(Acting):
     ) -> Facts:
         view = desk.view()
         guard = self._pipeline_of(desk).protection.guard(MANUAL, wanted.intent.instrument.symbol)
+        view = with_room(view, wanted.intent)
         risk = what_if(wanted.intent, view, desk.gate)
+        slices = slices_of(wanted.intent, desk)
+        if len(slices) > 1:  # what is judged is what is sent; what it comes to is what all of it comes to
+            risk = replace(risk, denied=what_if(slices[-1], view, desk.gate).denied)
         return Facts(wanted, desk, view, quote, found, fee, risk, guard, changed)
 
     async def place_order(self, verb: Verb, words: Sequence[str], shown: str, actor: Actor) -> Placed:
@@ -95,17 +108,25 @@ class ManualTrading(Acting):
             quote = _quote(desk, slip)
             wanted = self._wanted(slip, desk, quote)
             changed = self._changed(shown, Seen.now(wanted, desk, quote))
-            denied: Verdict | LiveOrder = desk.gate.review(wanted.intent, desk.view())
-            if not changed and not isinstance(denied, Denied):
-                role = entry_role(self._engine.ids.nonce()) if slip.exits is not None else ""
+            role = entry_role(self._engine.ids.nonce()) if slip.exits is not None else ""
+            slices = slices_of(replace(wanted.intent, role=role), desk)
+            verdict: Verdict | None = desk.gate.review(slices[-1], with_room(desk.view(), slices[-1]))
+            sent = None
+            if not changed and not isinstance(verdict, Denied):
                 trail = Noted(self._engine.audit, actor, "manual order", said)
-                denied = await hand.order(replace(wanted.intent, role=role), slip.exits, trail)
-        if isinstance(denied, LiveOrder):
-            await self._engine.audit.record(actor, "manual order", f"{said}: {denied.id}", denied.state.value)
-            return Placed(order=denied.id)
-        why = changed or (f"{denied.reason}." if isinstance(denied, Denied) else "")
+                sent = await hand.send(slices, slip.exits, trail)
+                verdict = sent.denied
+        if sent is not None and sent.orders:
+            return await self._sent(actor, said, sent)
+        why = changed or (f"{verdict.reason}." if isinstance(verdict, Denied) else "")
         await self._engine.audit.record(actor, "manual order", f"{said}: {why}", "not sent")
         return Placed(preview=await self.preview_order(verb, words, actor, changed=why))
+
+    async def _sent(self, actor: Actor, said: str, sent: Sent) -> Placed:
+        """Written down, order by order."""
+        for each in sent.orders:
+            await self._engine.audit.record(actor, "manual order", f"{said}: {each.id}", each.state.value)
+        return Placed(order=sent.orders[0].id, told=sent.told)
 
     def _changed(self, shown: str, now: Seen) -> str:
         try:
@@ -142,13 +163,16 @@ class ManualTrading(Acting):
     # --- where -------------------------------------------------------------------------------------
 
     def _desk_for(self, slip: Slip, seen: Collection[str] | None) -> Desk:
-        """The account that is named, the only one, or for a close the only one that holds it. Raises `UserError`."""
+        """The account that is named, the only one that has it, or for a close that holds it. Raises `UserError`."""
         desks = self._engine.floor.chosen(slip.account, seen)
+        if len(desks) > 1:
+            desks = tuple(desk for desk in desks if slip.symbol in desk.portfolio.instruments)
+            if not desks:
+                raise UnknownName("symbol", slip.symbol, self._symbols(self._engine.floor.chosen("", seen)))
         if slip.verb is Verb.CLOSE and len(desks) > 1:
             desks = tuple(desk for desk in desks if self._holds(desk, slip)) or desks
         if len(desks) > 1:
-            names = ", ".join(desk.account for desk in desks)
-            raise UserError(f"In which account: {names}? Add “in {desks[0].account}”, for example.")
+            raise SeveralAccounts([desk.account for desk in desks])
         return desks[0]
 
     @staticmethod
@@ -248,7 +272,7 @@ class ManualTrading(Acting):
         Protective exits are changed by `/exits`, and not cancelled.
         """
         chosen = self._to_cancel(what or "all", actor)
-        rows = tuple((order.id, f"{order.what} {order.request.type.value.replace('_', ' ')}") for _, order in chosen)
+        rows = tuple((order.id, _in_words(order)) for _, order in chosen)
         return CancelPreview(what, rows, tuple(dict.fromkeys(desk.account for desk, _ in chosen)))
 
     def _to_cancel(self, what: str, actor: Actor) -> list[tuple[Desk, LiveOrder]]:
@@ -277,9 +301,9 @@ class ManualTrading(Acting):
 
     # --- exits -------------------------------------------------------------------------------------
 
-    async def exits_of(self, strategy: str, symbol: str, actor: Actor) -> ExitsView:
+    async def exits_of(self, strategy: str, symbol: str, actor: Actor, account: str = "") -> ExitsView:
         """How one position is protected now. Raises `UserError`."""
-        desk, owner, name = self._position(strategy, symbol, actor)
+        desk, owner, name = self._position(strategy, symbol, actor, account)
         lot = desk.portfolio.lot(owner, name)
         guard = self._pipeline_of(desk).protection.guard(owner, name)
         quote = desk.market.quotes.get(name)
@@ -293,9 +317,9 @@ class ManualTrading(Acting):
             None if guard is None or guard.spec is None else exit_row(guard),
         )
 
-    def _position(self, strategy: str, symbol: str, actor: Actor) -> tuple[Desk, str, str]:
+    def _position(self, strategy: str, symbol: str, actor: Actor, account: str) -> tuple[Desk, str, str]:
         """Where, whose and what. Raises `UserError` unless exactly one position is meant."""
-        desks = self._engine.floor.chosen("", self._seen(actor))
+        desks = self._engine.floor.chosen(account, self._seen(actor))
         known = self._symbols(desks)
         if (name := spelt(symbol, known)) is None:
             raise UnknownName("symbol", symbol, known)
@@ -304,32 +328,44 @@ class ManualTrading(Acting):
             found = [(desk, owner) for desk, owner in found if owner == strategy]
         if not found:
             raise UserError(f"{strategy or 'Nobody'} holds {'no ' if strategy else ''}{name}.")
+        if len(found) > 1 and len({owner for _, owner in found}) == 1:
+            raise SeveralAccounts([desk.account for desk, _ in found])
         if len(found) > 1:
             owners = ", ".join(dict.fromkeys(owner for _, owner in found))
             raise UserError(f"Whose {name}: {owners}? Write /exits NAME {name} stop … target …")
         return found[0][0], found[0][1], name
 
-    async def set_exits(self, strategy: str, symbol: str, words: Sequence[str], actor: Actor) -> ActionResult:
+    async def set_exits(
+        self, strategy: str, symbol: str, words: Sequence[str], actor: Actor, account: str = ""
+    ) -> ActionResult:
         """Protect a position until it is flat: `stop 95 target 110`, or `none`. Raises `UserError`."""
-        spec = self._checked_exits(strategy, symbol, words, actor)
-        desk, owner, name = self._position(strategy, symbol, actor)
+        desk, owner, name = self._position(strategy, symbol, actor, account)
+        spec = self._checked_exits(desk, owner, name, words)
         try:
             guard = await self._pipeline_of(desk).protect(owner, name, spec)
         except LookupError as nothing:
             return await self._failed(actor, "protect", f"{nothing}.")
         text = f"{owner} in {name}: {spec or 'no exits'}, until it is flat."
-        held = "" if guard is None or spec is None else f" Held by {guard.holder.value}."
+        held = "" if guard is None or spec is None else f" {_HELD[guard.holder]}."
         return await self._done(actor, "protect", text, True, text + held, "")
 
-    def _checked_exits(self, strategy: str, symbol: str, words: Sequence[str], actor: Actor) -> ExitSpec | None:
+    @staticmethod
+    def _checked_exits(desk: Desk, owner: str, name: str, words: Sequence[str]) -> ExitSpec | None:
         """The exits that the words say, if none of them would close at once. Raises `UserError`."""
         spec = read_exits(words)
-        desk, owner, name = self._position(strategy, symbol, actor)
         quote = desk.market.quotes.get(name)
         held = desk.portfolio.lot(owner, name).quantity
         if spec is not None and quote is not None:
             check_levels(spec, 1 if held > 0 else -1, quote.last)
         return spec
+
+
+def _if_refused(view: OrderPreview, refused: Rejected | None) -> OrderPreview:
+    """What the venue has no words for need not be confirmed first."""
+    if refused is None:
+        return view
+    why = refused.reason[:1].upper() + refused.reason[1:]
+    return replace(view, code=refused.code, objection=why, largest=ZERO, largest_words=())
 
 
 def _quote(desk: Desk, slip: Slip) -> Quote | None:
@@ -340,8 +376,19 @@ def _quote(desk: Desk, slip: Slip) -> Quote | None:
 
 async def _cancel(desk: Desk, order: LiveOrder, actor: Actor) -> str:
     """A line with what came of it, by what the order is for."""
-    what, line = order.what, await desk.orders.cancel_told(order.id, f"by {actor.name}")
+    what, line = _in_words(order), await desk.orders.cancel_told(order.id, f"by {actor.name}")
     return line.replace(order.id, what)
+
+
+def _in_words(order: LiveOrder) -> str:
+    """`sell 0.01 BTC/USDT stop 48,000 limit 47,900`: of several in one symbol it is to be seen which."""
+    request, terms = order.request, order.terms
+    said = [order.what]
+    if request.type.has_stop or request.type.is_trailing:
+        said.append({"take_profit_limit": "take profit", "stop_limit": "stop"}.get(request.type, request.type.value))
+    said += [f"{terms.stop_price.normalize():,f}"] if terms.stop_price is not None else []
+    said += [f"limit {terms.limit_price.normalize():,f}"] if terms.limit_price is not None else []
+    return " ".join(said).replace("_", " ") if len(said) > 1 else f"{order.what} {request.type.value}"
 
 
 def _new(wanted: Decimal | None, known: Decimal | None) -> Decimal | None:

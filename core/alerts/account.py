@@ -18,7 +18,7 @@ class AccountAlerts(Alerts):
 
     async def add(self, alert: Alert) -> AlertRow:
         """Store an alert and its deliveries; joins the caller's transaction if there is one."""
-        says_so = not self._named or self._account in alert.title.split()
+        says_so = not self._named or self._account in (word.strip(":,.") for word in alert.title.split())
         title = alert.title if says_so else f"{self._account}: {alert.title}"
         return await self._alerts.add(replace(alert, account=alert.account or self._account, title=title))
 

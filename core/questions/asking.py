@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from decimal import Decimal
 
 from core.access.roles import Actor
 from core.engine import Engine
@@ -11,6 +12,7 @@ from core.errors import UnknownName, UserError
 from core.store.control import get_cursor
 from core.strategy.manager import Instance
 from core.trading.desk import Desk
+from risk.view import PortfolioView
 
 # The cursor of when a person last went on after a halt, before there were several accounts.
 MEASURED = "losses measured"
@@ -24,6 +26,14 @@ def measured_key(account: str) -> str:
 async def measured_since(account: str) -> datetime | None:
     """Since when losses are measured, if not since the start."""
     return await get_cursor(measured_key(account)) or await get_cursor(MEASURED)
+
+
+def today_of(desk: Desk, view: PortfolioView) -> tuple[Decimal | None, float | None]:
+    """What the day has brought, in money and as a share of equity; None is unknown. Money paid in or out is neither."""
+    base, equity = desk.baselines, view.equity
+    if base is None or equity is None or base.day_start_equity <= 0:
+        return (None if equity is None else equity - view.day_start_equity), None
+    return equity - base.day_began_with, float(equity / base.day_start_equity - 1)
 
 
 class Asking:

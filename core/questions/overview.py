@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from decimal import Decimal
 
 from brokers.money import ZERO
-from core.questions.asking import Asking, measured_since
+from core.questions.asking import Asking, measured_since, today_of
 from core.store import alerts as alert_store
 from core.trading.desk import Desk
 from core.trading.states import OrderState
@@ -29,8 +29,7 @@ class OverviewQuestions(Asking):
     async def _overview(self, desk: Desk) -> Overview:
         engine = self._engine
         setting, view = engine.switch.gravest(desk.account), desk.view()
-        today = None if view.equity is None else view.equity - view.day_start_equity
-        start, peak = view.day_start_equity, view.peak_equity
+        (today, fraction), peak = today_of(desk, view), view.peak_equity
         counts = [engine.strategies.get(name).status for name in engine.floor.strategies_of(desk.account)]
         orders = desk.orders.open_orders
         return Overview(
@@ -43,7 +42,7 @@ class OverviewQuestions(Asking):
             equity=view.equity,
             cash=view.cash,
             today=today,
-            today_fraction=None if today is None or start <= 0 else float(today / start),
+            today_fraction=fraction,
             drawdown_fraction=None if view.equity is None or peak <= 0 else float((peak - view.equity) / peak),
             gross_fraction=_gross_fraction(desk),
             running=counts.count(StrategyStatus.RUNNING),
@@ -73,9 +72,9 @@ class OverviewQuestions(Asking):
         )
 
     def _together(self, found: Sequence[Overview]) -> Overview:
-        """All accounts in one: the gravest state, sums of counts, and of money if it is one currency."""
+        """All accounts in one: the gravest state, sums of counts, and of money of one currency, all real or none."""
         first, worst = found[0], max(found, key=lambda each: each.state)
-        one = len({each.currency for each in found}) == 1
+        one = len({(each.currency, each.is_real) for each in found}) == 1
         equity = _total([each.equity for each in found]) if one else None
         today = _total([each.today for each in found]) if one else None
         began = None if equity is None or today is None else equity - today
@@ -142,7 +141,8 @@ class OverviewQuestions(Asking):
     def _of_broker(self, desk: Desk) -> HealthRow:
         troubles = shut(desk, self._engine.clock.now())
         is_well = desk.broker.is_connected and not troubles
-        return HealthRow(self._row("broker", desk), is_well, _broker_word(desk, troubles))
+        word, whose = _broker_word(desk, troubles), self._named(desk)
+        return HealthRow(self._row("broker", desk), is_well, word.removeprefix(f"{whose}: ") if whose else word)
 
     def _row(self, name: str, desk: Desk) -> str:
         return f"{name} {self._named(desk)}".strip()

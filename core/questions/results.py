@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from brokers.money import ZERO
 from core.errors import UnknownName
-from core.questions.asking import Asking
+from core.questions.asking import Asking, today_of
 from core.reporting import PERIODS, Account, performance_view, report_view
 from core.rows import pnl_row
 from core.trading.desk import Desk
@@ -30,8 +30,7 @@ class ResultQuestions(Asking):
     async def _pnl(self, desk: Desk, since: datetime | None) -> PnlView:
         """Profit today, and by strategy since a moment or since the start."""
         view, floor = desk.view(), self._engine.floor
-        today = None if view.equity is None else view.equity - view.day_start_equity
-        start = view.day_start_equity
+        today, fraction = today_of(desk, view)
         names = floor.strategies_of(desk.account)
         elsewhere = {each.name for each in self._engine.strategies.instances} - set(names)
         by_name = profits(desk.portfolio) if since is None else await profits_since(desk.portfolio, since, elsewhere)
@@ -39,8 +38,8 @@ class ResultQuestions(Asking):
         return PnlView(
             currency=desk.currency,
             today=today,
-            today_fraction=None if today is None or start <= 0 else float(today / start),
-            day_start_equity=start,
+            today_fraction=fraction,
+            day_start_equity=view.day_start_equity if desk.baselines is None else desk.baselines.day_began_with,
             total=pnl_row("total", sum(by_name.values(), Profit())),
             strategies=tuple(rows),
             at=view.at,

@@ -26,7 +26,8 @@ async def get_baselines(account: str) -> Baselines | None:
     row = await BaselineRow.get_or_none(account=account)
     if row is None:
         return None
-    return Baselines(date.fromisoformat(row.day), row.day_start_equity, row.peak_equity, row.last_equity)
+    day = date.fromisoformat(row.day)
+    return Baselines(day, row.day_start_equity, row.peak_equity, row.last_equity, row.day_start_money)
 
 
 async def put_baselines(account: str, baselines: Baselines) -> None:
@@ -37,6 +38,7 @@ async def put_baselines(account: str, baselines: Baselines) -> None:
         day_start_equity=baselines.day_start_equity,
         peak_equity=baselines.peak_equity,
         last_equity=baselines.last_equity,
+        day_start_money=baselines.day_start_money,
     )
     await put([row], replacing=("account",))
 

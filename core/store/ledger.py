@@ -38,6 +38,16 @@ async def post(
     await put(rows, replacing=("account", "unit"))
 
 
+async def paid_in(account: str, since: datetime) -> list[tuple[datetime, datetime, str, Decimal]]:
+    """What owners have paid in (out: below zero) from a moment on: when, when it was written down, unit, amount."""
+    kinds = ("deposit", "withdrawal", "adjustment")
+    rows = await LedgerTransaction.filter(kind__in=kinds, recorded_at__gte=since).values_list("id", "at", "recorded_at")
+    moments = {int(number): (at, recorded_at) for number, at, recorded_at in rows}
+    entries = LedgerEntry.filter(transaction_id__in=list(moments), account=f"deposits/{account}")
+    found = await entries.values_list("transaction_id", "unit", "amount") if moments else []
+    return [(*moments[int(number)], str(unit), -Decimal(amount)) for number, unit, amount in found]
+
+
 async def load_balances(owner: str = "") -> dict[tuple[str, str], Decimal]:
     """The sum of every ledger account and unit: of one account of ours, or of all."""
     rows = await LedgerBalance.all().values_list("account", "unit", "amount")

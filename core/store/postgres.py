@@ -38,7 +38,8 @@ class Server(AsyncpgDBClient):
     def __init__(self, *, durable: bool = True, place: str = "", **credentials: Any) -> None:
         session = {**_SESSION, "synchronous_commit": "on" if durable else "off"}
         waits = {"timeout": _CONNECT_SECONDS, "command_timeout": _STATEMENT_SECONDS}
-        super().__init__(**{**waits, **credentials, "server_settings": session, "init": self._verify})
+        calls = {"init": self._verify, "reset": _as_it_was}
+        super().__init__(**{**waits, **credentials, "server_settings": session, **calls})
         self.commits = Commits(self._begin)
         self.place = place
         self._durable = durable
@@ -223,6 +224,13 @@ class _Line:
 
     def speaker(self) -> _Speaker:
         return _Speaker(self._client, self._connection)
+
+
+async def _as_it_was(_: Any) -> None:
+    """Nothing to undo in a session that comes back to the pool: none of ours changes settings, listens or locks.
+
+    So no statement pays for a second question. The driver has ended a transaction that was left open.
+    """
 
 
 async def _begin(client: Server) -> _Line:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -15,6 +16,7 @@ from tortoise import connections
 from tortoise.fields import DatetimeField
 from tortoise.fields.base import DatabaseDefault, Field
 from tortoise.models import Model
+from tortoise.validators import MaxLengthValidator
 
 Values = Mapping[str, object]
 """What a row holds, by the names of its fields; what is not named gets the field's default."""
@@ -62,14 +64,35 @@ class _Column:
 
     @classmethod
     def of(cls, model: type[Model], field: Field[Any]) -> _Column:
-        stored = _in_utc(field) if isinstance(field, DatetimeField) else field.to_db_value
+        stored = _in_utc(field) if isinstance(field, DatetimeField) else _as_it_is(field)
         default = field.db_default if field.default is None and field.has_db_default() else field.default
         return cls(stored, None if default is None else stored(default, model))
 
 
 def _in_utc(field: Field[Any]) -> Callable[[Any, type[Model]], object]:
     """Times are compared as text in SQLite, so all of them must be of one zone."""
-    return lambda value, model: field.to_db_value(field.to_python_value(value), model)
+
+    def stored(value: Any, model: type[Model]) -> object:
+        if type(value) is datetime and value.tzinfo is UTC:
+            return value
+        return field.to_db_value(field.to_python_value(value), model)
+
+    return stored
+
+
+def _as_it_is(field: Field[Any]) -> Callable[[Any, type[Model]], object]:
+    """The ORM's own way, but for what it would leave alone: text that is not too long, and other plain values."""
+    lengths = [each.max_length for each in field.validators if isinstance(each, MaxLengthValidator)]
+    if type(field).to_db_value is not Field.to_db_value or len(lengths) < len(field.validators):
+        return field.to_db_value
+    kind, longest, may_lack = field.field_type, min(lengths, default=None), field.null
+
+    def stored(value: Any, model: type[Model]) -> object:
+        if type(value) is kind and (longest is None or len(value) <= longest):
+            return value
+        return None if value is None and may_lack else field.to_db_value(value, model)
+
+    return stored
 
 
 def _stored(model: type[Model], columns: Mapping[str, _Column], row: Values) -> list[object]:

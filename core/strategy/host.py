@@ -124,17 +124,14 @@ class ThreadHost:
 
     async def _run(self, calls: Sequence[Call]) -> list[Outcome]:
         """Outcomes from the first call on; fewer than calls if one had to be given up."""
-        loop = asyncio.get_running_loop()
         worker = self._worker = self._worker or _Worker()
-        batch = _Batch(calls, loop)
+        batch = _Batch(calls, asyncio.get_running_loop(), self._seconds)
         worker.begin(batch)
         try:
-            while not batch.finished.is_set() and (left := batch.began + self._seconds - loop.time()) > 0:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(left):  # wait_for may lose a cancellation (Python 3.11)
-                        await batch.finished.wait()
+            await batch.over
         finally:  # also when we are cancelled: nobody would read the rest
-            late = None if batch.finished.is_set() else self._give_up(worker, batch)
+            batch.timer.cancel()
+            late = None if batch.is_finished else self._give_up(worker, batch)
         if late is None:
             return batch.outcomes
         await self._let_end(late.name)
@@ -163,15 +160,18 @@ def _refused(call: Call) -> Outcome:
 class _Batch:
     """Calls on their way through the thread. Under the lock: which call runs, and whether anyone still cares."""
 
-    def __init__(self, calls: Sequence[Call], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, calls: Sequence[Call], loop: asyncio.AbstractEventLoop, seconds: float) -> None:
         self.outcomes: list[Outcome] = []
         self.began = loop.time()
-        self.finished = asyncio.Event()
+        self.over: asyncio.Future[None] = loop.create_future()  # it has finished, or a call is over its budget
+        self.is_finished = False
+        self.timer = loop.call_later(seconds, self._look)
         self.lock = threading.Lock()
         self.running: Call | None = None
         self.abandoned = False
         self._calls = calls
         self._loop = loop
+        self._seconds = seconds
 
     def run(self) -> None:
         """On the thread: every call, one after another."""
@@ -179,7 +179,24 @@ class _Batch:
             if not self._enter(call) or not self._leave(_call(call)):
                 return
         with suppress(RuntimeError):  # the loop was closed while a strategy was running
-            self._loop.call_soon_threadsafe(self.finished.set)
+            self._loop.call_soon_threadsafe(self._finish)
+
+    def _finish(self) -> None:
+        """In the loop: every call has ended."""
+        self.is_finished = True
+        self._end()
+
+    def _look(self) -> None:
+        """In the loop: whether the call that runs now is over its budget; it may have begun since the last look."""
+        left = self.began + self._seconds - self._loop.time()
+        if left > 0:
+            self.timer = self._loop.call_later(left, self._look)
+        else:
+            self._end()
+
+    def _end(self) -> None:
+        if not self.over.done():
+            self.over.set_result(None)
 
     def _enter(self, call: Call) -> bool:
         with self.lock:

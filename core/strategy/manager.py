@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import nullcontext
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -246,21 +245,32 @@ class StrategyManager:
                 yield Call(instance.name, instance.strategy, bar, copy(self._histories[symbol]), exposure)
 
     async def _take_round(self, by_name: Mapping[str, Sequence[Outcome]]) -> list[Signal]:
-        """Believe what came of a round; a failure is told of in the commit that stores it, so that is done at once."""
-        drafts = [self._instances[name].draft() for name in by_name if self._instances[name].trades]
-        errors = {draft.name: _errors(draft, by_name[draft.name]) for draft in drafts}
-        failed = any(errors.values())
-        accepted: list[Signal] = []
-        async with transaction() if failed else nullcontext():
-            for draft in drafts:  # whoever was stopped while it thought is no longer listened to
-                accepted += await self._take(draft, by_name[draft.name], errors[draft.name])
-            if failed:
-                await put_strategies(_row(draft) for draft in drafts)
+        """Believe what came of a round. Whoever was stopped while it thought is no longer listened to."""
+        heard = [self._instances[name] for name in by_name if self._instances[name].trades]
+        errors = {each.name: _errors(each, by_name[each.name]) for each in heard}
         self._round += 1
-        for draft in drafts:
-            self._instances[draft.name].adopt(draft)
-            if not failed:
-                self._unsaved[draft.name] = self._round
+        if any(errors.values()):
+            return await self._take_failed(heard, by_name, errors)
+        self._unsaved |= dict.fromkeys(errors, self._round)
+        return [signal for each in heard for signal in _taken(each, by_name[each.name])]
+
+    async def _take_failed(
+        self,
+        heard: Sequence[Instance],
+        by_name: Mapping[str, Sequence[Outcome]],
+        errors: Mapping[str, Sequence[str]],
+    ) -> list[Signal]:
+        """A failure is told of in the commit that stores it, so that is done at once, and believed when it is."""
+        drafts = [each.draft() for each in heard]
+        accepted: list[Signal] = []
+        async with transaction():
+            for draft in drafts:
+                accepted += _taken(draft, by_name[draft.name], well=not errors[draft.name])
+                if errors[draft.name]:
+                    await self._failed(draft, errors[draft.name][0])
+            await put_strategies(_row(draft) for draft in drafts)
+        for instance, draft in zip(heard, drafts, strict=True):
+            instance.adopt(draft)
         return accepted
 
     async def write(self, names: Collection[str] | None = None) -> Stored:
@@ -274,20 +284,6 @@ class StrategyManager:
                     del self._unsaved[name]
 
         return stored
-
-    async def _take(self, draft: Instance, outcomes: Sequence[Outcome], errors: Sequence[str]) -> list[Signal]:
-        accepted = []
-        for outcome in outcomes:
-            draft.last_bars[outcome.call.bar.symbol] = outcome.call.bar.at
-            draft.bars_seen += 1
-            accepted += [signal for signal in outcome.signals if _accept(draft, signal)]
-        if errors:
-            await self._failed(draft, errors[0])
-        else:
-            draft.good_rounds += 1
-            if draft.good_rounds >= _FORGIVEN_AFTER:
-                draft.restarts = 0
-        return accepted
 
     async def _failed(self, draft: Instance, error: str) -> None:
         """Isolate, report, and start again with a fresh instance as often as its settings allow."""
@@ -342,6 +338,20 @@ def _row(instance: Instance) -> dict[str, Any]:
     }
 
 
+def _taken(instance: Instance, outcomes: Sequence[Outcome], *, well: bool = True) -> list[Signal]:
+    """What an instance has decided becomes how it stands; the signals that count. `well`: nothing went wrong."""
+    accepted = []
+    for outcome in outcomes:
+        instance.last_bars[outcome.call.bar.symbol] = outcome.call.bar.at
+        instance.bars_seen += 1
+        accepted += [signal for signal in outcome.signals if _accept(instance, signal)]
+    if well:
+        instance.good_rounds += 1
+        if instance.good_rounds >= _FORGIVEN_AFTER:
+            instance.restarts = 0
+    return accepted
+
+
 def _accept(draft: Instance, signal: Signal) -> bool:
     """Whether a signal counts: about its own symbols, and while paused only as far as it reduces."""
     if signal.symbol not in draft.settings.symbols:
@@ -369,12 +379,12 @@ def _set_exits(draft: Instance, signal: Signal, *, keep: bool = False) -> None:
 
 def _errors(draft: Instance, outcomes: Sequence[Outcome]) -> list[str]:
     """What went wrong in a round; a round counts as one failure, however many symbols there are."""
-    symbols = {signal.symbol for outcome in outcomes for signal in outcome.signals}
-    foreign = sorted(symbols - set(draft.settings.symbols))
-    return [
-        *(outcome.error for outcome in outcomes if outcome.error),
-        *(f"gave a signal for {symbol[:40]}, which is not one of its symbols" for symbol in foreign),
-    ]
+    own, errors, foreign = draft.settings.symbols, list[str](), set[str]()
+    for outcome in outcomes:
+        if outcome.error:
+            errors.append(outcome.error)
+        foreign.update(signal.symbol for signal in outcome.signals if signal.symbol not in own)
+    return errors + [f"gave a signal for {symbol[:40]}, which is not one of its symbols" for symbol in sorted(foreign)]
 
 
 def _reduced(before: float, wanted: float) -> float:

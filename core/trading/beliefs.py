@@ -82,8 +82,8 @@ class Beliefs:
 
     # --- reports -----------------------------------------------------------------------------------
 
-    async def apply(self, report: OrderReport, *, asked: int | None = None) -> None:
-        """Take over what the venue says. Idempotent.
+    async def apply(self, report: OrderReport, *, asked: int | None = None) -> bool:
+        """Take over what the venue says; whether it is about an order of ours. Idempotent.
 
         `asked` is `LiveOrder.asked` when the question was put that `report` answers. Then its terms and figures are
         the order's; a report of the stream may be older than what we know, and its terms say nothing new.
@@ -92,12 +92,13 @@ class Beliefs:
         heard = await self._hear(report, asked)
         if heard is None:
             log.warning("a report for an order that is not ours", order=report.client_order_id)
-            return
+            return False
         order, news = heard
         if news.is_broken:
             await self._clear_up(order, report, asked, news)
         elif asked is not None:
             self._gone.pop(order.id, None)
+        return True
 
     async def _hear(
         self,

@@ -39,7 +39,7 @@ class Closing:
 
         Open exits count as done. Open entries do not: they are cancelled, not traded against.
         """
-        held, pending = self._portfolio.lot(strategy, symbol).quantity, self._orders.pending(strategy, symbol)
+        held, pending = self._portfolio.position(strategy, symbol), self._orders.pending(strategy, symbol)
         left = held + pending if pending * held < 0 else held
         return left if left * held > 0 else ZERO
 
@@ -73,8 +73,11 @@ class Closing:
 
     def only_closes(self, symbol: str, parts: Parts) -> bool:
         """Whether each of `parts` makes a position smaller and opens nothing."""
-        held = {name: self._portfolio.lot(name, symbol).quantity for name in parts}
-        return all(held[name] * part < 0 and abs(part) <= abs(held[name]) for name, part in parts.items())
+        for name, part in parts.items():
+            held = self._portfolio.position(name, symbol)
+            if held * part >= 0 or abs(part) > abs(held):
+                return False
+        return True
 
     def can_promise(self, symbol: str, units: Decimal) -> bool:
         """Whether an order for signed `units` may be reduce-only: the account holds as much that nobody closes yet."""
@@ -120,12 +123,17 @@ class Closing:
 
     def uncovered(self, symbol: str, parts: Parts) -> str:
         """What is told of `parts`, which close something, where the account has less to sell; empty if it has not."""
-        cover, wanted = self.cover(symbol), -sum(parts.values(), ZERO)
-        if cover is None or wanted <= cover:
+        lacking = self._lacking(symbol, parts)
+        if not lacking:
             return ""
-        instrument = self._portfolio.instrument(symbol)
-        little = too_little(instrument, instrument.floor_quantity(wanted - cover), self._portfolio.marks.get(symbol))
-        return "" if little else not_there(instrument, wanted, cover)
+        instrument, wanted = self._portfolio.instrument(symbol), -sum(parts.values(), ZERO)
+        little = too_little(instrument, instrument.floor_quantity(lacking), self._portfolio.marks.get(symbol))
+        return "" if little else not_there(instrument, wanted, wanted - lacking)
+
+    def _lacking(self, symbol: str, parts: Parts) -> Decimal:
+        """How much more `parts`, which close something, sell than there is."""
+        cover = self.cover(symbol)
+        return ZERO if cover is None else max(-sum(parts.values(), ZERO) - cover, ZERO)
 
     async def tell_uncovered(self, symbol: str, parts: Parts) -> None:
         """Say once of each such amount that an exit is smaller than what is held in the books, and why."""
@@ -139,20 +147,22 @@ class Closing:
         alert = Alert("uncovered", Severity.WARNING, title, body, account=self._portfolio.account)
         await self._telling.once(key, alert)
 
-    async def write_off(self, symbol: str, parts: Parts) -> None:
+    async def write_off(self, symbol: str, parts: Parts) -> bool:
         """Those of `parts` that close more than there is sell the rest to `external`, who is short of just that.
 
         They are told of, and booked at the mark, without which nothing is booked yet. Others' coins are not touched.
+        Returns whether there was anything of that: what is still to close may be another by then.
         """
         closing = {name: part for name, part in parts.items() if self.only_closes(symbol, {name: part})}
+        if not closing or not self._lacking(symbol, closing):
+            return False
         await self.tell_uncovered(symbol, closing)
-        price, cover = self._portfolio.marks.get(symbol), self.cover(symbol)
-        wanted = -sum(closing.values(), ZERO)
-        short = -self._portfolio.lot(EXTERNAL, symbol).quantity
-        if cover is None or price is None or short <= 0 or wanted <= cover:
-            return
-        gone = _largest_first(closing, min(wanted - cover, short))
-        await self._orders.write_off(self._portfolio.instrument(symbol), gone, EXTERNAL, price)
+        price, short = self._portfolio.marks.get(symbol), -self._portfolio.position(EXTERNAL, symbol)
+        units = min(self._lacking(symbol, closing), short)
+        if price is not None and units > 0:
+            gone = _largest_first(closing, units)
+            await self._orders.write_off(self._portfolio.instrument(symbol), gone, EXTERNAL, price)
+        return True
 
 
 def _largest_first(parts: Parts, units: Decimal) -> dict[str, Decimal]:

@@ -22,6 +22,7 @@ from core.events import Events
 from core.store import ledger as ledger_store
 from core.trading.adjusting import Adjustments
 from core.trading.agreement import Agreement, agreement
+from core.trading.blockers import Blockers
 from core.trading.books import Books
 from core.trading.closing import Closing
 from core.trading.decisions import Decisions
@@ -34,6 +35,7 @@ from core.trading.market import Market
 from core.trading.order_manager import OrderManager
 from core.trading.order_search import OrderSearch
 from core.trading.order_watch import OrderWatch
+from core.trading.others_watch import OthersWatch
 from core.trading.portfolio import Portfolio
 from core.trading.reconcile import Drift
 from core.trading.recovery import Recovery
@@ -110,6 +112,7 @@ class Desk:
             overfilled=self._overfilled,
         )
         self.exits = Closing(broker, self.portfolio, self.orders, self._telling)
+        self.blockers = Blockers(broker, self.orders, self._telling)
         self.sweeper = Sweeper(broker, self.orders)
         self.killing = Killing(
             self.sweeper, self.orders, switch=around.switch, alerts=around.alerts, clock=around.clock
@@ -242,14 +245,18 @@ class Desk:
     async def listen(self) -> None:
         """Believe the venue's reports, for ever; ends with `Unavailable` when the connection does.
 
-        What was said while nobody listened is asked for first.
+        What was said while nobody listened is asked for first, what others do there as soon as it is heard of.
         """
-        reports = self.broker.reports()
+        reports, others = self.broker.reports(), OthersWatch(self._recovery.book_others)
+        booking = asyncio.create_task(others.run())
         try:
             await self._recovery.settle_orders(after_gap=True)
             async for report in reports:
-                await self.orders.apply(report)
+                if not await self.orders.apply(report) and report.filled and not self.broker.capabilities.simulated:
+                    others.hear()
         finally:
+            booking.cancel()
+            await asyncio.gather(booking, return_exceptions=True)
             await reports.aclose()
 
     async def reconcile(self) -> list[Drift]:
@@ -302,13 +309,9 @@ class Desk:
         )
 
     def _holdings(self) -> dict[str, Holding]:
-        return {symbol: self._holding(symbol, quantity) for symbol, quantity in self.portfolio.held().items()}
-
-    def _holding(self, symbol: str, quantity: Decimal) -> Holding:
-        instrument = self.portfolio.instrument(symbol)
-        cost = sum((lot.cost for _, lot in self.portfolio.lots(symbol)), ZERO)
-        average = abs(cost / (quantity * instrument.multiplier))
-        return Holding(instrument, quantity, average, self.portfolio.marks.get(symbol))
+        instrument, marks = self.portfolio.instrument, self.portfolio.marks
+        held = self.portfolio.held()
+        return {symbol: Holding(instrument(symbol), quantity, marks.get(symbol)) for symbol, quantity in held.items()}
 
     def mark(self, marks: Mapping[str, Decimal]) -> None:
         """New prices to value positions at."""

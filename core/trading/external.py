@@ -1,8 +1,9 @@
 """What happened at the venue without us: a person's trades, liquidations, funding, deposits.
 
 It is recorded as it is, for nobody's strategy (`EXTERNAL`), and told; it is never corrected or traded against. Where
-positions may be short, what it has closed of others' is theirs no more (`core.trading.taken`). The venue's lists are read again from an hour before what we saw last, so nothing is lost, and everything is known by
-the venue's id of it, so nothing counts twice. Executions of ours that nobody told us of are found here too.
+positions may be short, what it has closed of others' is theirs no more (`core.trading.taken`). The venue's lists are
+read again from an hour before what we saw last, so nothing is lost, and everything is known by the venue's id of it,
+so nothing counts twice. Executions of ours that nobody told us of are found here too.
 """
 
 from __future__ import annotations
@@ -98,13 +99,26 @@ class ExternalTrades:
             await self.begin(floor)
         seen = await get_cursor(self._seen_key) or floor
         since = max(floor, seen - LOOKBACK)
-        fills = [with_known_fee(fill) for fill in await self._broker.get_fills(since) if fill.at > floor]
+        fills = await self._executions(since, floor)
         flows = await self._flows(since, floor)
         waiting = await self._take_fills(fills, since)
         await self._take_flows(flows)
         newest = max([seen, *(fill.at for fill in fills), *(flow.at for flow in flows)])
         oldest_waiting = min((fill.at for fill in waiting), default=newest)
         await put_cursor(self._seen_key, max(seen, min(newest, oldest_waiting)))
+
+    async def take_executions(self) -> None:
+        """Record new executions and nothing else, at any moment; the next `catch_up` begins where it would have.
+
+        Raises `BrokerError`.
+        """
+        floor = await get_cursor(self._floor_key)
+        if floor is not None:
+            since = max(floor, (await get_cursor(self._seen_key) or floor) - LOOKBACK)
+            await self._take_fills(await self._executions(since, floor), since)
+
+    async def _executions(self, since: datetime, floor: datetime) -> list[Fill]:
+        return [with_known_fee(fill) for fill in await self._broker.get_fills(since) if fill.at > floor]
 
     async def look_back(self) -> bool:
         """Cash flows once more, from days ago: a deposit may be told with the time at which it was sent.
@@ -229,7 +243,9 @@ class ExternalTrades:
         async with self._books.page() as page:
             for fill in news.fresh:
                 parts, taken = {EXTERNAL: fill.signed_quantity}, self._taken(page, instrument, fill)
-                events.append(await self._fills.add(page, instrument, fill, parts, stamp, _alert_of(fill, taken)))
+                left = page.held(symbol).get(EXTERNAL, ZERO) + fill.signed_quantity - sum(taken.values(), ZERO)
+                alert = _alert_of(fill, taken, left)
+                events.append(await self._fills.add(page, instrument, fill, parts, stamp, alert))
                 await self._take(page, instrument, fill, taken)
             for fill in news.paid:
                 await self._fills.pay(page, instrument, fill, known[fill.fill_id])
@@ -317,15 +333,19 @@ def _left(held: Decimal, pending: Decimal) -> Decimal:
     return left if left * held > 0 else ZERO
 
 
-def _alert_of(fill: Fill, taken: Mapping[str, Decimal]) -> Alert:
+def _alert_of(fill: Fill, taken: Mapping[str, Decimal], left: Decimal) -> Alert:
+    """What was done, whose it was, and what is nobody's now (`left`)."""
     verb = "bought" if fill.side.sign > 0 else "sold"
     title = f"Not by us: {verb} {fill.quantity.normalize():,f} {fill.symbol} at {fill.price.normalize():,f}"
-    if not taken:
-        body = "A person at the venue, or the venue itself. It is in the books as external, and left alone."
-        return Alert("external", Severity.WARNING, title, body)
-    whose = ", ".join(f"{abs(part).normalize():,f} of {name}" for name, part in sorted(taken.items()))
-    body = (
-        f"A person at the venue, or the venue itself. It has closed {whose}: nobody buys that back or sells it again "
-        "until its strategy wishes something else."
-    )
-    return Alert("external", Severity.WARNING, title, body)
+    lines = ["A person at the venue, or the venue itself."]
+    if taken:
+        whose = ", ".join(f"{abs(part).normalize():,f} of {name}" for name, part in sorted(taken.items()))
+        lines.append(
+            f"It has closed {whose}: nobody buys that back or sells it again until its strategy wishes something else."
+        )
+    if left:
+        has = f"{'long' if left > 0 else 'short of'} {abs(left).normalize():,f}"
+        lines.append(
+            f"In the books external is {has} now: it is left alone, without a stop. /flatten external closes it."
+        )
+    return Alert("external", Severity.WARNING, title, " ".join(lines))

@@ -47,6 +47,8 @@ class LiveOrder:
     asked: int = 0
     is_changing: bool = False  # we wait for the venue's answer to a change at this moment
     on_wire: bool = False  # the request has left, or may have
+    refused: str = ""  # the word for why the venue has refused it
+    trouble: str = ""  # why it is not there, in a sentence
     unwanted: str = ""  # why it is to be cancelled as soon as we know that it is there
     fills: dict[str, KnownFill] = field(default_factory=dict)
     void: set[str] = field(default_factory=set)  # ids of fills that a correction has replaced, seen or not

@@ -33,6 +33,7 @@ class OpenOrders:
         self._seen: WeakValueDictionary[str, LiveOrder] = WeakValueDictionary()  # over, and somebody still looks at it
         self._in_flight: set[ClientOrderId] = set()
         self._submissions: deque[Submission] = deque(maxlen=_REMEMBERED)
+        self._told: tuple[Submission, ...] | None = None  # the same, as it was last asked for
 
     @property
     def all(self) -> Sequence[LiveOrder]:
@@ -47,7 +48,9 @@ class OpenOrders:
     @property
     def submissions(self) -> tuple[Submission, ...]:
         """Recent orders, for the rate and duplicate rules."""
-        return tuple(self._submissions)
+        if self._told is None:
+            self._told = tuple(self._submissions)
+        return self._told
 
     def get(self, order_id: str) -> LiveOrder | None:
         """An order that counts, or None."""
@@ -83,6 +86,7 @@ class OpenOrders:
             self._submissions = deque(in_order, maxlen=_REMEMBERED)
         else:
             self._submissions.append(submission)
+        self._told = None
 
     def landed(self, order: LiveOrder) -> None:
         """The attempt to send it is over, however it went."""
@@ -115,6 +119,7 @@ class OpenOrders:
             self.place(order)
         recent = await order_store.newest_orders(self.account, _REMEMBERED)
         self._submissions = deque((_submission_of(row) for row in reversed(recent)), maxlen=_REMEMBERED)
+        self._told = None
 
     async def known(self, order_id: ClientOrderId) -> LiveOrder | None:
         """An order of ours, open or believed over: late fills are real."""

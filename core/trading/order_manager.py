@@ -197,9 +197,11 @@ class OrderManager:
         try:
             report = await self._broker.place_order(order.request)
         except Rejected as refused:
+            order.refused, order.trouble = refused.code, str(refused)
             alert = self._refusals.first(order, refused.code, str(refused))
             await self.settle_as(order, OrderState.REJECTED, str(refused), alert)
         except Unavailable as down:
+            order.trouble = f"the broker is not available: {down}"
             alert = self._refusals.first(order, "UNAVAILABLE", f"the broker is not available: {down}")
             await self.settle_as(order, OrderState.NOT_SENT, f"the broker is not available: {down}", alert)
         except Uncertain as doubt:
@@ -295,9 +297,9 @@ class OrderManager:
 
     # --- believing ---------------------------------------------------------------------------------
 
-    async def apply(self, report: OrderReport, *, asked: int | None = None) -> None:
+    async def apply(self, report: OrderReport, *, asked: int | None = None) -> bool:
         """Take over what the venue says: see `Beliefs.apply`."""
-        await self.beliefs.apply(report, asked=asked)
+        return await self.beliefs.apply(report, asked=asked)
 
     async def reopen(self, report: OrderReport, alert: Alert) -> None:
         """An order that we believed over counts again: see `Beliefs.reopen`."""

@@ -85,7 +85,7 @@ class Pipeline:
         self.protection = Protector(
             strategies, desk, market, self._goals, place=self._order, alerts=alerts, trading_clock=trading_clock
         )
-        self.hand = Hand(desk, self._goals, self.protection, along=self)
+        self.hand = Hand(desk, self._goals, self.protection, along=self, alerts=alerts)
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[Hand]:
@@ -141,7 +141,9 @@ class Pipeline:
         targets = [resolve(symbol, self._strategies.wishes(symbol, self._names), self._policy) for symbol in bars]
         async with self._turn:
             self._set_goals(targets)
-        for target in targets:
+            for target in targets[:1]:
+                await self._order_missing(target)
+        for target in targets[1:]:
             async with self._turn:
                 await self._order_missing(target)
         await store(self)  # what no order has taken along
@@ -208,13 +210,17 @@ class Pipeline:
 
         What the venue does not take at once follows in further orders, as long as they go out.
         """
-        await self._desk.exits.write_off(target.symbol, self._missing_of(target))
-        missing, before = self._missing_of(target), dict[str, Decimal]()
-        for _ in range(self._desk.exits.slices(target.symbol, sum(missing.values(), ZERO))):
+        missing = self._missing_of(target)
+        if await self._desk.exits.write_off(target.symbol, missing):
+            missing = self._missing_of(target)
+        if not missing:
+            return
+        await self._order_parts(target.symbol, missing)
+        for _ in range(1, self._desk.exits.slices(target.symbol, sum(missing.values(), ZERO))):
+            missing, before = self._missing_of(target), missing
             if not missing or missing == before:
                 return
             await self._order_parts(target.symbol, missing)
-            missing, before = self._missing_of(target), missing
 
     def _missing_of(self, target: Target) -> dict[str, Decimal]:
         parts = {name: self._missing(name, target.symbol) for name in target.exposures if self._serves(name)}
@@ -238,7 +244,7 @@ class Pipeline:
         instance = self._strategies.get(name)
         if not instance.trades or self._goals.is_barred(name, symbol):  # stopped or failed since its wish was read
             return ZERO
-        held = self._desk.portfolio.lot(name, symbol).quantity
+        held = self._desk.portfolio.position(name, symbol)
         missing = self._goals[name, symbol].quantity - held - self._desk.orders.pending(name, symbol)
         missing = _in_any_case(missing, missing + self._desk.orders.doubtful(name, symbol))
         return self._exit(name, symbol, missing) if instance.status is StrategyStatus.PAUSED else missing
@@ -311,6 +317,15 @@ class Pipeline:
         if isinstance(roomy, Denied):
             return roomy
         verdict = self._desk.gate.review(roomy, self._desk.view())
+        if isinstance(verdict, Approved):
+            order = await self._desk.orders.submit(verdict, along=self)
+            if order.refused and await self._desk.blockers.make_way(order):
+                return await self._try_again(roomy)
+        return verdict
+
+    async def _try_again(self, intent: OrderIntent) -> Approved | Denied:
+        """Once: what kept an exit back at the venue is out of its way."""
+        verdict = self._desk.gate.review(replace(intent, at=self._trading_clock.now()), self._desk.view())
         if isinstance(verdict, Approved):
             await self._desk.orders.submit(verdict, along=self)
         return verdict

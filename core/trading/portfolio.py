@@ -55,6 +55,7 @@ class Portfolio:
         self.marks: dict[str, Decimal] = {}
         self.rates = Rates(currency, instruments, self.marks)
         self._holders: dict[str, dict[str, tuple[str, str]]] = {}  # symbol -> who ever held it, and their balances
+        self._net: dict[str, Decimal] = {}  # what all of them hold together, by symbol in name order
         self._money: dict[tuple[str, str], None] = {}  # what belongs to us at the venue beside the positions
         self._results: dict[str, set[tuple[str, str]]] = {}  # strategy -> its accounts of profit and loss
         self.holds_coins = True  # whether its positions are what pays fees; a simulated venue keeps coins as money
@@ -67,7 +68,7 @@ class Portfolio:
 
     def load(self, balances: Mapping[tuple[str, str], Decimal]) -> None:
         """Start from what the ledger has stored."""
-        self.balances, self._holders, self._money, self._results = {}, {}, {}, {}
+        self.balances, self._holders, self._net, self._money, self._results = {}, {}, {}, {}, {}
         self.apply(Entry(account, unit, amount) for (account, unit), amount in balances.items())
 
     def apply(self, entries: Iterable[Entry]) -> None:
@@ -77,6 +78,12 @@ class Portfolio:
             if (path, unit) not in self.balances:
                 self._note(path, unit)
         self.balances.update(changed)
+        if moved := {unit: self._sum_of(unit) for _, unit in changed if unit in self._holders}:
+            self._net = dict(sorted((self._net | moved).items()))
+
+    def _sum_of(self, symbol: str) -> Decimal:
+        with localcontext(EXACT):
+            return sum([self.balances[key] for key in self._holders[symbol].values()], ZERO)
 
     def _note(self, path: str, unit: str) -> None:
         """Remember what a new ledger account is for. A symbol comes last in a path: it may hold a slash."""
@@ -123,6 +130,10 @@ class Portfolio:
             balances.get((f"fees/{where}", money), ZERO),
         )
 
+    def position(self, strategy: str, symbol: str) -> Decimal:
+        """The signed units of one strategy."""
+        return self.balances.get((f"position/{self.account}/{strategy}/{symbol}", symbol), ZERO)
+
     def lots(self, symbol: str = "") -> Iterator[tuple[str, Lot]]:
         """(strategy, lot) of every symbol, or of one, in name order, flat ones included."""
         for each in [symbol] if symbol else sorted(self._holders):
@@ -135,13 +146,11 @@ class Portfolio:
 
     def quantity(self, symbol: str) -> Decimal:
         """The account's net position."""
-        with localcontext(EXACT):
-            return sum([self.balances.get(key, ZERO) for key in self._holders.get(symbol, {}).values()], ZERO)
+        return self._net.get(symbol, ZERO)
 
     def held(self) -> dict[str, Decimal]:
         """The net position of every symbol that is not flat."""
-        net = {symbol: self.quantity(symbol) for symbol in sorted(self._holders)}
-        return {symbol: quantity for symbol, quantity in net.items() if quantity}
+        return {symbol: quantity for symbol, quantity in self._net.items() if quantity}
 
     def results(self, strategy: str) -> Iterator[tuple[str, str, Decimal]]:
         """(kind, currency, amount) of every ledger account of profit and loss that a strategy has."""
@@ -174,10 +183,10 @@ class Portfolio:
         worth = self.worth()
         if worth is None:
             return None
-        if worth.keys() - {self.currency}:
-            left_out = self.uncounted
-            worth = {each: amount for each, amount in worth.items() if each not in left_out}
-        return self.rates.convert(worth)
+        total = self.rates.convert(worth)
+        if total is None and (left_out := self.uncounted):
+            return self.rates.convert({each: amount for each, amount in worth.items() if each not in left_out})
+        return total
 
     @property
     def deposits(self) -> Decimal | None:
@@ -193,15 +202,13 @@ class Portfolio:
         A debt without a rate does count: then equity is unknown.
         """
         cash = self.cash_by_currency
-        own = {self.currency, *(each.currency for each in self.instruments.values())}
-        foreign = {unit: amount for unit, amount in cash.items() if amount > 0 and unit not in own}
+        foreign = {unit: amount for unit, amount in cash.items() if amount > 0 and unit not in self.rates.traded}
         return {unit: amount for unit, amount in foreign.items() if self.rates.rate(unit) is None}
 
     @property
     def fx_rates(self) -> dict[str, Decimal]:
         """The known rates of every foreign currency that we have, or that an instrument is traded in."""
-        traded = {each.currency for each in self.instruments.values()} - {self.currency}
-        return self.rates.known({*traded, *(unit for _, unit in self._money if unit != self.currency)})
+        return self.rates.known({*self.rates.traded, *(unit for _, unit in self._money)} - {self.currency})
 
     def rates_used(self) -> list[Rate]:
         """The rates by which `equity` is converted now."""

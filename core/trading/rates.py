@@ -37,12 +37,14 @@ class Rates:
         self._marks = marks
         self._instruments = instruments
         self._pairs: dict[tuple[str, str], str] = {}
+        self.traded: frozenset[str] = frozenset()  # the currency of the account, and those of its instruments
         self.follow()
         self._fixed: dict[str, Decimal] = {}
 
     def follow(self) -> None:
         """There are other instruments than before."""
         self._pairs = {pair: each.symbol for each in self._instruments.values() if (pair := pair_of(each))}
+        self.traded = frozenset({self._currency, *(each.currency for each in self._instruments.values())})
 
     def fix(self, rates: Mapping[str, Decimal]) -> None:
         """Rates from the settings, by currency: they count where no pair has a mark. Above zero, or `ValueError`."""
@@ -76,7 +78,8 @@ class Rates:
         total = ZERO
         with localcontext(EXACT):
             for currency, amount in amounts.items():
-                if not amount:
+                if not amount or currency == self._currency:
+                    total += amount
                     continue
                 if (rate := self.rate(currency)) is None:
                     return None

@@ -136,6 +136,10 @@ class Recovery:
 
     # --- books -------------------------------------------------------------------------------------
 
+    async def book_others(self) -> None:
+        """Book what others traded, without comparing anything. Raises `BrokerError`."""
+        await self._external.take_executions()
+
     async def compare(self) -> list[Drift]:
         """What differs when both sides are looked at in one moment. Raises `BrokerError`."""
         self.told = None

@@ -91,7 +91,8 @@ class RiskWatch:
         known = [each for each in (rates.convert({unit: paid}) for unit, paid in paid_in.items()) if each is not None]
         if self.baselines is None or not known:
             return None
-        moved = shift(self.baselines, sum(known, ZERO))
+        equity = self._portfolio.equity  # at the start no price is known yet: then what it was when we looked last
+        moved = shift(self.baselines, sum(known, ZERO), self.baselines.last_equity if equity is None else equity)
         await put_baselines(self._portfolio.account, moved)
         return moved
 

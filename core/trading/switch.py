@@ -87,6 +87,8 @@ class TradingSwitch:
 
     def state_for(self, account: str, strategies: Iterable[str] = (), symbol: str = "") -> TradingState:
         """The gravest of the global, the account's, these strategies' and the instrument's states."""
+        if all(each.state is TradingState.ACTIVE for each in (*self._settings.values(), *self._held.values())):
+            return TradingState.ACTIVE
         scopes = [GLOBAL, f"account:{account}", *(f"strategy:{name}" for name in strategies), live_scope(account)]
         if symbol:
             scopes.append(instrument_scope(account, symbol))

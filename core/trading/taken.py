@@ -13,7 +13,6 @@ from decimal import Decimal, localcontext
 from brokers.instrument import Instrument
 from brokers.money import ZERO
 from core.trading.ledger import EXACT, EXTERNAL
-from risk.intent import scaled
 
 
 def taken_by(
@@ -24,13 +23,25 @@ def taken_by(
     `held` is what everybody has before it. `closable` is what of that no open order closes already: that much bears it,
     by shares. What goes beyond the account's position, or only ends what `EXTERNAL` has, is its own.
     """
+    sign = 1 if units > 0 else -1
+    bearing = {name: each for name, each in closable.items() if name != EXTERNAL and each * sign < 0}
     with localcontext(EXACT):
-        net, sign = sum(held.values(), ZERO), 1 if units > 0 else -1
+        net, total = sum(held.values(), ZERO), sum(bearing.values(), ZERO)
         opened = (held.get(EXTERNAL, ZERO) + units) * sign  # what it has on that side afterwards
-        bearing = {name: each for name, each in closable.items() if name != EXTERNAL and each * sign < 0}
-        total = sum(bearing.values(), ZERO)
         most = min(abs(units), opened, -net * sign, abs(total))
-        if most <= 0:
-            return {}
-        parts = scaled(bearing, total, -sign * most, instrument) if most < abs(total) else bearing
-        return {name: -part for name, part in parts.items() if part}
+    if most <= 0:
+        return {}
+    return {name: sign * part for name, part in _shares(bearing, most, instrument).items() if part}
+
+
+def _shares(bearing: Mapping[str, Decimal], units: Decimal, instrument: Instrument) -> dict[str, Decimal]:
+    """`units` of what is held: by shares in whole lots, the rest by whoever has most left, nobody more than it has."""
+    total = abs(sum(bearing.values(), ZERO))
+    found = {name: instrument.floor_quantity(abs(each) * units / total) for name, each in bearing.items()}
+    with localcontext(EXACT):
+        left = {name: abs(each) - found[name] for name, each in bearing.items()}
+        rest = units - sum(found.values(), ZERO)
+        for name in sorted(left, key=lambda each: (-left[each], each)):
+            more = min(rest, left[name])
+            found[name], rest = found[name] + more, rest - more
+    return found

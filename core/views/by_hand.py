@@ -77,10 +77,14 @@ class OrderPreview:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """What became of a confirmed order: its id if it was placed, or the preview to look at again."""
+    """What became of a confirmed order: its id if it was placed, or the preview to look at again.
+
+    `told` is what is to be said of one that went in several orders; `order` is the first of them then.
+    """
 
     order: str = ""
     preview: OrderPreview | None = None
+    told: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ class Overview:
     """The first screen: how are we doing, is everything all right?
 
     Of one account; or of all, each in `accounts`: then states and counts are those of all, and money is the sum if they
-    are kept in one currency. If not, `currency` is empty and there is no sum.
+    are kept in one currency, and all of it is real or none. If not, `currency` is empty and there is no sum.
     """
 
     account: str
@@ -97,6 +97,11 @@ class Overview:
     accounts: tuple[Overview, ...] = ()
     mode: str = ""  # live, testnet, demo or paper; of several the gravest
     troubles: tuple[str, ...] = ()  # why venues take no orders now, though they are connected
+
+    @property
+    def is_real(self) -> bool:
+        """Whether it is real money; what nobody calls something else is."""
+        return not self.simulated and self.mode in ("", "live")
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,10 @@ class OrderRow:
     at: datetime
     trail: Decimal | None = None
     trail_percent: Decimal | None = None
+    time_in_force: str = ""
+    post_only: bool = False
+    reduce_only: bool = False
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

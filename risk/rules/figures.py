@@ -12,41 +12,45 @@ from risk.view import PortfolioView
 
 CODE = "FIGURES_UNKNOWN"
 
-Figures = Iterator[tuple[str, object]]
+Figures = Iterator[tuple[str, str, object]]
 
 
 @rule(CODE, "All figures are known", order=10)
 def figures(case: Case) -> Denied | None:
     """An exit needs the position and its open orders; new risk needs to know the whole account."""
-    for name, figure in _position(case.view, case.symbol):
+    for name, of, figure in _position(case.view, case.symbol):
         if not is_known(figure):
-            return Denied(CODE, f"The {name} is unknown", "a known figure", _told(figure), case.intent.quantity * 0)
+            return Denied(CODE, f"The {name}{of} is unknown", "a known figure", _told(figure), case.intent.quantity * 0)
     if case.only_reduces:
         return None
-    for name, figure in _account(case.view, case.symbol):
+    for name, of, figure in _account(case.view, case.symbol):
         if not is_known(figure):
-            return Denied(CODE, f"The {name} is unknown", "a known figure", _told(figure), case.reducing_part)
+            return Denied(CODE, f"The {name}{of} is unknown", "a known figure", _told(figure), case.reducing_part)
     return None
 
 
 def _position(view: PortfolioView, symbol: str) -> Figures:
-    yield f"position in {symbol}", view.quantity(symbol)
+    yield "position in ", symbol, view.quantity(symbol)
     for order in view.working:
         if order.symbol == symbol:
-            yield f"rest of order {order.client_order_id}", order.remaining
+            yield "rest of order ", order.client_order_id, order.remaining
 
 
 def _account(view: PortfolioView, symbol: str) -> Figures:
-    yield from (("cash", view.cash), ("equity", view.equity))
-    yield from (("equity at day start", view.day_start_equity), ("highest equity", view.peak_equity))
+    yield "cash", "", view.cash
+    yield "equity", "", view.equity
+    yield "equity at day start", "", view.day_start_equity
+    yield "highest equity", "", view.peak_equity
     for held, holding in view.holdings.items():
-        yield f"position in {held}", holding.quantity
+        yield "position in ", held, holding.quantity
     for order in view.working:
-        yield f"rest of order {order.client_order_id}", order.remaining
+        yield "rest of order ", order.client_order_id, order.remaining
         if order.price is not None:
-            yield f"price of order {order.client_order_id}", order.price
+            yield "price of order ", order.client_order_id, order.price
     if quote := view.quotes.get(symbol):
-        yield from (("bid", quote.bid), ("ask", quote.ask), ("last price", quote.last))
+        yield "bid", "", quote.bid
+        yield "ask", "", quote.ask
+        yield "last price", "", quote.last
 
 
 def _told(figure: object) -> str:

@@ -25,7 +25,7 @@ def free_balance(case: Case) -> Denied | None:
         return None
     reserve = case.share_of_equity(least)
     free = view.cash - 2 * short_value(view) - committed_elsewhere(case) - reserve
-    each = max(case.unit_value, dearest_unit(view, intent.instrument, intent.side))
+    each = max(case.unit_value, dearest_unit(view, intent.instrument, intent.side)) if view.working else case.unit_value
 
     def cost(quantity: Decimal) -> Decimal:
         return opening_units(view, case.symbol, intent.side, quantity) * each

@@ -22,6 +22,8 @@ def price_collar(case: Case) -> Denied | None:
     A protective stop may lie anywhere, and so may a target that waits on the winning side: a far exit is no typing
     error. The limit of a protective stop-limit is measured from its stop.
     """
+    if case.intent.limit_price is None and case.intent.stop_price is None:
+        return None
     reducing = case.only_reduces
     outside = _first_outside(case, reducing=reducing)
     if outside is None:

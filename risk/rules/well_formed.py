@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from types import MappingProxyType
 
 from brokers.instrument import Instrument, Settlement
 from brokers.money import ZERO
 from brokers.order import OrderType, Side
 from risk.case import Case
 from risk.intent import OrderIntent, Origin
-from risk.metrics import Unknown, is_known, is_price, price_of
+from risk.metrics import Unknown, is_known, is_price
 from risk.rule import rule
 from risk.verdict import Denied
 from risk.view import PortfolioView
@@ -31,20 +31,20 @@ class _Flaw:
 @rule(CODE, "The order makes sense", order=0)
 def well_formed(case: Case) -> Denied | None:
     """Exact finite numbers, the prices that the type needs, whole lots and ticks, the venue's minimum."""
-    flaw = _first_flaw(case.intent, case.view)
+    flaw = _first_flaw(case.intent, case)
     if flaw is None:
         return None
     return Denied(CODE, flaw.reason, flaw.limit, flaw.value, flaw.largest_passing)
 
 
-def _first_flaw(intent: OrderIntent, view: PortfolioView) -> _Flaw | None:
+def _first_flaw(intent: OrderIntent, case: Case) -> _Flaw | None:
     """The first thing that is wrong: each question may rely on those before it."""
     return (
-        _kind(intent, view)
+        _kind(intent, case.view)
         or _quantity(intent)
         or _prices(intent)
         or _trail(intent)
-        or _minimum(intent, view)
+        or _minimum(intent, case)
         or _allocations(intent)
         or _lots(intent)
     )
@@ -73,6 +73,8 @@ def _quantity(intent: OrderIntent) -> _Flaw | None:
 
 def _prices(intent: OrderIntent) -> _Flaw | None:
     kind = intent.type
+    if kind is OrderType.MARKET and intent.limit_price is None and intent.stop_price is None:
+        return None
     needs = (("limit", kind.has_limit, intent.limit_price), ("stop", kind.has_stop, intent.stop_price))
     for name, needed, price in needs:
         if needed != (price is not None):
@@ -87,6 +89,8 @@ def _prices(intent: OrderIntent) -> _Flaw | None:
 
 
 def _trail(intent: OrderIntent) -> _Flaw | None:
+    if intent.trail is None and intent.trail_percent is None and not intent.type.is_trailing:
+        return None
     given = [each for each in (intent.trail, intent.trail_percent) if each is not None]
     if len(given) != (1 if intent.type.is_trailing else 0):
         wants = "one trailing distance" if intent.type.is_trailing else "no trailing distance"
@@ -96,17 +100,17 @@ def _trail(intent: OrderIntent) -> _Flaw | None:
     return None
 
 
-def _minimum(intent: OrderIntent, view: PortfolioView) -> _Flaw | None:
+def _minimum(intent: OrderIntent, case: Case) -> _Flaw | None:
     """What closes the whole position may be as small as it is: whether dust can be sold is for the venue to say."""
     thing = intent.instrument
-    if _closes_all(intent, view):
+    if _closes_all(intent, case.view):
         return None
     if intent.quantity < thing.min_quantity:
         least, value = units(thing.min_quantity, thing.symbol), units(intent.quantity, thing.symbol)
         return _Flaw(f"The venue takes no order below {least}", least, value)
     if intent.reduce_only and thing.settlement is Settlement.MARGINED:  # what only closes is taken whatever it is worth
         return None
-    worth = _notional(intent, view)
+    worth = _notional(intent, case)
     if worth is not None and worth < thing.min_notional:
         least = f"{plain(thing.min_notional)} {thing.currency}"
         return _Flaw(f"The venue takes no order worth less than {least}", least, f"{plain(worth)} {thing.currency}")
@@ -118,10 +122,10 @@ def _closes_all(intent: OrderIntent, view: PortfolioView) -> bool:
     return is_known(held) and intent.signed_quantity == -held
 
 
-def _notional(intent: OrderIntent, view: PortfolioView) -> Decimal | None:
+def _notional(intent: OrderIntent, case: Case) -> Decimal | None:
     """Value by which the venue judges; None without a price, which is for the price rule to object to."""
     try:
-        price = intent.price or price_of(view, intent.instrument.symbol)
+        price = intent.price or case.price
     except Unknown:
         return None
     return intent.instrument.notional(intent.quantity, price)
@@ -129,7 +133,7 @@ def _notional(intent: OrderIntent, view: PortfolioView) -> Decimal | None:
 
 def _allocations(intent: OrderIntent) -> _Flaw | None:
     parts = intent.allocations
-    if not isinstance(parts, Mapping) or not all(map(is_known, parts.values())):
+    if not isinstance(parts, MappingProxyType) or not all(map(is_known, parts.values())):
         return _Flaw("The shares of the strategies are not numbers", "exact numbers", repr(parts))
     if not parts and intent.origin is not Origin.STRATEGY:
         return None

@@ -137,7 +137,7 @@ async def test_a_key_that_is_not_taken(venue: BinanceServer, tmp_path: Path, mod
     good, shown = await said(given, venue.network)
     assert not good
     assert len(wrong(shown)) == 1, shown
-    assert "Binance does not take this API key" in shown
+    assert "WRONG  Not connected: Binance does not take this API key" in shown
     assert "each has keys of its own" in shown
 
 

@@ -1,8 +1,9 @@
 """Rules of the house that no linter knows."""
 
 import ast
-from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from core.service import Quarterdeck
 
@@ -31,19 +32,26 @@ BROAD_ALLOWED = {
 }  # fmt: skip
 
 
-def sources() -> Iterator[tuple[str, ast.Module]]:
-    for folder in FOLDERS:
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            yield path.relative_to(ROOT).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
+Sources = tuple[tuple[str, tuple[ast.AST, ...]], ...]
 
 
-def test_time_and_chance_enter_through_the_clock_alone() -> None:
+@pytest.fixture(scope="module")
+def sources() -> Sources:
+    """All that stands in each file: to read them takes longer than any of the tests."""
+    paths = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in paths]
+    return tuple(
+        (path.relative_to(ROOT).as_posix(), tuple(ast.walk(tree))) for path, tree in zip(paths, trees, strict=True)
+    )
+
+
+def test_time_and_chance_enter_through_the_clock_alone(sources: Sources) -> None:
     """No clock, random number or id is taken anywhere else."""
     found = []
-    for path, tree in sources():
+    for path, nodes in sources:
         if path.startswith(TIME_ALLOWED):
             continue
-        for node in ast.walk(tree):
+        for node in nodes:
             if isinstance(node, ast.Call) and ".".join(ast.unparse(node.func).split(".")[-2:]) in BANNED_CALLS:
                 found.append(f"{path}:{node.lineno} {ast.unparse(node.func)}")
             if isinstance(node, ast.ImportFrom) and {each.name for each in node.names} <= MADE_OF_NAMES:
@@ -54,11 +62,11 @@ def test_time_and_chance_enter_through_the_clock_alone() -> None:
     assert found == []
 
 
-def test_broad_excepts_stand_in_the_named_places_only() -> None:
+def test_broad_excepts_stand_in_the_named_places_only(sources: Sources) -> None:
     """Everywhere else an error is named, or cleaned up after and raised again."""
     found = set()
-    for path, tree in sources():
-        for node in ast.walk(tree):
+    for path, nodes in sources:
+        for node in nodes:
             if not isinstance(node, ast.ExceptHandler):
                 continue
             caught = "" if node.type is None else ast.unparse(node.type)

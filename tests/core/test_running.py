@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from brokers.errors import Unavailable
 from core.alerts.outbox import Alerts
 from core.clock import Ids, ManualClock
 from core.errors import Postponed, UnknownName
@@ -265,6 +266,14 @@ async def test_a_rare_job_that_fails_is_an_alert_each_time(scheduler: Scheduler,
     await scheduler.run_now("report")
     await scheduler.run_now("report")
     assert await AlertRow.all().count() == 2
+
+
+async def test_what_a_broker_says_is_told_without_the_name_of_its_error(scheduler: Scheduler, work: Works) -> None:
+    """A person reads it; only of an error that nobody has foreseen the kind is told."""
+    work.error = Unavailable("Binance does not answer")
+    assert await scheduler.run_now("sweep") == "Binance does not answer"
+    work.error = Unavailable("")
+    assert await scheduler.run_now("sweep") == "Unavailable"
 
 
 async def test_a_job_never_runs_beside_itself(scheduler: Scheduler, work: Works) -> None:

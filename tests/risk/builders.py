@@ -44,7 +44,7 @@ def quote(symbol="AAPL", price="100", *, age=0, **changes):
 
 
 def held(quantity, instrument=AAPL, mark="100"):
-    return Holding(instrument, D(quantity), D(100), None if mark is None else D(mark))
+    return Holding(instrument, D(quantity), None if mark is None else D(mark))
 
 
 def working(side, quantity, instrument=AAPL, price=None, **changes):

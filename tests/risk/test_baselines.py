@@ -1,6 +1,8 @@
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from risk.baselines import Baselines, first_baselines, roll_baselines, shift, trading_day
 from tests.risk.builders import D
@@ -60,13 +62,30 @@ def test_the_day_is_the_traders():
 
 @pytest.mark.parametrize("amount", [D(500), D(-500)])
 def test_paying_in_is_no_profit_and_paying_out_no_loss(amount):
-    assert shift(START, amount) == Baselines(START.day, 1000 + amount, 1000 + amount, 1000 + amount)
-    assert shift(Baselines(START.day, D(1000), D(1000)), amount).last_equity is None
+    assert shift(START, amount, D(1000)) == Baselines(START.day, 1000 + amount, 1000 + amount, 1000 + amount)
+    assert shift(Baselines(START.day, D(1000), D(1000)), amount, D(1000)).last_equity is None
+
+
+@given(st.decimals(1, 10**7, places=2), st.decimals(1, 10**7, places=2), st.decimals(-(10**7), 10**9, places=8))
+def test_a_loss_stays_the_same_share_whatever_is_paid_in_or_out(peak, equity, amount):
+    """5 % down is 5 % down after nine tenths have been withdrawn (it was 50 % once), and after ten times as much came."""
+    before = Baselines(START.day, peak, peak, equity)
+    after = shift(before, amount, equity)
+    if equity + amount > 0:
+        assert abs(after.peak_equity / (equity + amount) - peak / equity) <= peak / equity * D("1e-15")
+        assert after.peak_equity == after.day_start_equity
+    assert after.last_equity == equity + amount
+
+
+@pytest.mark.parametrize("equity", [None, D("NaN"), D(0), D(900)])
+def test_where_there_are_no_shares_the_loss_in_money_stays(equity):
+    """Nothing is known of the equity, or all of it is paid out."""
+    assert shift(START, D(-900), equity).peak_equity == 100
 
 
 def test_a_deposit_is_exact():
     with pytest.raises(TypeError):
-        shift(START, 0.1)
+        shift(START, 0.1, D(1000))
 
 
 @pytest.mark.parametrize("equity", [D(0), D("NaN"), 5.0, None])

@@ -17,6 +17,8 @@ class Migration(migrations.Migration):
         # fees that are paid out of a holding
         ops.AddField("AllocationRow", "fee_paid", ExactDecimal(null=True, generated=False, unique=False)),
         ops.AddField("AllocationRow", "spent", ExactDecimal(null=True, generated=False, unique=False)),
+        # what the day has brought in money, when money was paid in or out
+        ops.AddField("BaselineRow", "day_start_money", ExactDecimal(null=True, generated=False, unique=False)),
         # accounts with real money that a person has let trade
         ops.CreateModel(
             name="LiveRow",

@@ -75,6 +75,7 @@ class BaselineRow(Model):
     day_start_equity: Decimal = exact_decimal()
     peak_equity: Decimal = exact_decimal()
     last_equity: Decimal | None = exact_decimal(null=True)
+    day_start_money: Decimal | None = exact_decimal(null=True)
 
     class Meta:
         table = "baselines"

@@ -37,6 +37,7 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}Z?")
 _COUNT = re.compile(r"[0-9]{1,6}")
+_COINS = re.compile(r"[/:]")
 _OF_POSITION = "%position"
 
 _ALSO = {
@@ -88,6 +89,9 @@ def read_slip(verb: Verb, words: Sequence[str]) -> Slip:
         size = _size(verb, left.popleft()) if left and _is_size(left[0]) else ALL
     if size is None:
         raise Missing("size")
+    if left and left[0].upper() in _COINS.split(symbol):
+        one = plain(size.amount)
+        raise UserError(f"Write the size alone: {one} are units, ${one} is what they are worth.")
     said = _Said()
     while left:
         _take(said, left)
@@ -120,7 +124,7 @@ def _what(verb: Verb, left: deque[str]) -> tuple[str, Size | None]:
     if _is_size(first) and left and not _is_size(left[0]) and left[0].lower() not in _KNOWN:
         return _symbol(left.popleft()), _size(verb, first)
     if not left or not _is_size(left[0]):
-        if verb is not Verb.CLOSE and left and looks_like_number(left[0]):
+        if verb is not Verb.CLOSE and left and not _says_something(left[0]):
             number(left[0].lstrip("$"), "size")  # says what is wrong with it
         return _symbol(first), None
     return _symbol(first), _size(verb, left.popleft())
@@ -148,6 +152,12 @@ def _size(verb: Verb, word: str) -> Size:
     if lower.endswith("%"):
         return Size(_share(lower[:-1]), Unit.POSITION if verb is Verb.CLOSE else Unit.EQUITY)
     return Size(number(word, "size"))
+
+
+def _says_something(word: str) -> bool:
+    """Whether it is a word of an order: then only the size is missing; anything else was meant as one."""
+    lower = word.lower()
+    return lower in _KNOWN or lower in _ALSO or lower in _EXITS or lower.startswith("@")
 
 
 def _share(word: str) -> Decimal:

@@ -2,29 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from brokers.money import ZERO
+from core.alerts.outbox import Alerts
 from core.store.along import Along
+from core.trading.by_hand.slices import NOT_THERE, Sent
 from core.trading.by_hand.wishes import Together, Wish, Wishes
 from core.trading.desk import Desk
 from core.trading.goals import Goal, Goals
 from core.trading.live_order import MANUAL, LiveOrder
 from core.trading.protection.protector import Protector
 from core.trading.protection.spec import ExitSpec
-from core.trading.states import OrderState
 from risk.intent import OrderIntent
-from risk.verdict import Denied
-
-_NOT_THERE = (OrderState.REJECTED, OrderState.NOT_SENT)
+from risk.verdict import Approved, Denied
 
 
 class Hand:
     """What a person may do on one desk. Every method is called inside the pipeline's turn."""
 
-    def __init__(self, desk: Desk, goals: Goals, protection: Protector, along: Along) -> None:
+    def __init__(self, desk: Desk, goals: Goals, protection: Protector, along: Along, alerts: Alerts) -> None:
         self._desk = desk
+        self._alerts = alerts
         self._goals = goals
         self._protection = protection
         self._along = along
         self.wishes = Wishes(desk, protection)
+
+    async def send(self, slices: Sequence[OrderIntent], exits: ExitSpec | None = None, *trail: Along) -> Sent:
+        """Place what a person has confirmed, in its `slices`, one after another, as long as each of them gets there.
+
+        What is not there, or may not be, ends it: nothing is sent past it, and people are told what is left.
+        """
+        wanted = slices[0].resized(sum((each.quantity for each in slices), ZERO))
+        sent, denied = list[LiveOrder](), None
+        for each in slices:
+            found = await self.order(each, exits, *(() if sent else trail))
+            if isinstance(found, Denied):
+                denied = found
+                break
+            sent.append(found)
+            if found.state in NOT_THERE or found.state.is_in_doubt:
+                break
+        end = Sent(wanted, len(slices), tuple(sent), denied)
+        if sent and end.alert is not None:
+            await self._alerts.add(end.alert)
+        return end
 
     async def order(self, intent: OrderIntent, exits: ExitSpec | None = None, *trail: Along) -> LiveOrder | Denied:
         """Place what a person has confirmed, and its exits with the first fill. Denied: nothing was sent.
@@ -42,7 +65,11 @@ class Hand:
         wish = [] if exits is None else [self.wishes.along(Wish(intent.role, intent.instrument.symbol, exits))]
         self._follow(intent)
         order = await self._desk.orders.submit(verdict, along=Together(self._along, *wish, *trail))
-        if order.state in _NOT_THERE:
+        if order.refused and await self._desk.blockers.make_way(order):
+            again = self._desk.gate.review(verdict.intent, self._desk.view())
+            if isinstance(again, Approved):
+                order = await self._desk.orders.submit(again, along=Together(self._along, *trail))
+        if order.state in NOT_THERE:
             self._goals.restore(before)
             await self._goals.save()
         await self.wishes.keep()
@@ -53,7 +80,8 @@ class Hand:
         """What a strategy loses to a close stays closed until it wishes something else."""
         for name, part in intent.allocations.items():
             if name != MANUAL:
-                left = self._desk.portfolio.lot(name, intent.instrument.symbol).quantity + part
+                held = self._desk.closable(name, intent.instrument.symbol)  # what is being closed already is gone
+                left = held + part if (held + part) * held > 0 else ZERO
                 self._goals.keep_at(name, intent.instrument.symbol, left, intent.reason)
 
     def _goals_of(self, intent: OrderIntent) -> dict[tuple[str, str], Goal | None]:

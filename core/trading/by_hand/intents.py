@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, localcontext
@@ -35,6 +35,14 @@ class Several(UserError):
         self.holders = dict(holders)
 
 
+class SeveralAccounts(UserError):
+    """More than one account has the symbol: in which is meant must be said."""
+
+    def __init__(self, accounts: Sequence[str]) -> None:
+        super().__init__(f"In which account: {', '.join(accounts)}? Add “in {accounts[0]}”, for example.")
+        self.accounts = tuple(accounts)
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """A slip in units: what would be sent, for whom, and what `owner` holds now."""
@@ -51,8 +59,9 @@ def wanted_of(slip: Slip, desk: Desk, quote: Quote | None, at: datetime) -> Want
     owner = _owner(slip, desk, instrument.symbol)
     held = desk.portfolio.lot(owner, instrument.symbol).quantity
     side = slip.verb.side or Side.of(-held)
+    left = _left(slip, desk, instrument.symbol, owner, held)
     with localcontext(prec=_DIGITS):
-        quantity = _units(slip, desk, instrument, quote, side, held)
+        quantity = _units(slip, desk, instrument, quote, side, left)
     _check_offered(slip, desk.broker.capabilities)
     intent = OrderIntent(
         account=desk.account,
@@ -110,6 +119,18 @@ def _owner(slip: Slip, desk: Desk, symbol: str) -> str:
     return owner
 
 
+def _left(slip: Slip, desk: Desk, symbol: str, owner: str, held: Decimal) -> Decimal:
+    """What the order is a part of. What open orders close already is not closed once more: both would fill."""
+    if slip.verb is not Verb.CLOSE:
+        return held
+    left = desk.exits.closable(owner, symbol)
+    if not left:
+        raise UserError(
+            f"All of {owner}'s {plain(abs(held))} {symbol} is being closed already: /cancel {symbol} first."
+        )
+    return left
+
+
 def _units(slip: Slip, desk: Desk, instrument: Instrument, quote: Quote | None, side: Side, held: Decimal) -> Decimal:
     """Whole lots; what was said in units is taken as it is, for the gate to judge."""
     size = slip.size
@@ -135,7 +156,7 @@ def _units(slip: Slip, desk: Desk, instrument: Instrument, quote: Quote | None, 
 
 def _within(slip: Slip, units: Decimal, held: Decimal, instrument: Instrument) -> Decimal:
     """A close is never more than what is held."""
-    if slip.verb is Verb.CLOSE and units > abs(held):
+    if slip.verb is Verb.CLOSE and units > abs(held):  # less what is being closed already
         raise UserError(f"Only {plain(abs(held))} {instrument.symbol} can be closed, not {plain(units)}.")
     return units
 
@@ -214,16 +235,27 @@ def _check_sense(slip: Slip, intent: OrderIntent, desk: Desk, held: Decimal, quo
         raise UserError(f"An order that waits for a price cannot be “{slip.time_in_force}”.")
     if intent.expires_at is not None and intent.expires_at <= intent.at:
         raise UserError(f"{intent.expires_at:%Y-%m-%d %H:%M} UTC is past; it is {intent.at:%Y-%m-%d %H:%M} now.")
-    if (
-        not desk.broker.capabilities.shorting
-        and desk.portfolio.quantity(intent.instrument.symbol) + intent.signed_quantity < 0
-    ):
-        raise UserError("This venue does not sell short: that is more than the account holds.")
+    if not desk.broker.capabilities.shorting and intent.side is Side.SELL:
+        _check_long(intent, desk, held)
     market = None if quote is None else quote.last
     if market is not None and intent.stop_price is not None:
         _check_trigger(intent, market)
     if slip.exits is not None:
         _check_exits(slip, intent, held, market)
+
+
+def _check_long(intent: OrderIntent, desk: Desk, held: Decimal) -> None:
+    """Where nothing is sold short, nobody sells what another holds: that one would be left with coins that are gone."""
+    symbol = intent.instrument.symbol
+    if desk.portfolio.quantity(symbol) < intent.quantity:
+        raise UserError("This venue does not sell short: that is more than the account holds.")
+    if held < intent.quantity:
+        others = {name: units for name, units in holders_of(desk, symbol).items() if name not in intent.allocations}
+        whose = ", ".join(f"{name} {plain(units)}" for name, units in sorted(others.items()))
+        raise UserError(
+            f"You hold {plain(held)} {symbol} by hand, and this venue does not sell short. Others hold {whose}: "
+            f"/close {symbol} NAME sells theirs."
+        )
 
 
 def _check_trigger(intent: OrderIntent, market: Decimal) -> None:

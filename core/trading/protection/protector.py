@@ -84,6 +84,7 @@ class Protector:
         self._away: set[tuple[str, str]] = set()  # not looked at since the start, or since a halt
         self._hit_since: dict[tuple[str, str], datetime] = {}  # levels that the venue has not acted on
         self._told: set[tuple[str, str]] = set()  # what was said, and of which episode
+        self._halt_told = True  # an alert about a halt may be open: at the start one of a former life
 
     # --- looking -----------------------------------------------------------------------------------
 
@@ -124,6 +125,7 @@ class Protector:
         await self.load()
         for symbol in self._at_stake():
             await self._keep(symbol)
+        await self._tell_over()
 
     async def on_bars(self, bars: Mapping[str, Bar]) -> None:
         """Count the bars of every guarded position; each bar once, whatever a restart repeats."""
@@ -218,8 +220,17 @@ class Protector:
         await self._save()
         fresh = [each for each in halted if ("halt", each.episode) not in self._told]
         if fresh:
-            await self._alerts.add(words.unprotected(fresh))
+            await self._alerts.add(words.unprotected(fresh, self._desk.account))
             self._told.update(("halt", each.episode) for each in fresh)
+            self._halt_told = True
+
+    async def _tell_over(self) -> None:
+        """No guard is halted any more, or none is left: nobody is reminded of it; another halt is told anew."""
+        if not self._halt_told or any(self._state(each) is TradingState.HALTED for each in self.guards):
+            return
+        await self._alerts.close(words.halted_key(self._desk.account), "no stop or target is held back by a halt")
+        self._told = {each for each in self._told if each[0] != "halt"}
+        self._halt_told = False
 
     # --- positions ---------------------------------------------------------------------------------
 

@@ -83,18 +83,28 @@ def exit_fails(guard: Guard, reason: str) -> Alert:
     return Alert("protection", Severity.CRITICAL, title, body)
 
 
-def unprotected(guards: Iterable[Guard]) -> Alert:
+def unprotected(guards: Iterable[Guard], account: str) -> Alert:
     """A halt has taken the exits away."""
     lines = [f"{each.strategy}: {held(each)}, {each.spec}" for each in guards]
     body = "\n".join([*lines, "They count again when trading resumes; /flatten closes positions now."])
-    return Alert("protection", Severity.CRITICAL, f"UNPROTECTED while halted: {len(lines)} positions", body)
+    title = f"UNPROTECTED while halted: {_positions(len(lines))}"
+    return Alert("protection", Severity.CRITICAL, title, body, account=account, key=halted_key(account))
+
+
+def halted_key(account: str) -> str:
+    """What the alerts about exits that a halt has taken away are about: they are over with it."""
+    return f"unprotected:{account}"
+
+
+def _positions(count: int) -> str:
+    return f"{count} position{'s' if count != 1 else ''}"
 
 
 def vanished(guards: Iterable[Guard]) -> Alert:
     """Nobody has let the account trade yet, and what rested at the venue is gone."""
     lines = [f"{each.strategy}: {held(each)}, {each.spec}" for each in guards]
     body = "\n".join([*lines, "Nothing rests at the venue any more, and nothing is sent before /golive: look there."])
-    title = f"UNPROTECTED until /golive: {len(lines)} positions"
+    title = f"UNPROTECTED until /golive: {_positions(len(lines))}"
     return Alert("protection", Severity.CRITICAL, title, body)
 
 

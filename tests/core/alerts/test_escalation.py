@@ -72,7 +72,7 @@ async def test_the_first_answer_counts_and_every_copy_shows_it(house: House) -> 
     assert await house.alerts.acknowledge(alert, RIK)
     assert not await house.alerts.acknowledge(alert, ADA)
     assert not await house.alerts.snooze(alert, ADA, house.clock.now() + MINUTE)
-    await house.wait(2000)
+    await house.wait(2000, 20)
     copies = [one.copy for one in house.chat.about(alert)]
     assert len(copies) == 4 + 1 + 2
     standings = [house.chat.shown[copy].standing for copy in copies]
@@ -109,7 +109,7 @@ async def test_a_snoozed_alert_can_be_acknowledged(house: House) -> None:
     alert = await house.add("loss")
     assert await house.alerts.snooze(alert, RIK, house.clock.now() + MINUTE)
     assert await house.alerts.acknowledge(alert, ADA)
-    await house.wait(600)
+    await house.wait(600, 20)
     assert len(house.chat.about(alert)) == 4
 
 
@@ -161,7 +161,7 @@ async def test_the_same_again_while_it_is_snoozed_is_told_once_and_stays_snoozed
     first = (await AlertRow.all().first()).id
     assert await house.alerts.snooze(first, ADA, house.clock.now() + 15 * MINUTE)
     again = await house.add("orders still open", key="kill:global")
-    await house.wait(600)
+    await house.wait(600, 20)
     assert len(house.chat.about(again, "1")) == 1
     assert (await house.row(again)).status == SNOOZED
 
@@ -169,7 +169,7 @@ async def test_the_same_again_while_it_is_snoozed_is_told_once_and_stays_snoozed
 async def test_who_does_not_see_an_account_is_neither_told_nor_called(house: House) -> None:
     """Bob has no part in the fund."""
     alert = await house.add("loss", account="fund")
-    await house.wait(1000)
+    await house.wait(1000, 20)
     assert house.chat.about(alert, "2") == []
     assert [step for step, _ in steps(house, alert, "3")] == [0, 2, 3, 4]
 

@@ -47,7 +47,7 @@ async def test_what_is_muted_is_counted_and_told_at_the_end(house: House) -> Non
     await house.wait(30)
     assert house.chat.titles("1") == ["grave", "other"]
     await house.alerts.acknowledge(6, ADA)
-    await house.wait(3600)
+    await house.wait(3600, 30)
     bodies = ["\n".join(one.message.lines) for one in house.chat.sent[2:]]
     assert [body.split("\n")[0] for body in bodies] == [
         "It kept back 3 alerts: fill 3.", "It kept back 1 alerts: strategy 1.", "It kept back 1 alerts: drift 1.",

@@ -270,6 +270,29 @@ async def test_who_loses_the_database_to_another_instance_writes_no_more(store: 
     assert [row.name for row in await JobRow.all()] == ["mine again"]
 
 
+async def test_a_read_asks_the_server_once(store: Database, name: str) -> None:
+    """A session that comes back to the pool is not set back by a question more: nobody has changed it."""
+    await JobRow.filter(name="nightly")
+    asked = postgres().sql(
+        f"SELECT query FROM pg_stat_activity WHERE datname = '{name}' AND application_name = 'quarterdeck'"
+    )
+    assert any("jobs" in row["query"] for row in asked)
+    assert not [row["query"] for row in asked if "RESET" in row["query"]]
+
+
+async def test_a_transaction_that_is_left_open_ends_where_its_connection_comes_back(store: Database) -> None:
+    """Whoever gets the connection next is in no transaction, and what was written in it is gone."""
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)  # the driver tells it, too
+    connection = await client().writer()
+    await connection.execute("BEGIN")
+    await connection.execute("INSERT INTO chat_memory (chat_id, key, value) VALUES (1, 'left', '{}')")
+    await client().release(connection, broken=False)
+    again = await client().writer()
+    assert not again.is_in_transaction()
+    await client().release(again, broken=False)
+    assert not await ChatMemoryRow.filter(key="left").exists()
+
+
 async def test_text_that_postgres_cannot_hold_is_made_harmless(store: Database) -> None:
     """A NUL, wherever it is written from."""
     await ChatMemoryRow.create(chat_id=1, key="a", value="x\x00y")

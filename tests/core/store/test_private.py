@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from core.engine import Engine
 from core.settings import parse_settings
 from core.store.private import make_private
@@ -18,8 +20,9 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.lstat().st_mode)
 
 
-async def test_a_running_engine_leaves_nothing_open(tmp_path: Path) -> None:
+async def test_a_running_engine_leaves_nothing_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the directory nor any file in it, though it was open to all before."""
+    monkeypatch.setenv("TEST_DATABASE", "sqlite")  # a file of it is what is looked at
     folder = tmp_path / "data"
     folder.mkdir(mode=0o755)
     before = os.umask(0o022)

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from core.store.models import AlertRow
 from core.trading.protection.guard import Holder
 from core.trading.states import OrderState
 from core.trading.switch import GLOBAL
@@ -118,13 +119,38 @@ async def test_cancel_everything_takes_conditional_orders_too_incident_38(build,
     for _ in range(3):
         await look(stage, 100)
     assert await at_venue(stage) == []
-    assert await critical(stage) == ["UNPROTECTED while halted: 1 positions"] or faults
+    assert await critical(stage) == ["UNPROTECTED while halted: 1 position"] or faults
     assert stage.pipeline.protection.guard("alpha", "ACME").holder is Holder.NOBODY
     await look(stage, 90)
     assert stage.held("alpha") == 10  # HALTED means it: only a person's flatten trades
     await stage.switch.set(GLOBAL, TradingState.ACTIVE, "", "test")
     await look(stage, 99)
     assert await shape(stage) == [("stop", 10, 98)]
+
+
+async def test_what_a_halt_has_left_bare_is_told_until_it_is_over_and_again(build) -> None:
+    """Nobody is reminded of a halt that has been lifted, or of what was closed meanwhile; the next one is news."""
+    stage = await guarded(build, STOP)
+    await enter(stage)
+
+    async def halt_and_look(state: TradingState) -> list[str]:
+        await stage.switch.set(GLOBAL, state, "test", "test")
+        await look(stage, 100)
+        rows = await AlertRow.filter(key__startswith="unprotected:").order_by("id")
+        return [row.status for row in rows]
+
+    assert await halt_and_look(TradingState.HALTED) == ["open"]
+    assert await halt_and_look(TradingState.HALTED) == ["open"]
+    assert await halt_and_look(TradingState.ACTIVE) == ["closed"]
+    assert await halt_and_look(TradingState.HALTED) == ["closed", "open"]
+    await stage.crash_and_restart()
+    assert await halt_and_look(TradingState.ACTIVE) == ["closed", "closed"]
+    assert await halt_and_look(TradingState.HALTED) == ["closed", "closed", "open"]
+    await stage.pipeline.flatten("ACME", {"alpha": dec(-10)}, "by hand")
+    for _ in range(3):
+        await look(stage, 100)
+    assert stage.held("alpha") == 0
+    assert await halt_and_look(TradingState.HALTED) == ["closed"] * 3
 
 
 async def test_a_resume_past_the_stop_closes_at_once_incident_38(build) -> None:

@@ -194,6 +194,22 @@ async def test_a_close_by_hand_is_what_is_there(tmp_path: Path) -> None:
             await by_hand.say(f"close {stage.symbol} alpha")
 
 
+async def test_nobody_sells_a_strategys_coins_as_their_own(tmp_path: Path) -> None:
+    """It would leave the strategy with coins that are gone, and have it sell what others buy."""
+    async with armed(tmp_path, SPOT) as stage:
+        await stage.enter("0.1")
+        by_hand = house(stage)
+        await by_hand.trade(f"buy {stage.symbol} 0.02")
+        await stage.quiet()
+        with pytest.raises(UserError, match=r"You hold 0\.01998 BTC/USDT by hand.*Others hold alpha 0\.0999: /close"):
+            await by_hand.say(f"sell {stage.symbol} 0.05")
+        await by_hand.trade(f"sell {stage.symbol} 0.0199")
+        await stage.quiet()
+        await by_hand.trade(f"close {stage.symbol} alpha")
+        await stage.quiet()
+        assert stage.net < stage.rules[stage.symbol].lot * 10
+
+
 @pytest.mark.parametrize("place", [SPOT, USDM], ids=["spot", "usdm"])
 async def test_a_trailing_distance_in_price_is_refused_in_the_preview(tmp_path: Path, place: Any) -> None:
     """With the words that the venue takes."""

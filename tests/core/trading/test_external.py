@@ -12,11 +12,13 @@ import pytest
 from brokers.account import CashFlow, FlowKind
 from brokers.errors import Unavailable
 from brokers.order import ClientOrderId, Fill, OrderRequest, Side
+from core.reporting import Account, performance_view
 from core.store import orders as order_store
+from core.store.control import add_equity, equity_of
 from core.trading.ledger import EXTERNAL
 from core.trading.states import OrderState
 from risk.view import TradingState
-from tests.core.trading.stage import ACME, Stage, dec
+from tests.core.trading.stage import ACME, WIDE, Stage, Strategies, dec
 
 
 async def trade(stage: Stage, units: int = 5, name: str = "someone") -> None:
@@ -191,6 +193,64 @@ async def test_paying_out_is_no_loss_and_paying_in_no_profit(stage: Stage) -> No
     assert after.peak_equity == before.peak_equity - 50_000
     assert after.day_start_equity == before.day_start_equity - 50_000
     assert (await stage.desk.sweep()).state is TradingState.ACTIVE
+
+
+@pytest.mark.parametrize("amount", [-80_000, 900_000])
+async def test_a_loss_is_the_same_share_of_equity_after_money_has_moved(build: Any, amount: int) -> None:
+    """9 % down, where 8 % reduces and 10 % halts: paying out does not halt, and paying in does not hide it."""
+    percent = {"drawdown_reduce_percent": dec(8), "drawdown_halt_percent": dec(10)}
+    stage = await build(strategies=Strategies("alpha"), limits=WIDE.model_copy(update=percent))
+    await stage.start()
+    await stage.tick(100)
+    await stage.submit(900)
+    await stage.tick(100)
+    await stage.desk.roll_day()
+    await stage.tick(90)
+    await stage.submit(-900)
+    await stage.tick(90)
+    await stage.paper.transfer(dec(amount))
+    stage.market_clock.advance(1)
+    assert await stage.desk.reconcile() == []
+    found = await stage.desk.sweep()
+    assert (found.state, [each.code for each in found.breaches]) == (TradingState.REDUCING, ["DRAWDOWN"])
+
+
+async def test_what_was_paid_out_while_we_were_away_breaks_no_limit(build: Any) -> None:
+    """At the start nobody knows a price yet: what the equity was then is what we knew last."""
+    percent = {"drawdown_reduce_percent": dec(8), "drawdown_halt_percent": dec(10)}
+    stage = await build(strategies=Strategies("alpha"), limits=WIDE.model_copy(update=percent))
+    await stage.start()
+    await stage.tick(100)
+    await stage.submit(400)
+    await stage.tick(100)
+    await stage.desk.roll_day()
+    await stage.tick("77.5")
+    await stage.desk.roll_day()
+    await stage.paper.transfer(dec(-50_000))
+    await stage.crash_and_restart()
+    await stage.tick("77.5")
+    found = await stage.desk.sweep()
+    assert (found.state, [each.code for each in found.breaches]) == (TradingState.REDUCING, ["DRAWDOWN"])
+
+
+@pytest.mark.parametrize("simulated", [True, False])
+async def test_what_is_paid_in_or_out_is_no_result_in_a_report(stage: Stage, simulated: bool) -> None:
+    """An account that gained nothing tells of nothing, whatever was moved; a gain is one of what was there."""
+    await stage.tick(100)
+    account = Account(stage.desk.portfolio, dec(0), simulated=simulated)
+    for amount in (None, -60_000, 10_000):
+        await stage.tick(100)
+        if amount is not None:
+            await stage.paper.transfer(dec(amount))
+            assert await stage.desk.reconcile() == []
+        await stage.tick(100)
+        await add_equity({equity_of("main"): stage.desk.portfolio.equity}, stage.market_clock.now())
+    figures = (await performance_view(account)).performance
+    assert (figures.total_return, figures.max_drawdown) == (0, 0)
+    await add_equity({equity_of("main"): dec(55_000)}, stage.market_clock.now() + timedelta(seconds=1))
+    figures = (await performance_view(account)).performance
+    assert figures.total_return is not None
+    assert abs(figures.total_return - 0.1) < 1e-12
 
 
 async def told_are(stage: Stage, *fills: Fill) -> None:

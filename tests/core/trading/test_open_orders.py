@@ -22,6 +22,7 @@ def after(ages):
     orders = OpenOrders(Portfolio("paper", "USD", {"ACME": ACME}))
     for number, age in enumerate(ages):
         orders.begin(SimpleNamespace(id=str(number)), sent(age=age, quantity=str(number + 1)))
+        assert len(orders.submissions) == min(number + 1, 500)  # each counts from the moment that it is begun
     return orders
 
 

@@ -181,7 +181,7 @@ async def test_what_our_engine_would_send_is_not_sent_and_is_sent_after_the_yes(
     for price in (97, 96):
         await look(stopped, price)
     (alert,) = await AlertRow.filter(kind="protection")
-    assert (alert.severity, alert.title) == ("CRITICAL", "UNPROTECTED until /golive: 1 positions")
+    assert (alert.severity, alert.title) == ("CRITICAL", "UNPROTECTED until /golive: 1 position")
     assert alert.body.startswith("alpha: 10 ACME, ")
     assert stopped.held("alpha") == 10
     assert stopped.broker.count("place") == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +14,7 @@ from brokers.adapters.paper import PaperSettings, PaperTradingBroker
 from brokers.registry import BrokerContext
 from core.access.roles import Actor, Role
 from core.clock import Ids
-from core.errors import UserError
+from core.errors import UnknownName, UserError
 from core.store.models import OrderRow
 from core.trading.by_hand.slip import Verb
 from core.trading.desk import Desk, Surroundings
@@ -77,6 +78,19 @@ async def test_the_account_must_be_said_and_the_confirmation_carries_it(one: Hou
     assert (desks["fund"].portfolio.lot(MANUAL, "ACME").quantity, desks["main"].portfolio.held()) == (10, {})
     closing = await one.say("close ACME")  # only one account holds it
     assert closing.words == ("ACME", "10", "in", "fund")
+
+
+async def test_where_only_one_account_has_the_symbol_nobody_is_asked(one: House) -> None:
+    """Spot here, perpetuals there: the symbol says it; one that nobody has is unknown, and a short form is read there."""
+    fund = one._engine.floor.desks["fund"]
+    perpetual = replace(fund.portfolio.instruments["ACME"], symbol="ACME/USD:USD")
+    fund.portfolio.instruments = {perpetual.symbol: perpetual}
+    assert (await one.say("buy ACME 10")).account == "main"
+    assert (await one.say("buy acmeusd:usd 10")).account == "fund"
+    assert (await one.say("buy ACMEUSD 10 in fund")).symbol == "ACME/USD:USD"
+    for words in ("buy NOPE 10", "close NOPE"):
+        with pytest.raises(UnknownName, match="no symbol called"):
+            await one.say(words)
 
 
 async def test_an_account_that_is_not_seen_is_not_there(one: House) -> None:
