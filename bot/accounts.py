@@ -34,6 +34,11 @@ def whose(account: str) -> Html:
     return html.text("💼 ", html.bold(account)) if account else html.EMPTY
 
 
+def inside(account: str) -> tuple[str, ...]:
+    """The words that name an account behind a command; none where it goes without saying."""
+    return ("in", account) if account else ()
+
+
 def trail(*steps: str) -> tuple[str, ...]:
     """Breadcrumbs without those that need not be said."""
     return tuple(step for step in steps if step)

@@ -143,6 +143,14 @@ def market_day(moment: datetime, zone: tzinfo) -> str:
     return f"{local:%Y-%m-%d}" if (local.hour, local.minute) == (0, 0) else f"{local:%Y-%m-%d %H:%M}"
 
 
+def until(moment: datetime, zone: tzinfo) -> str:
+    """How long something is good: `until 2026-12-31 15:00`; a day's first instant is the end of the day before."""
+    local = moment.astimezone(zone)
+    if (local.hour, local.minute) == (0, 0):
+        return f"to the end of {local - timedelta(days=1):%Y-%m-%d}"
+    return f"until {local:%Y-%m-%d %H:%M}"
+
+
 def bar(fraction: float | None, cells: int = 8) -> str:
     """How full something is: `▓▓▓░░░░░`."""
     if fraction is None:

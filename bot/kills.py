@@ -8,6 +8,7 @@ from bot import html, states
 from bot.command import Call
 from bot.figures import number_of, when
 from bot.html import Html
+from core.trading.switch import GLOBAL
 from core.views import KillView, ScopeState
 
 _MOST_KILLS = 5
@@ -15,12 +16,12 @@ _LONGEST = 200
 
 
 def scope_line(scope: ScopeState, call: Call) -> Html:
-    """`🔴 account:main since 12:03 by Ada: too hot`."""
+    """`🔴 account:main, 3 min ago by Ada: too hot`."""
     return html.text(
         states.TRADING[scope.state],
         " ",
-        html.bold(scope.scope),
-        f" since {when(scope.since, call.now, call.time_zone)} by ",
+        html.bold("everything" if scope.scope == GLOBAL else scope.scope),
+        f", {when(scope.since, call.now, call.time_zone)} by ",
         scope.by,
         ": ",
         html.italic(scope.reason[:_LONGEST]),

@@ -29,6 +29,7 @@ a strategy's position is closed at market, and it does not buy back until its si
 
 EXIT_WORDS = """
 stop and target are prices, or % of the entry price; trail is a distance. They hold until the position is flat.
+“in ACCOUNT” says which position, where several accounts hold one.
 
 /exits AAPL
 /exits AAPL stop 95 target 110

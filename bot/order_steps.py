@@ -63,29 +63,41 @@ def _symbol_label(row: Tradable) -> str:
     return f"{clip(row.symbol, 14)} {price(row.price)}" + (f" · {quantity(held)} held" if row.held else "")
 
 
-def choose_size(call: Call, verb: Verb, row: Tradable) -> Screen:
-    """How much: shares of equity, or of what is held by hand."""
-    shares = [Nav(f"{share}% of equity", verb.value, (row.symbol, f"{share}%")) for share in (1, 2, 5, 10)]
+def choose_size(call: Call, verb: Verb, row: Tradable, rest: tuple[str, ...] = ()) -> Screen:
+    """How much: shares of equity, or of what is held by hand; `rest` is what has been said of the order already."""
+    shares = [Nav(f"{share}% of equity", verb.value, (row.symbol, f"{share}%", *rest)) for share in (1, 2, 5, 10)]
     own = row.held.get("manual", Decimal(0))
     closes = own * (1 if verb is Verb.SELL else -1) > 0
     parts = [
-        Nav(f"{label} ({quantity(abs(own) * share / 100)})", verb.value, (row.symbol, word))
+        Nav(f"{label} ({quantity(abs(own) * share / 100)})", verb.value, (row.symbol, word, *rest))
         for label, word, share in (("Half", "half", 50), ("All", "all", 100))
     ]
     held = ", ".join(f"{name} {quantity(units)}" for name, units in row.held.items()) or "nobody"
+    said = f" {' '.join(rest)}" if rest else ""
     body = html.lines(
         html.text(html.bold(row.symbol), f" {price(row.price)} · held by {held}"),
-        html.text("How much? Or write it: ", html.code(f"/{verb.value} {row.symbol} 10"), " (units), "),
-        html.text(html.code(f"/{verb.value} {row.symbol} $5000"), " (worth)."),
+        html.text(f"How much{f' ({said.strip()})' if said else ''}? Or write it:"),
+        html.text(html.code(f"/{verb.value} {row.symbol} {_units(row)}{said}"), " (units)"),
+        html.text(html.code(f"/{verb.value} {row.symbol} $5000{said}"), " (worth)"),
     )
     return framed(
         call,
         ("Trade", _SIDES[verb], row.symbol),
         body,
-        here=(verb.value, row.symbol),
+        here=(verb.value, row.symbol, *rest),
         back=Nav("Symbols", verb.value),
         buttons=(*(grid(parts) if closes else ()), *grid(shares)),
     )
+
+
+def _units(row: Tradable) -> str:
+    """A size that fits what is traded, as an example: 10 shares, or 0.01 of a coin."""
+    return "10" if row.lot >= 1 or row.price is None else plain(max(row.lot, _about(row.price)))
+
+
+def _about(price: Decimal) -> Decimal:
+    """Units worth some hundreds, in one digit."""
+    return Decimal(1).scaleb((Decimal(500) / price).adjusted()) if price > 0 else Decimal(10)
 
 
 # --- changing one thing of an order ----------------------------------------------------------------
@@ -187,7 +199,7 @@ def choose_position(call: Call, rows: Sequence[Tradable]) -> Screen:
     """Which position to close."""
     held = [(row, name, units) for row in rows for name, units in row.held.items()]
     buttons = [
-        Nav(f"{clip(row.symbol, 10)} {quantity(units)} · {clip(name, 16)}", "close", (row.symbol, name))
+        Nav(f"{clip(row.symbol, 18)} {quantity(units)} · {clip(name, 16)}", "close", (row.symbol, name))
         for row, name, units in held[:40]
     ]
     text = "Which position?" if held else "Nothing is held: there is nothing to close. /trade opens something."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from bot import html
-from bot.accounts import seen
+from bot.accounts import inside, seen
 from bot.command import Call
 from bot.figures import clip, quantity
 from bot.framing import framed, grid
@@ -42,3 +42,12 @@ def pick_person(call: Call, people: Sequence[PersonView], question: str) -> Scre
     chosen = [button(call.command, (str(each.id),), f"{each.name} · {each.role}") for each in people[:_MOST]]
     back = Nav("People", "users")
     return framed(call, ("People",), html.bold(question), here=("users",), back=back, buttons=grid(chosen))
+
+
+def pick_account(call: Call, accounts: Sequence[str], above: str, command: str) -> Screen:
+    """The same words in one of the accounts, each with its kind of money."""
+    modes = call.service.modes(call.actor)
+    named = {name: f"{name} · {mode.upper()}" if (mode := modes.get(name)) else name for name in accounts}
+    chosen = [button(call.command, (*call.args, *inside(name)), label) for name, label in named.items()]
+    trail, back = (above, "Which account?"), Nav(above, command)
+    return framed(call, trail, html.bold("In which account?"), here=(command,), back=back, buttons=grid(chosen))

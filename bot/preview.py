@@ -8,9 +8,10 @@ from decimal import Decimal
 
 from bot import html, states
 from bot.command import Call
-from bot.figures import UNKNOWN, bar, clip, market_day, money, percent, price, quantity, ratio, span, table
+from bot.figures import UNKNOWN, bar, clip, money, percent, price, quantity, ratio, span, table, until
 from bot.html import Html
 from bot.states import SIDES, money_word
+from brokers.order import Side
 from core.views import LimitChange, OrderPreview
 from risk.view import TradingState
 
@@ -21,9 +22,13 @@ _BASIS = {
     "own": "Fills at its own price, once that is reached.",
     "nothing": "No price is known.",
 }
+_TRIGGERED = "Goes to market once its trigger is reached: it may fill at a worse price."
+_TRIGGERED_LIMIT = "A limit order once its trigger is reached: it may stay unfilled."
+_TRAILS = "The trigger follows the market. Once reached, it goes to market: it may fill at a worse price."
 _OLD_SECONDS = 10
 _SHORT = 14  # figures that leave room for the names of the others in the same table
 _MOST_NOTES = 6
+_CELLS = 5  # of a bar: names of limits are whole beside it
 
 
 def render_preview(view: OrderPreview, call: Call) -> Html:
@@ -38,7 +43,7 @@ def render_preview(view: OrderPreview, call: Call) -> Html:
         ),
         "",
         table(_cost(view)),
-        html.italic(" ".join(said for said in (_BASIS[view.basis], _market(view)) if said)),
+        html.italic(" ".join(said for said in (_basis(view), _market(view)) if said)),
         table(_positions(view), head=("", "now", "after")),
         _limits(view),
         *(html.text("▫️ ", note) for note in view.notes[:_MOST_NOTES]),
@@ -60,24 +65,54 @@ def terms_of(view: OrderPreview) -> str:
     return " ".join(parts) or "at market"
 
 
+def _basis(view: OrderPreview) -> str:
+    """What the price rests on; of an order that waits for a trigger, what happens then."""
+    if view.type.is_trailing:
+        return _TRAILS
+    if view.type.is_conditional:
+        return _TRIGGERED_LIMIT if view.type.has_limit else _TRIGGERED
+    return _BASIS[view.basis]
+
+
 def _manner(view: OrderPreview, call: Call) -> str:
-    until = "" if view.expires_at is None else f" until {market_day(view.expires_at, call.time_zone)}"
+    ends = "" if view.expires_at is None else f" {until(view.expires_at, call.time_zone)}"
     flags = [word for word, on in (("post-only", view.post_only), ("reduce-only", view.reduce_only)) if on]
     how = {"day": "good for the day", "gtc": "good till cancelled", "gtd": "good", "ioc": "immediate or cancel"}
-    return " · ".join([how.get(view.time_in_force, "fill or kill") + until, *flags])
+    return " · ".join([how.get(view.time_in_force, "fill or kill") + ends, *flags])
 
 
 def _cost(view: OrderPreview) -> Iterator[tuple[str, str]]:
     if view.bid is not None and view.ask is not None:
         bid, ask = price(view.bid), price(view.ask)
         yield from (("Bid / ask", f"{bid} / {ask}"),) if len(bid + ask) <= _SHORT else (("Bid", bid), ("Ask", ask))
-    yield "Price", price(view.price)
+    yield from _prices(view)
     if view.worst_price is not None and view.worst_price != view.price:
         yield "Worst part", price(view.worst_price)
-    yield "Value", money(view.value, view.currency)
+    if not (view.type.is_trailing and view.value is None):
+        yield "Value", money(view.value, view.currency)
     if view.slippage_bps is not None:
         yield f"Slippage {view.slippage_bps:.1f} bp", money(view.slippage_cost, view.currency)
     yield "Fee", money(view.fee, view.currency) if view.fee is not None else "not told"
+
+
+def _prices(view: OrderPreview) -> Iterator[tuple[str, str]]:
+    """At what it trades: a price, or the trigger that it waits for, and the limit that holds then."""
+    if view.type.is_trailing:
+        yield "Trigger now", price(_trigger(view))
+    elif view.type.is_conditional:
+        yield "Trigger", price(view.stop_price)
+        yield from (("Limit", price(view.limit_price)),) if view.type.has_limit else ()
+    else:
+        yield "Price", price(view.price)
+
+
+def _trigger(view: OrderPreview) -> Decimal | None:
+    """Where a trailing stop would begin at this moment."""
+    market = view.bid if view.side is Side.SELL else view.ask
+    if market is None:
+        return None
+    distance = view.trail if view.trail is not None else market * (view.trail_percent or Decimal(0)) / 100
+    return (market + view.side.sign * distance).quantize(market)
 
 
 def _market(view: OrderPreview) -> str:
@@ -107,7 +142,7 @@ def _times(value: Decimal | None) -> str:
 
 def _limits(view: OrderPreview) -> Html:
     """The fullest limits after it, as bars."""
-    rows = [f"{bar(row.fraction_after)} {_from_to(row)} {clip(row.title, 12)}" for row in view.limits]
+    rows = [f"{bar(row.fraction_after, _CELLS)} {_from_to(row)} {clip(row.title, 16)}" for row in view.limits]
     return html.pre(rows) if rows else html.EMPTY
 
 
@@ -117,6 +152,9 @@ def _from_to(row: LimitChange) -> str:
 
 def verdict_line(view: OrderPreview) -> Html:
     """What the gate would say now."""
+    if view.state is TradingState.HALTED and "confirmation" in view.objection:  # no flatten trades there either
+        sign = states.TRADING[view.state]
+        return html.text(f"{sign} ", html.bold(view.objection), f": an admin sends /golive {view.account}.")
     if view.state is TradingState.HALTED:
         return html.text(
             states.TRADING[view.state], " ", html.bold("Trading is halted: "), "only a flatten closes anything."

@@ -22,6 +22,7 @@ from core.access.roles import CONSOLE
 from core.alerts.channel import Channel, Severity
 from core.alerts.outbox import Alert
 from core.engine import Engine
+from core.pauses import rare_pauses
 from core.progress import CHAT
 from core.service import Quarterdeck
 from core.settings import Settings
@@ -123,7 +124,8 @@ class Program:
         for number in _SIGNALS:
             loop.add_signal_handler(number, told.set)
         try:
-            await told.wait()
+            with rare_pauses():
+                await told.wait()
         finally:
             for number in _SIGNALS:
                 loop.remove_signal_handler(number)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from bot import html
 from bot.html import Html
 from brokers.order import Side
@@ -37,6 +39,15 @@ def money_word(*, simulated: bool, mode: str) -> tuple[str, str]:
 
 
 def label(view: Overview) -> Html:
-    """The account's name, and SIMULATED in capitals when its money is not real."""
-    sign, word = money_word(simulated=view.simulated, mode=view.mode)
-    return html.text(f"{sign} ", html.bold(word), " · ", view.account or f"{len(view.accounts)} accounts")
+    """The account's name, and SIMULATED in capitals when its money is not real; of several accounts each kind."""
+    each = sorted(view.accounts, key=lambda one: (not one.is_real, one.mode)) or [view]
+    words = dict.fromkeys(money_word(simulated=one.simulated, mode=one.mode) for one in each)
+    sign, said = next(iter(words))[0], " + ".join(word for _, word in words)
+    return html.text(f"{sign} ", html.bold(said), " · ", view.account or f"{len(view.accounts)} accounts")
+
+
+def kind_of_money(view: Overview, among: Iterable[Overview]) -> str:
+    """` · TESTNET` beside one of several accounts, where they do not all have the same kind of money."""
+    if len({(each.simulated, each.mode) for each in among}) < 2:
+        return ""
+    return f" · {'LIVE' if view.is_real else money_word(simulated=view.simulated, mode=view.mode)[1]}"

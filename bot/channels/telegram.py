@@ -212,6 +212,7 @@ def _acts(message: Message, actor: Actor) -> tuple[Button, ...]:
     if message.standing and message.standing.status is Status.CLOSED:
         return ()
     halted = message.kind == "halt" and "INCOMPLETE" not in message.title  # then halting again is what helps
+    halted = halted or "while halted" in message.title
     acts = ((_RESUME, Permission.RESUME), (_FLATTEN, Permission.REDUCE)) if halted else ((_HALT, Permission.HALT),)
     return tuple(act for act, permission in acts if actor.may(permission))
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import NamedTuple
 
 from bot import html
-from bot.accounts import seen
+from bot.accounts import inside, seen
 from bot.command import Call, Question, command
+from bot.commands.trading import HOLDERS
 from bot.figures import clip, price, quantity
 from bot.framing import framed, grid
 from bot.html import Html
 from bot.order_help import EXIT_WORDS
 from bot.outcomes import outcome
+from bot.picking import pick_account
 from bot.screen import Act, Nav, Screen
 from core.access.roles import Permission
 from core.errors import UserError
-from core.views import ExitsView
+from core.trading.by_hand.intents import SeveralAccounts
+from core.views import ExitsView, PositionRow
 
 _WORDS = {"stop", "target", "trail", "trailing", "bars", "hours", "none", "with", "sl", "tp", "stop-loss", "stoploss"}
 _MOST = 20
@@ -27,29 +31,48 @@ _PRESETS = (
 )
 
 
-def _split(call: Call) -> tuple[str, str, tuple[str, ...]]:
-    """Whose, which symbol, and the exits: `trend-aapl AAPL stop 95`. Raises `UserError`."""
-    place = next((at for at, word in enumerate(call.args) if word.lower() in _WORDS), len(call.args))
-    names, words = call.args[:place], call.args[place:]
+class _Meant(NamedTuple):
+    """Whose exits of which symbol, the words of new ones, and in which account; what is not said is empty."""
+
+    strategy: str
+    symbol: str
+    words: tuple[str, ...]
+    account: str
+
+
+def _split(call: Call) -> _Meant:
+    """`trend-aapl AAPL in main stop 95`, the account anywhere behind the symbol. Raises `UserError`."""
+    args, account = _without_account(call)
+    place = next((at for at, word in enumerate(args) if word.lower() in _WORDS), len(args))
+    names, words = args[:place], args[place:]
     if not names or len(names) > 2:
         raise call.wrong("Whose position, and which symbol?")
-    return (names[0] if len(names) == 2 else ""), names[-1], words[1:] if words[:1] == ("with",) else words
+    words = words[1:] if words[:1] == ("with",) else words
+    return _Meant(names[0] if len(names) == 2 else "", names[-1], words, account)
+
+
+def _without_account(call: Call) -> tuple[tuple[str, ...], str]:
+    """The words besides `in ACCOUNT`, and the account."""
+    place = next((at for at, word in enumerate(call.args) if at and word.lower() == "in"), None)
+    if place is None:
+        return call.args, ""
+    if place + 1 == len(call.args):
+        raise call.wrong("After “in” an account is missing.")
+    return (*call.args[:place], *call.args[place + 2 :]), call.args[place + 1].lower()
 
 
 async def _account(call: Call) -> Collection[str] | None:
     try:
-        strategy, symbol, _ = _split(call)
-        return {(await call.service.exits_of(strategy, symbol, call.actor)).account}
+        return {(await _now(call)).account}
     except UserError:
         return None
 
 
 async def _ask(call: Call) -> Question | None:
     """Taking protection away asks first."""
-    if not call.args or call.args[-1].lower() != "none":
+    if not call.args or [word.lower() for word in _split(call).words] != ["none"]:
         return None
-    strategy, symbol, _ = _split(call)
-    view = await call.service.exits_of(strategy, symbol, call.actor)
+    view = await _now(call)
     text = html.lines(
         html.text("⚠️ ", html.bold(f"Take the exits of {view.strategy} in {view.symbol} away?")),
         f"{quantity(view.quantity)} {view.symbol} will have no stop and no target until it is flat.",
@@ -72,17 +95,30 @@ async def exits(call: Call) -> Screen:
     """Without exits: how it is protected now, and what can be said. `none` takes them away."""
     if not call.args:
         return await _which(call)
-    strategy, symbol, words = _split(call)
-    if not words:
-        return _shown(call, await call.service.exits_of(strategy, symbol, call.actor))
-    return outcome(await call.service.set_exits(strategy, symbol, words, call.actor), Nav("📦 Positions", "positions"))
+    try:
+        meant = _split(call)
+        if not meant.words:
+            return _shown(call, await _now(call))
+        done = await call.service.set_exits(meant.strategy, meant.symbol, meant.words, call.actor, meant.account)
+    except SeveralAccounts as several:
+        return pick_account(call, several.accounts, "Positions", "positions")
+    return outcome(done, Nav("📦 Positions", "positions"))
+
+
+async def _now(call: Call) -> ExitsView:
+    """The position that is meant, and how it is protected."""
+    meant = _split(call)
+    return await call.service.exits_of(meant.strategy, meant.symbol, call.actor, meant.account)
 
 
 async def _which(call: Call) -> Screen:
     """Every position, as buttons."""
     rows = await call.service.positions(accounts=seen(call))
-    held = [(name, row.symbol) for row in rows for name in row.by_strategy]
-    chosen = [Act(f"🛡 {clip(symbol, 12)} · {clip(name, 16)}", "exits", (name, symbol)) for name, symbol in held[:_MOST]]
+    held = [(name, row) for row in rows for name in row.by_strategy]
+    chosen = [
+        Act(f"🛡 {' · '.join(_named(name, row))}", "exits", (name, row.symbol, *inside(row.account)))
+        for name, row in held[:_MOST]
+    ]
     text = (
         html.bold("The exits of which position?")
         if held
@@ -92,8 +128,12 @@ async def _which(call: Call) -> Screen:
     return framed(call, trail, text, here=("positions",), back=back, buttons=grid(chosen, 1))
 
 
+def _named(strategy: str, row: PositionRow) -> list[str]:
+    return [each for each in (clip(row.symbol, 18), clip(strategy, 16), row.account) if each]
+
+
 def _shown(call: Call, view: ExitsView) -> Screen:
-    own = (view.strategy, view.symbol)
+    own = (view.strategy, view.symbol, *inside(view.account if call.service.visible(seen(call)) else ""))
     body = html.lines(
         html.text(
             html.bold(f"{quantity(view.quantity)} {view.symbol}"),
@@ -101,7 +141,7 @@ def _shown(call: Call, view: ExitsView) -> Screen:
         ),
         _held(view),
         "In % of the entry price, or at a price of your own:",
-        html.code(f"/exits {view.strategy} {view.symbol} stop 95 target 110"),
+        html.code(f"/exits {' '.join(own)} stop 95 target 110"),
     )
     buttons = [Act(label, "exits", (*own, *words)) for label, words in _PRESETS]
     none = (Act("No exits…", "exits", (*own, "none")),) if view.exits else ()
@@ -115,4 +155,4 @@ def _held(view: ExitsView) -> Html:
         return html.text("⚠️ No exits: nothing protects it.")
     prices = (("stop", view.exits.stop), ("target", view.exits.target))
     levels = " · ".join(f"{label} {price(at)}" for label, at in prices if at is not None)
-    return html.text("🛡 ", levels or view.exits.wanted, f" · held by {view.exits.holder}")
+    return html.text("🛡 ", levels or view.exits.wanted, f" · {HOLDERS[view.exits.holder]}")

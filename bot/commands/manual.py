@@ -23,13 +23,14 @@ from bot.order_steps import (
     choose_time,
     choose_type,
 )
+from bot.picking import pick_account
 from bot.preview import render_preview
 from bot.screen import Act, Button, Nav, Screen
 from brokers.order import OrderType, TimeInForce
 from core.access.roles import Permission
 from core.errors import UnknownName, UserError
 from core.trading.by_hand.grammar import Missing, read_slip, slip_words
-from core.trading.by_hand.intents import Several
+from core.trading.by_hand.intents import Several, SeveralAccounts
 from core.trading.by_hand.slip import Slip, Verb
 from core.trading.spelling import spelt
 from core.views import OrderPreview, Tradable
@@ -165,7 +166,8 @@ async def place(call: Call) -> Screen:
     if placed.preview is not None:
         screen = preview_screen(call, placed.preview)
         return replace(screen, toast=f"Not sent: {placed.preview.changed}"[:180], alert=True)
-    return replace(await order_screen(call, placed.order), toast="✅ The order is on its way")
+    told = placed.told or "✅ The order is on its way"
+    return replace(await order_screen(call, placed.order), toast=told[:180], alert=told.startswith("🔴"))
 
 
 def _verb(call: Call) -> Verb:
@@ -184,9 +186,11 @@ async def _previewed(call: Call, verb: Verb) -> Screen:
     except Missing as missing:
         if missing.what == "symbol":
             return choose_symbol(call, verb, await call.service.tradables(call.actor), 1)
-        return choose_size(call, verb, await _tradable(call, call.args[0]))
+        return choose_size(call, verb, await _tradable(call, call.args[0]), call.args[1:])
     except Several as several:
         return _whose(call, several)
+    except SeveralAccounts as several:
+        return pick_account(call, several.accounts, "Trade", "trade")
     except UnknownName as unknown:
         return _did_you_mean(call, unknown)
     except UserError as error:
@@ -216,7 +220,7 @@ def _did_you_mean(call: Call, unknown: UnknownName) -> Screen:
     """The same words with another symbol, a press away."""
     if unknown.kind != "symbol" or not unknown.suggestions:
         raise call.wrong(str(unknown)) from unknown
-    places = [place for place, word in enumerate(call.args) if word.upper() == unknown.name.upper()]
+    places = [place for place, word in enumerate(call.args) if word.upper() == unknown.name.upper()] or [0]
     buttons = [
         Nav(each, call.command.name, tuple(each if at in places[:1] else word for at, word in enumerate(call.args)))
         for each in unknown.suggestions

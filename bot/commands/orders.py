@@ -8,7 +8,7 @@ from bot import html
 from bot.accounts import seen
 from bot.arguments import choice, name, page_and_name
 from bot.command import Call, Question, command
-from bot.figures import clip, fee, number_of, price, quantity, second_time, when
+from bot.figures import clip, fee, number_of, price, quantity, second_time, until, when
 from bot.framing import entries, framed, grid, pager
 from bot.html import Html
 from bot.outcomes import outcome
@@ -158,7 +158,7 @@ def render_orders(page: Page[OrderRow], call: Call, which: str) -> Html:
 
 def _order(number: int, row: OrderRow, call: Call) -> Html:
     filled = f", {quantity(row.filled)} filled" if row.filled and row.is_open else ""
-    owners = ", ".join(row.strategies)
+    owners = f"{', '.join(row.strategies)}{_where(row, call)}"
     return html.lines(
         html.text(f"{number}. ", order_line(row)),
         html.text(
@@ -192,7 +192,8 @@ def render_order(card: OrderCard, call: Call) -> Html:
             f", {quantity(row.filled)} of {quantity(row.quantity)} filled",
         ),
         html.text(card.next_step) if card.next_step else html.EMPTY,
-        html.text(", ".join(row.strategies), f" · {card.origin}", f" · {row.reason[:200]}" if row.reason else ""),
+        html.text(f"good {until(row.expires_at, call.time_zone)}") if row.expires_at else html.EMPTY,
+        html.text(" · ".join(_whose(card)), _where(row, call), f" · {row.reason[:200]}" if row.reason else ""),
         html.text("ours ", html.code(row.client_order_id)),
         html.text("theirs ", html.code(card.venue_order_id)) if card.venue_order_id else html.EMPTY,
         html.bold("Fills") if fills else html.EMPTY,
@@ -201,6 +202,16 @@ def render_order(card: OrderCard, call: Call) -> Html:
         html.text(f"… {more} earlier") if more else html.EMPTY,
         *steps,
     )  # fmt: skip
+
+
+def _whose(card: OrderCard) -> tuple[str, ...]:
+    """Whose order it is, and what has asked for it; an order by hand is both in one word."""
+    return tuple(dict.fromkeys((", ".join(card.row.strategies), card.origin)))
+
+
+def _where(row: OrderRow, call: Call) -> str:
+    """` · main`, where there are several accounts."""
+    return f" · {row.account}" if call.service.visible(seen(call)) else ""
 
 
 def _noted(note: str, known: str) -> str:
@@ -212,8 +223,20 @@ def _state(state: str) -> str:
 
 
 def order_line(row: OrderRow) -> Html:
-    """`🔵 Buy 10 AAPL limit 25.50`."""
-    return html.text(f"{SIDES[row.side]} ", html.bold(f"{quantity(row.quantity)} {row.symbol}"), " ", _terms(row))
+    """`🔵 Buy 10 AAPL limit 25.50, post-only`."""
+    what = html.bold(f"{quantity(row.quantity)} {row.symbol}")
+    return html.text(f"{SIDES[row.side]} ", what, " ", ", ".join((_terms(row), *_manner(row))))
+
+
+def _manner(row: OrderRow) -> list[str]:
+    """What is unusual about it."""
+    known = (
+        ("post-only", row.post_only),
+        ("reduce-only", row.reduce_only),
+        ("immediate or cancel", row.time_in_force == "ioc"),
+        ("fill or kill", row.time_in_force == "fok"),
+    )
+    return [word for word, on in known if on]
 
 
 def _terms(row: OrderRow) -> str:
@@ -234,7 +257,7 @@ def _cancels(page: Page[OrderRow], actor: Actor) -> list[Button]:
     if not actor.may_somewhere(Permission.REDUCE):
         return []
     return [
-        Act(f"✖ Cancel {number}: {clip(row.symbol, 12)}", "cancel", (row.client_order_id,))
+        Act(f"✖ Cancel {number}: {clip(row.symbol, 16)}", "cancel", (row.client_order_id,))
         for number, row in enumerate(page.rows, 1)
         if row.is_open
     ]

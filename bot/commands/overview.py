@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from bot import html, states
@@ -158,8 +159,10 @@ def _counted(place: Nav, view: Overview) -> Nav:
 
 def _money_line(view: Overview) -> Html:
     if not view.currency:
-        kept = ", ".join(sorted({each.currency for each in view.accounts}))
-        return html.text(f"No total: the accounts are kept in {kept}.")
+        kept = sorted({each.currency for each in view.accounts})
+        if len(kept) == 1:
+            return html.text("No total: real money and other money are not added up.")
+        return html.text(f"No total: the accounts are kept in {', '.join(kept)}.")
     equity = html.bold(money(view.equity, view.currency))
     return html.text(
         equity,
@@ -171,14 +174,15 @@ def _money_line(view: Overview) -> Html:
 
 def _accounts(view: Overview) -> Html:
     """A line for each account, where there are several."""
-    return html.lines(*(_account(each) for each in view.accounts)) if view.accounts else html.EMPTY
+    return html.lines(*(_account(each, view.accounts) for each in view.accounts)) if view.accounts else html.EMPTY
 
 
-def _account(view: Overview) -> Html:
+def _account(view: Overview, among: Sequence[Overview]) -> Html:
     sign = "⚪️" if not view.connected else states.TRADING[view.state]
     worth = money(view.equity, view.currency)
     today = f"{signed_money(view.today, view.currency)} ({signed_percent(view.today_fraction)})"
-    return html.text(f"{sign} ", html.bold(view.account), f" {worth} · {today}")
+    kind = states.kind_of_money(view, among)
+    return html.text(f"{sign} ", html.bold(view.account), f"{kind}\n" if kind else " ", f"{worth} · {today}")
 
 
 def _overview(view: Overview, caller: Caller) -> Html:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot import html
-from bot.accounts import seen, tabs, trail
+from bot.accounts import inside, seen, tabs, trail
 from bot.arguments import name, page_and_name
 from bot.command import Call, command
 from bot.figures import balance as balance_of
@@ -18,7 +18,7 @@ from core.views import BalanceRow, ExitRow, FillRow, Page, PositionRow
 
 _MOST_CLOSES = 12
 _MOST_CURRENCIES = 20  # a testnet hands out hundreds
-_HOLDERS = {
+HOLDERS = {
     "venue": "at the venue",
     "engine": "by our engine",
     "both": "venue and engine",
@@ -43,11 +43,17 @@ def _closes(rows: tuple[PositionRow, ...], actor: Actor) -> list[tuple[Button, .
         return []
     return [
         (
-            Nav(f"✖ Close {clip(row.symbol, 12)}…", "close", (row.symbol,)),
-            *(Act(f"🛡 Exits {clip(row.symbol, 12)}…", "exits", (name, row.symbol)) for name in _only(row)),
+            Nav(f"✖ Close {_asks(row)}", "close", (row.symbol, *inside(row.account))),
+            *(Act(f"🛡 Exits {_asks(row)}", "exits", (name, row.symbol, *inside(row.account))) for name in _only(row)),
         )
         for row in [each for each in rows if not each.is_dust][:_MOST_CLOSES]
     ]
+
+
+def _asks(row: PositionRow) -> str:
+    """`BTC/USDT…`: the button leads to a question; of several accounts it says which: `main BTC/USDT…`."""
+    shown = clip(f"{row.account} {row.symbol}".strip(), 22 if row.account else 16)
+    return shown if shown.endswith("…") else f"{shown}…"
 
 
 def _only(row: PositionRow) -> list[str]:
@@ -112,7 +118,7 @@ def _in(account: str) -> str:
 def _exits(row: ExitRow) -> Html:
     """`🛡 trend-aapl: stop 98 · target 106 · at the venue`."""
     prices = [f"{name} {price(at)}" for name, at in (("stop", row.stop), ("target", row.target)) if at is not None]
-    who = "closing now" if row.closing else _HOLDERS[row.holder]
+    who = "closing now" if row.closing else HOLDERS[row.holder]
     return html.text(f"🛡 {row.strategy}: ", " · ".join([*(prices or [row.wanted]), who]))
 
 

@@ -11,6 +11,7 @@ from brokers.order import Side
 from core.access.roles import Actor
 from core.errors import UnknownName, UserError
 from core.trading.by_hand.grammar import read_exits, read_slip, slip_words
+from core.trading.by_hand.intents import SeveralAccounts
 from core.trading.by_hand.slip import Slip, Unit, Verb
 from core.views import (
     ActionResult,
@@ -49,6 +50,8 @@ def preview_of(slip: Slip, **changes: Any) -> OrderPreview:
         limits=(LimitChange("Largest position", "10 %", "3.1 %", "4.7 %", 0.31, 0.47), LimitChange("Gross exposure", "100 %", "?", "?", None, None)),
         state=TradingState.ACTIVE, connected=True, code="", objection="", largest=quantity, largest_words=(), notes=(),
     )  # fmt: skip
+    if slip.type.is_trailing:
+        view = replace(view, basis="nothing", price=None, worst_price=None, value=None, slippage_bps=None, fee=None)
     return replace(view, **changes)
 
 
@@ -58,6 +61,7 @@ class FakeHand:
     world: Any
     changes: dict[str, Any] = {}  # noqa: RUF012
     later: str = ""
+    accounts: tuple[str, ...] = ()  # where there are several, an order must say in which
 
     async def _wait(self) -> Any:
         raise NotImplementedError
@@ -75,6 +79,8 @@ class FakeHand:
     async def preview_order(self, verb: Verb, words: Sequence[str], actor: Actor, *, changed: str = "") -> OrderPreview:
         await self._wait()
         slip = read_slip(verb, words)
+        if self.accounts and not slip.account:
+            raise SeveralAccounts(self.accounts)
         known = {each.upper(): each for each in self._known()}
         if slip.symbol.upper() not in known:
             raise UnknownName("symbol", slip.symbol, known.values())
@@ -125,8 +131,10 @@ class FakeHand:
     async def modify_order(self, word: str, field: str, value: str, actor: Actor) -> ActionResult:
         return self._act("modify", word, field, value, actor.name, said=f"buy 100 AAPL: {field} {value}: changed.")
 
-    async def exits_of(self, strategy: str, symbol: str, actor: Actor) -> ExitsView:
+    async def exits_of(self, strategy: str, symbol: str, actor: Actor, account: str = "") -> ExitsView:
         await self._wait()
+        if self.accounts and not account:
+            raise SeveralAccounts(self.accounts)
         found = [row for row in self.world.positions if row.symbol.upper() == symbol.upper()]
         if not found:
             raise UnknownName("symbol", symbol, self._known())
@@ -142,5 +150,16 @@ class FakeHand:
             exits,
         )
 
-    async def set_exits(self, strategy: str, symbol: str, words: Sequence[str], actor: Actor) -> ActionResult:
-        return self._act("exits", strategy, symbol, *words, said=f"{strategy} in {symbol}: {read_exits(words)}.")
+    async def set_exits(
+        self, strategy: str, symbol: str, words: Sequence[str], actor: Actor, account: str = ""
+    ) -> ActionResult:
+        if self.accounts and not account:
+            raise SeveralAccounts(self.accounts)
+        return self._act(
+            "exits",
+            strategy,
+            symbol,
+            *words,
+            *([account] if account else []),
+            said=f"{strategy} in {symbol}: {read_exits(words)}.",
+        )

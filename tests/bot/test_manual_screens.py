@@ -71,15 +71,19 @@ CASES = {
                             "/step price trail sell AAPL 10", "/step exits buy AAPL 10 gtc in fund", "/step time buy AAPL 10 limit 25", "/step"]),
     "market": (several, {}, ["/buy AAPL 60", "/sell AAPL 60 limit 27 gtc post", "/buy AAPL 60 stop 30 limit 31 with stop 25 target 40",
                              "/sell AAPL 5 trail 2%", "/buy AAPL 5 gtd 2026-12-31", "/close AAPL trend-aapl half"]),
+    "waiting": (several, {}, ["/sell AAPL 60 stop 24", "/sell AAPL 60 take 30", "/sell AAPL 60 stop 24 limit 23.9", "/buy AAPL 5 trail 0.5",
+                              "/buy AAPL 5 limit 25 gtd 2026-12-31T15:00", "/buy AAPL limit 25 gtc"]),
     "denied": (several, {"code": "MAX_ORDER_VALUE", "objection": "The order is worth too much", "largest": D(7), "largest_words": ("AAPL", "7")}, ["/buy AAPL 60"]),
     "moved": (several, {"changed": "The price has moved by 2 %, from 100 to 102."}, ["/buy AAPL 60"]),
     "halted": (several, {"state": TradingState.HALTED, "code": "TRADING_STATE", "objection": "Trading is halted", "largest": D(0)}, ["/buy AAPL 60"]),
+    "unconfirmed": (several, {"state": TradingState.HALTED, "code": "TRADING_STATE", "simulated": False, "mode": "live", "largest": D(0),
+                              "objection": "Real money waits for a person's confirmation"}, ["/buy AAPL 60"]),
     "unknown": (several, NOTHING, ["/buy AAPL 60"]),
     "huge": (several, HUGE, ["/buy AAPL 60"]),
     "hostile": (hostile, HOSTILE, ["/buy AAPL 60", "/close", "/trade sell", "/cancel", "/exits AAPL"]),
     "empty": (World, {}, ["/trade sell", "/close", "/cancel", "/cancel all", "/exits AAPL"]),
     "crowded": (crowded, {}, ["/trade buy", "/trade buy 3", "/close", "/cancel", "/cancel all", "/positions"]),
-    "mistakes": (several, {}, ["/buy APL 5", "/buy AAPL 1,5", "/buy AAPL 10 soon", "/buy <b>x</b> 5", "/trade sideways", "/modify x", "/exits", "/place"]),
+    "mistakes": (several, {}, ["/buy APL 5", "/buy AAPL 1,5", "/buy AAPL 10 soon", "/buy AAPL 1e5", "/buy AAPL ten limit 5", "/buy <b>x</b> 5", "/trade sideways", "/modify x", "/exits", "/place"]),
     "changing": (several, {}, [f"/change {ID}", f"/modify {ID} price 26", "/cancel all", "/exits AAPL", "/exits manual AAPL none", "/exits AAPL stop 20",
                                f"/order {ID}", "/positions"]),
 }  # fmt: skip
@@ -165,6 +169,31 @@ async def test_what_is_typed_asks_first(line: str) -> None:
     assert answer.screen
     acts = [button for row in answer.screen.buttons for button in row if isinstance(button, Act)]
     assert [act.confirms for act in acts] == [True]
+
+
+async def test_what_has_been_said_stays_when_the_size_is_asked_for() -> None:
+    """A limit that somebody has written is not lost on the way: the order would go at market."""
+    stage, screen = await shown("waiting", "/buy AAPL limit 25 gtc")
+    pressed = next(each for row in screen.buttons for each in row if each.label == "1% of equity")
+    assert isinstance(pressed, Nav)
+    assert (pressed.command, pressed.args) == ("buy", ("AAPL", "1%", "limit", "25", "gtc"))
+    answer = await stage.say(f"/buy {' '.join(pressed.args)}")
+    assert answer.screen
+    assert "limit 25.00" in answer.screen.text.plain
+
+
+async def test_in_which_account_is_a_press_away(snapshot: SnapshotAssertion) -> None:
+    """The words that were written go on in the account of the button."""
+    stage = Stage(several())
+    stage.service.accounts = ("main", "fund")
+    answer = await stage.say("/buy AAPL 10 limit 25 with stop 5%")
+    assert answer.screen
+    assert render_plain(answer.screen) == snapshot
+    there = [each for row in answer.screen.buttons for each in row if each.label.startswith("fund")]
+    assert [each.args for each in there] == [("AAPL", "10", "limit", "25", "with", "stop", "5%", "in", "fund")]
+    answer = await stage.say(f"/buy {' '.join(there[0].args)}")
+    assert answer.screen
+    assert "limit 25.00" in answer.screen.text.plain
 
 
 async def test_the_guided_way_needs_no_memory() -> None:

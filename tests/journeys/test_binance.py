@@ -242,7 +242,7 @@ def test_shut_out_by_the_venue(house: House, ada: Person) -> None:
     assert "Job reconcile: not now: the venue wants no requests until TIME UTC" in job
     assert seen(ada.say("/cancel ETH/USDT")) == (
         "⚠️ Not everything is cancelled.\n"
-        "• 🔴 buy 0.1 ETH/USDT: the venue wants no requests until TIME UTC: there were too many"
+        "• 🔴 buy 0.1 ETH/USDT limit 2,950: the venue wants no requests until TIME UTC: there were too many"
     )
     assert "cancelling, 0 of 0.1 filled" in becomes(ada, card, "cancelling")
     halted = ada.say("/halt the venue is angry")

@@ -92,7 +92,7 @@ def test_the_story(tmp_path):
         assert "needs the role risk or admin" in said(sandbox.trader.say("/resume"))
         assert "Halted" in said(admin.say("/status"))
         question = asked(admin, "/resume")
-        assert "global" in said(question)
+        assert "everything" in said(question)
         assert "account:paper" in said(question)
         after = sandbox.viewer.seq()
         assert "resumed" in said(admin.press(question, "Yes, resume"))
