@@ -60,6 +60,7 @@ class PostgresServer:
         word.write_text(self.password)
         word.chmod(0o644)
         fast = ["fsync=off", "full_page_writes=off", "max_connections=60", "shared_buffers=32MB", "autovacuum=off"]
+        fast += ["jit=off", "wal_level=minimal", "max_wal_senders=0", "track_counts=off", "update_process_title=off"]
         fast += [
             "unix_socket_directories=",
             "timezone=Asia/Tokyo",

@@ -21,6 +21,7 @@ from typing import Any
 
 from brokers.market import Bar
 from core.engine import Engine
+from core.pauses import rare_pauses
 from core.settings import parse_settings
 from core.store import sqlite
 from core.strategy.registry import strategy
@@ -129,7 +130,8 @@ async def trading(folder: Path, side: Side) -> AsyncIterator[Engine]:
         async with asyncio.timeout(30):
             while SYMBOL not in engine.market.quotes:
                 await asyncio.sleep(PAUSE_SECONDS)
-        yield engine
+        with rare_pauses():  # as the program does
+            yield engine
     finally:
         await engine.stop()
 
