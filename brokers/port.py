@@ -44,6 +44,7 @@ class Capabilities:
     by our own id; without it, an order in doubt is looked for in lists, and only a person can give it up.
     `cash_flows`: funding, deposits and the like are told. `modify_by` says how `modify` works, `dead_man`: the venue
     cancels our orders when it has not heard from us.
+    `unchangeable` are the types whose orders cannot be changed in spite of `modify`.
     `trails` are the ways in which a trailing stop's distance may be told; none: there is no telling it.
     `quotes`, `report_stream`: pushed by the venue; otherwise they are asked for every few seconds. `test_money`: the
     venue has a place to try things without real money, and tells its keys apart.
@@ -67,6 +68,11 @@ class Capabilities:
     report_stream: bool = True
     test_money: bool = False
     trails: frozenset[TrailBy] = frozenset()
+    unchangeable: frozenset[OrderType] = frozenset()
+
+    def changes(self, kind: OrderType) -> bool:
+        """Whether an order of this type can be changed."""
+        return self.modify and kind not in self.unchangeable
 
 
 T_co = TypeVar("T_co", covariant=True)

@@ -9,12 +9,10 @@ import gc
 import os
 from collections.abc import Iterator
 from decimal import getcontext
-from typing import Any
 
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
-from xdist.scheduler import LoadFileScheduling
 
 from brokers.ccxt.loading import load_errors
 from tests.remembered import remember
@@ -39,38 +37,15 @@ structlog.configure(
 )
 
 
-# Their programs are forks of a process that takes seconds to make, and begin with a life that takes seconds more: so the
-# tests of a line are run by one process. They wait for their programs most of the time, while the others have work.
-TOGETHER = (("tests/journeys/", "tests/bot/init/"), ("tests/faults/",))
-
-
-def together(nodeid: str) -> int:
-    """The line of `TOGETHER` that a test is of; behind all of them, none."""
-    return next((number for number, line in enumerate(TOGETHER) if nodeid.startswith(line)), len(TOGETHER))
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest begins first, so that no process is left alone with it at the end."""
-    items.sort(key=lambda item: together(item.nodeid))
+    items.sort(key=lambda item: not item.nodeid.startswith(("tests/journeys", "tests/faults")))
 
 
 def pytest_collection_finish() -> None:
     """What was imported and collected stays to the end: it need not be looked through for garbage all the time."""
     gc.collect()
     gc.freeze()
-
-
-class Together(LoadFileScheduling):
-    """Whole files, or whole lines of `TOGETHER`, to one process."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        number = together(nodeid)
-        return super()._split_scope(nodeid) if number == len(TOGETHER) else TOGETHER[number][0]
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
-    """For `--dist loadfile`."""
-    return Together(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(autouse=True)

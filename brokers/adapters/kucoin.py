@@ -201,14 +201,18 @@ class KucoinDialect(Dialect[KucoinSettings]):
         return _gone_asleep(inquiry.known, order)
 
     def open_calls_for(self, symbols: Sequence[str]) -> Sequence[Call]:
-        """The book of each symbol, and all that sleep."""
-        books = [Call("fetch_open_orders", (symbol, None, None, {})) for symbol in symbols]
-        return (*books, Call("fetch_open_orders", (None, None, self.open_page, {"trigger": True, "hf": False})))
+        """All that sleep, then the book of each symbol: what wakes in between is in both, not in none."""
+        asleep = Call("fetch_open_orders", (None, None, self.open_page, {"trigger": True, "hf": False}))
+        return (asleep, *(Call("fetch_open_orders", (symbol, None, None, {})) for symbol in symbols))
 
     async def join(self, inquiry: Inquiry, raws: Sequence[Raw]) -> Sequence[Sighting]:
-        """Each is an order of its own; one of a person's over an amount of money is for what it has filled."""
+        """Each is an order of its own, but for one that woke while we looked; one of a person's over an amount
+        of money is for what it has filled.
+        """
         del inquiry
-        return [Sighting.of({**raw, "amount": raw.get("amount") or raw.get("filled") or "0"}) for raw in raws]
+        awake = {raw.get("clientOrderId") for raw in raws if not _sleeps(raw["info"])} - {None, ""}
+        once = (raw for raw in raws if not _sleeps(raw["info"]) or raw.get("clientOrderId") not in awake)
+        return [Sighting.of({**raw, "amount": raw.get("amount") or raw.get("filled") or "0"}) for raw in once]
 
     def closed_calls(self, symbol: str, since: int) -> Sequence[Call]:
         """What has ended in the book; a stop order that was cancelled asleep is kept nowhere."""

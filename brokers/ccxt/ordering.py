@@ -177,6 +177,8 @@ class Ordering:
         change = self._change(report, wanted)
         if not change.differs:
             return report
+        if not self._can.changes(report.type):
+            raise NotSupported(f"changing a {report.type} order; cancel it and order anew")
         if (before := self._known.get(order)) is not None and before.changing:
             raise Rejected("NOT_CHANGED", f"{order} is being changed already")
         attempts = max(self._replaced.attempts(order), self._revision(order))

@@ -124,7 +124,8 @@ class Recovery:
         """Somebody's order is left alone. One without an id may be an order of ours in doubt: that is looked at."""
         if await order_store.orders_at_venue(self._orders.account, [report.venue_order_id]):
             return
-        title = f"An order that is not ours: {report.side} {report.remaining.normalize():f} {report.symbol}"
+        units = f"{report.remaining.normalize():f} " if report.remaining else ""  # none: for all that will be there
+        title = f"An order that is not ours: {report.side} {units}{report.symbol}"
         key = f"external:{report.client_order_id}:{report.venue_order_id}"
         await self._telling.once(key, Alert("external", Severity.WARNING, title))
 

@@ -34,4 +34,5 @@ def price_known(case: Case) -> Denied | None:
     if oldest is None or age <= oldest:
         return None
     limit, value = f"{plain(oldest)} s", f"{plain(age.quantize(_TENTH, ROUND_UP))} s"
-    return denied(f"The price of {symbol} is {value} away from now", limit, value)
+    when = f"{value} old" if quote.at < view.at else f"{value} ahead of our clock"
+    return denied(f"The price of {symbol} is {when}", limit, value)

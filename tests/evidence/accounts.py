@@ -16,14 +16,14 @@ from pydantic import ValidationError
 
 from brokers.ccxt import checks
 from brokers.ccxt.broker import CcxtBroker
-from brokers.ccxt.calls import Call, Inquiry, Known, KnownOrders
-from brokers.ccxt.dialect import Change, Dialect, Permissions
+from brokers.ccxt.calls import Call, Inquiry, KnownOrders
+from brokers.ccxt.dialect import Dialect, Permissions
 from brokers.ccxt.loading import load_exchange_class
 from brokers.ccxt.settings import Mode
 from brokers.errors import NotSupported, Rejected, Unavailable
 from brokers.instrument import Instrument
 from brokers.market import Bar
-from brokers.order import ClientOrderId, OrderReport, OrderRequest, OrderType, Side, TimeInForce, VenueOrderState
+from brokers.order import ClientOrderId, OrderRequest, OrderType, Side, TimeInForce
 from brokers.port import AbstractBroker, Capabilities
 from brokers.registry import BrokerContext, BrokerFactory, adapter_names, load_adapter
 from brokers.simulation.source import TickSource
@@ -120,19 +120,7 @@ class Account:
 
     def changes(self, kind: OrderType) -> bool:
         """Whether a working order like this can be changed."""
-        if not self.can.modify or kind not in self.can.order_types:
-            return False
-        order = self._order(kind)
-        terms = {"type": kind, "limit_price": order.limit_price, "stop_price": order.stop_price}
-        state = VenueOrderState.WORKING
-        report = OrderReport(OURS, "1", order.instrument.symbol, order.side, order.quantity, state, _NOW, **terms)
-        change = Change(order.quantity, order.limit_price, order.stop_price, frozenset({"quantity"}))
-        try:
-            if self.dialect is not None:
-                self.dialect.modify_call(Known(OURS, report.symbol), report, change)
-        except NotSupported:
-            return False
-        return True
+        return kind in self.can.order_types and self.can.changes(kind)
 
     @cached_property
     def is_looked_at(self) -> bool:

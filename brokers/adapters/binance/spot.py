@@ -92,6 +92,7 @@ class SpotDialect(Dialect[BinanceSettings]):
             modify_by=ModifyBy.REPLACE,
             test_money=True,
             trails=frozenset({TrailBy.PERCENT}),
+            unchangeable=frozenset({OrderType.TRAILING_STOP}),
         )
 
     @property
@@ -268,8 +269,6 @@ class SpotDialect(Dialect[BinanceSettings]):
             raise Rejected(
                 "PARTIALLY_FILLED", "Binance cannot change an order that is filled in part: cancel it instead"
             )
-        if report.type.is_trailing:
-            raise NotSupported("changing a trailing stop")
         revision = known.attempts + 1
         if revision > _MOST_REVISIONS:
             raise Rejected("NOT_CHANGED", f"an order is changed {_MOST_REVISIONS} times at most")

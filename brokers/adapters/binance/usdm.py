@@ -66,7 +66,7 @@ class UsdmDialect(Dialect[BinanceSettings]):
 
     @property
     def capabilities(self) -> Capabilities:
-        """Everything; changes in place."""
+        """Everything; changes in place, of plain limit orders only."""
         return Capabilities(
             order_types=frozenset(OrderType),
             times_in_force=frozenset({TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK, TimeInForce.GTD}),
@@ -81,6 +81,7 @@ class UsdmDialect(Dialect[BinanceSettings]):
             dead_man=True,
             test_money=True,
             trails=frozenset({TrailBy.PERCENT}),
+            unchangeable=frozenset(OrderType) - {OrderType.LIMIT},
         )
 
     @property
@@ -274,15 +275,14 @@ class UsdmDialect(Dialect[BinanceSettings]):
     def modify_call(self, known: Known, report: OrderReport, change: Change) -> Call:
         """PUT order: quantity and price, whole."""
         del known
-        if report.type is not OrderType.LIMIT or change.limit_price is None:
-            raise NotSupported(f"changing a {report.type} order; cancel it and order anew")
+        price = None if change.limit_price is None else _plain(change.limit_price)
         args: tuple[Any, ...] = (
             report.venue_order_id,
             report.symbol,
             "limit",
             str(report.side),
             _plain(change.quantity),
-            _plain(change.limit_price),
+            price,
             {},
         )
         return Call("edit_order", args)

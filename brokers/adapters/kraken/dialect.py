@@ -85,6 +85,7 @@ class KrakenDialect(Dialect[KrakenSettings]):
             modify_by=ModifyBy.AMEND,
             dead_man=True,
             trails=frozenset(TrailBy),
+            unchangeable=frozenset({OrderType.TRAILING_STOP}),
         )
 
     def rates(self) -> Rates:
@@ -226,9 +227,7 @@ class KrakenDialect(Dialect[KrakenSettings]):
         return (Call("cancel_order", ("", symbol, {"clientOrderId": self.wire_id(order)})),)
 
     def modify_call(self, known: Known, report: OrderReport, change: Change) -> Call:
-        """`AmendOrder` in place; quantities are totals. A trailing distance cannot be changed."""
-        if report.type is OrderType.TRAILING_STOP:
-            raise NotSupported("changing a trailing stop")
+        """`AmendOrder` in place; quantities are totals."""
         params: dict[str, Any] = {"clientOrderId": self.wire_id(known.order)}
         if "stop_price" in change.differs:
             params[_TRIGGERS[report.type]] = str(change.stop_price)

@@ -68,6 +68,7 @@ class OkxDialect(Dialect[OkxSettings]):
             modify_by=ModifyBy.AMEND,
             dead_man=True,
             trails=frozenset(TrailBy),
+            unchangeable=frozenset(kind for kind in OrderType if kind.is_conditional),
             test_money=True,
         )
 
@@ -214,10 +215,10 @@ class OkxDialect(Dialect[OkxSettings]):
         return None
 
     def open_calls(self) -> Sequence[Call]:
-        """The book, and each kind of algo order."""
+        """Each kind of algo order, then the book: what wakes in between is in both, not in none."""
         where = {"instType": self.settings.market.value.upper()}
         asleep = [algos.words_for(kind) for kind in algos.LISTS]
-        return tuple(Call("fetch_open_orders", (None, None, self.page, {**where, **each})) for each in ({}, *asleep))
+        return tuple(Call("fetch_open_orders", (None, None, self.page, {**where, **each})) for each in (*asleep, {}))
 
     def more_open(self, call: Call, page: Sequence[Raw]) -> Call | None:
         """Older than the oldest of these, by the venue's id."""
@@ -237,8 +238,11 @@ class OkxDialect(Dialect[OkxSettings]):
         )
 
     async def join(self, inquiry: Inquiry, raws: Sequence[Raw]) -> Sequence[Sighting]:
-        """An order that an algo order has become, with the terms of that."""
-        return [await algos.whole(inquiry, raw) for raw in raws if raw.get("status") is not None]
+        """An order that an algo order has become, with the terms of that; the algo order itself is told with it."""
+        known = [raw for raw in raws if raw.get("status") is not None]
+        woken = {str(raw["info"].get("algoId") or "") for raw in known if not algos.is_algo(raw)}
+        asleep = (raw for raw in known if not algos.is_algo(raw) or str(raw["info"]["algoId"]) not in woken)
+        return [await algos.whole(inquiry, raw) for raw in asleep]
 
     def next_page(self, call: Call, page: Sequence[Raw]) -> Call | None:
         """The newest come first: what is older than the oldest of these."""
@@ -260,8 +264,6 @@ class OkxDialect(Dialect[OkxSettings]):
 
     def modify_call(self, known: Known, report: OrderReport, change: Change) -> Call:
         """`trade/amend-order` in place; quantities are totals. What sleeps cannot be changed."""
-        if report.type.is_conditional:
-            raise NotSupported("changing a conditional order: cancel it and place another")
         quantity = str(change.quantity) if "quantity" in change.differs else None
         price = str(change.limit_price) if "limit_price" in change.differs else None
         params = {"clOrdId": self.wire_id(known.order)}

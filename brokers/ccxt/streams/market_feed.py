@@ -188,7 +188,7 @@ class Group:
 
     async def _live(self) -> str:
         """Open it and stay with it until it is lost; why it was."""
-        self._channel = None
+        self._channel, self._opened_at = None, ticks()
         each = self._feed.answered if self._feed.is_answered else None
         channel = Channel(self._sockets, self._feed.calls(self._list), each)
         self._channel = channel

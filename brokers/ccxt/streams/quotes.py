@@ -74,12 +74,19 @@ class QuoteFeed(MarketFeed[Quote]):
         await self.ask(topics)
 
     async def ask(self, topics: Sequence[str]) -> Iterable[str]:
-        """Ask for the quotes, and tell them."""
+        """Ask for the quotes, and tell them; what the stream told of bid and ask meanwhile is newer than the answer.
+
+        Returns the symbols of which the answer knew something new.
+        """
         before = {symbol: self._newest.get(symbol) for symbol in topics}
-        for symbol, raws in (await self._tickers(topics)).items():
+        touched = dict(self._touch)
+        answers = await self._tickers(topics)
+        overtaken = {symbol for symbol in topics if self._touch.get(symbol) is not touched.get(symbol)}
+        for symbol, raws in answers.items():
             for raw in raws:
-                self.hear(symbol, raw)
-        return [symbol for symbol in topics if _differ(before[symbol], self._newest.get(symbol))]
+                self.hear(symbol, {**raw, "bid": None, "ask": None} if symbol in overtaken else raw)
+        told = [symbol for symbol in topics if symbol not in overtaken]
+        return [symbol for symbol in told if _differ(before[symbol], self._newest.get(symbol))]
 
     def hear(self, symbol: str, raw: Raw) -> None:
         """A ticker of ccxt: with a bid and an ask, or a last price, or all of them.

@@ -26,6 +26,8 @@ def wanted_terms(desk: Desk, order: LiveOrder, field: str, word: str) -> Terms:
     if order.origin != Origin.MANUAL:
         raise UserError("Only orders by hand can be changed: a strategy's order follows its strategy.")
     request = order.request
+    if not desk.broker.capabilities.changes(request.type):
+        raise UserError(f"This venue cannot change a {request.type} order: cancel it, and order anew.")
     if field == "price" and not request.type.has_limit:
         raise UserError(
             f"A {request.type} order has no limit price." + (" Its trigger: stop." if request.type.has_stop else "")

@@ -12,6 +12,7 @@ import structlog
 from brokers.errors import BrokerError, Rejected
 from brokers.money import ZERO
 from brokers.order import OrderType, Side
+from brokers.urgency import urgently
 from core.alerts.outbox import Alerts
 from core.clock import Clock
 from core.trading.desk import Desk
@@ -174,7 +175,8 @@ class VenueSide:
         verdict = self._desk.gate.review(self._resting_intent(want), self._desk.view())
         if isinstance(verdict, Denied):
             return f"{verdict.code}: {verdict.reason}"
-        order = await self._desk.orders.submit(verdict)
+        with urgently():  # a position without its stop; whoever only moves one leaves what is kept back to others
+            order = await self._desk.orders.submit(verdict)
         if want.leg is Leg.TRAIL and order.state is OrderState.REJECTED:
             self._untold.add(want.guard.episode)
         gone = not order.state.is_open and not order.filled

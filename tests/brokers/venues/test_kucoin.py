@@ -211,6 +211,17 @@ async def test_open_orders_of_each_symbol_and_those_that_sleep(tmp_path: Path) -
         assert kucoin.venue.said("GET /api/v1/hf/orders/active")[-1]["symbol"] == "BTC-USDT"
 
 
+async def test_one_that_wakes_while_the_lists_are_read_is_listed_once(tmp_path: Path) -> None:
+    """Those that sleep are asked for first: it is in both lists, never in neither."""
+    async with account("kucoin", tmp_path) as kucoin:
+        kucoin.answer("GET /api/v1/stop-order", ok({"items": [kucoin.cases["stop"]]}))
+        kucoin.answer("GET /api/v1/hf/orders/active", ok([kucoin.cases["working"]]))
+        before = len(kucoin.venue.asked)
+        (report,) = await kucoin.broker.get_open_orders()
+        assert (report.client_order_id, report.venue_order_id) == (OURS, kucoin.cases["working"]["id"])
+        assert "stop-order" in kucoin.venue.asked[before].line
+
+
 async def test_executions_are_told_without_our_id_and_looked_up(tmp_path: Path) -> None:
     async with account("kucoin", tmp_path) as kucoin:
         rows = [kucoin.cases[name] for name in ("fill", "fill_sell", "fill_third")]

@@ -232,7 +232,20 @@ async def test_one_that_woke_and_is_not_in_the_book_yet_is_not_filled(tmp_path: 
         assert (found.state, found.filled) == (VenueOrderState.WORKING, 0)
 
 
-async def test_open_orders_are_listed_from_the_book_and_each_kind_of_algo(tmp_path: Path) -> None:
+async def test_one_that_wakes_while_the_lists_are_read_is_listed_once(tmp_path: Path) -> None:
+    """Asleep in the list that is asked first, and in the book that is asked last: as what it has become."""
+    async with account("okx", tmp_path) as okx:
+        algo = okx.cases["stop"]
+        okx.answer("GET /api/v5/trade/orders-algo-pending", [ok(algo), ok(), ok(), ok()])
+        child = {**okx.cases["child"], "algoId": algo["algoId"], "state": "live", "accFillSz": "0"}
+        okx.answer("GET /api/v5/trade/orders-pending", ok(child))
+        okx.answer("GET /api/v5/trade/order-algo", ok(okx.cases["stop_woken"]))
+        (report,) = await okx.broker.get_open_orders()
+        assert (report.client_order_id, report.venue_order_id) == (OURS, child["ordId"])
+        assert (report.type, report.state) == (OrderType.STOP, VenueOrderState.WORKING)
+
+
+async def test_open_orders_are_listed_from_each_kind_of_algo_and_the_book(tmp_path: Path) -> None:
     async with account("okx", tmp_path) as okx:
         okx.answer("GET /api/v5/trade/orders-pending", ok(okx.cases["working"]))
         first = {**okx.cases["stop"], "algoClOrdId": "second", "algoId": "2"}
@@ -242,7 +255,7 @@ async def test_open_orders_are_listed_from_the_book_and_each_kind_of_algo(tmp_pa
         before = len(okx.venue.asked)
         reports = await okx.broker.get_open_orders()
         asked = [each.said.get("ordType") for each in okx.venue.asked[before:]]
-        assert asked == [None, "conditional", "oco", "trigger", "move_order_stop"]
+        assert asked == ["conditional", "oco", "trigger", "move_order_stop", None]
         assert {report.client_order_id for report in reports} == {OURS, "second", "third"}
 
 

@@ -60,11 +60,11 @@ def bybit(category: str) -> dict[str, Asked]:
 def okx(kind: str, name: str) -> dict[str, Asked]:
     one, all_ = {"instId": name}, {"limit": "100", "instType": kind}
     pending = [
-        get(f"{OK}/trade/orders-pending", **all_),
         *(
             get(f"{OK}/trade/orders-algo-pending", **all_, ordType=each)
             for each in ("conditional", "oco", "trigger", "move_order_stop")
         ),
+        get(f"{OK}/trade/orders-pending", **all_),
     ]
     history = {**one, **all_, "begin": "1780228800000"}
     algos = {**one, **all_, "state": "canceled"}
@@ -136,8 +136,8 @@ KRAKEN: dict[str, Asked] = {
     "whose a fill is": [post("/0/private/QueryOrders", trades="True", txid="ID")],
 }
 KUCOIN_OPEN = [
-    get(f"{KU}/hf/orders/active", symbol="BTC-USDT", tradeType="TRADE", status="active"),
     get(f"{KU}/stop-order", tradeType="TRADE", status="active", pageSize="500"),
+    get(f"{KU}/hf/orders/active", symbol="BTC-USDT", tradeType="TRADE", status="active"),
 ]
 KUCOIN: dict[str, Asked] = {
     "rights": [get(f"{KU}/user/api-key")],

@@ -160,6 +160,14 @@ async def test_an_order_that_is_not_ours_is_told_once_and_left_alone(stage: Stag
     assert len(await stage.paper.get_open_orders()) == 1
 
 
+async def test_an_order_of_somebody_for_the_whole_position_is_told_without_a_quantity(stage: Stage) -> None:
+    """It has none of its own at the venue: "sell 0" would say that it does nothing."""
+    await stage.paper.place_order(replace(external("someone"), quantity=Decimal(7)))
+    stage.broker.bend_open = lambda reports: [replace(each, quantity=Decimal(0)) for each in reports]
+    await stage.desk.reconcile()
+    assert await stage.told("external") == ["An order that is not ours: buy ACME"]
+
+
 async def test_reconciling_while_the_market_moves_sees_no_drift(stage: Stage) -> None:
     for _ in range(10):
         await stage.submit(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -584,6 +585,16 @@ async def test_a_venue_that_changes_nothing_says_so(build) -> None:
     without(one.stage, "modify")
     with pytest.raises(UserError, match="cancel it"):
         await one.modify_order(placed.order, "price", "97", TESS)
+
+
+async def test_a_venue_that_cannot_change_orders_of_this_type_says_so_before_the_question(build) -> None:
+    """Binance changes plain limit orders of futures only: nobody is asked to confirm what it will refuse."""
+    one = await house(build)
+    placed = await one.trade("buy ACME 10 @ 98 gtc")
+    able = one.stage.broker.capabilities
+    one.stage.broker.capabilities = replace(able, unchangeable=frozenset({OrderType.LIMIT}))
+    with pytest.raises(UserError, match="cannot change a limit order: cancel it"):
+        await one.preview_change(placed.order, "price", "97", TESS)
 
 
 async def test_cancelling_by_order_symbol_and_all(build) -> None:

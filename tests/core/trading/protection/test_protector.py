@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from brokers.order import OrderType
+from brokers.urgency import is_urgent
 from core.store.models import GoalRow, ProtectionRow
 from core.trading.protection.guard import Holder
 from core.trading.switch import GLOBAL
@@ -31,6 +32,20 @@ async def test_a_stop_rests_at_the_venue_and_sells_when_hit(build) -> None:
         await stage.bar()
         await look(stage, 99)
     assert (stage.held("alpha"), await at_venue(stage), await ProtectionRow.all()) == (0, [], [])
+
+
+async def test_placing_a_stop_is_urgent_and_an_entry_is_not(build, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a venue's limits keep back is for that, too: questions must not use up what protects a position."""
+    stage = await guarded(build, STOP)
+    place, seen = stage.broker.place_order, list[tuple[OrderType, bool]]()
+
+    async def noting(order):
+        seen.append((order.type, is_urgent()))
+        return await place(order)
+
+    monkeypatch.setattr(stage.broker, "place_order", noting)
+    await enter(stage)
+    assert seen == [(OrderType.MARKET, False), (OrderType.STOP, True)]
 
 
 @pytest.mark.parametrize("options", [ONLY_MARKET, {}])
