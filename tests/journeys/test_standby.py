@@ -393,6 +393,8 @@ async def test_what_the_first_did_although_it_said_no_only_closes(town: Town, mo
     monkeypatch.setitem(faults.REST, "lie", faults.Mischief(True, faults.Manner.ANSWER, 400, refusal))
     main.script.plan("POST /api/v3/order", "lie")
     main.script.plan("STREAM user *", "miss", times=None)
+    monkeypatch.setitem(faults.REST, "none", faults.Mischief(False, faults.Manner.ANSWER, 200, "[]"))
+    main.script.plan("GET /api/v3/myTrades", "none", times=None)  # or a comparison finds out before the outage
     town.want(1)
     await town.bars_until(lambda: town.held("main"))
     await town.down()
