@@ -19,9 +19,9 @@ def older(call: Call, page: Sequence[Raw]) -> Call | None:
 
 def by_number(call: Call, page: Sequence[Raw]) -> Call | None:
     """The executions from the last one's number on (which comes once more), where a page is of one moment: no time
-    tells what comes after it.
+    tells what comes after it. None for any other page, and for any other list.
     """
-    if len({raw.get("timestamp") for raw in page}) > 1:
+    if call.method != "fetch_my_trades" or len({raw.get("timestamp") for raw in page}) > 1:
         return None
     symbol, _, limit, words = call.args
     kept = {word: value for word, value in words.items() if word not in ("until", "orderId")}

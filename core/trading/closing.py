@@ -39,9 +39,7 @@ class Closing:
 
         Open exits count as done. Open entries do not: they are cancelled, not traded against.
         """
-        held, pending = self._portfolio.position(strategy, symbol), self._orders.pending(strategy, symbol)
-        left = held + pending if pending * held < 0 else held
-        return left if left * held > 0 else ZERO
+        return unclosed(self._portfolio.position(strategy, symbol), self._orders.pending(strategy, symbol))
 
     def to_close(self, strategy: str = "") -> dict[str, dict[str, Decimal]]:
         """By symbol, what each strategy (or the one named) must trade to be flat, whether it can be traded or not.
@@ -163,6 +161,12 @@ class Closing:
             gone = _largest_first(closing, units)
             await self._orders.write_off(self._portfolio.instrument(symbol), gone, EXTERNAL, price)
         return True
+
+
+def unclosed(held: Decimal, pending: Decimal) -> Decimal:
+    """What of a holding no open order closes already; both are signed. What opens more changes nothing."""
+    left = held + pending if pending * held < 0 else held
+    return left if left * held > 0 else ZERO
 
 
 def _largest_first(parts: Parts, units: Decimal) -> dict[str, Decimal]:

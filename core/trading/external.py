@@ -31,6 +31,7 @@ from core.store.ledger import is_posted
 from core.store.models import FillRow
 from core.store.orders import Stamp
 from core.trading.books import Books, Page
+from core.trading.closing import unclosed
 from core.trading.coins import in_money
 from core.trading.fees import with_known_fee
 from core.trading.fill_books import FillBooks
@@ -259,7 +260,7 @@ class ExternalTrades:
         if not self._broker.capabilities.shorting:
             return {}
         held = page.held(fill.symbol)
-        left = {name: _left(units, self._orders.pending(name, fill.symbol)) for name, units in held.items()}
+        left = {name: unclosed(units, self._orders.pending(name, fill.symbol)) for name, units in held.items()}
         return taken_by(fill.signed_quantity, held, left, instrument)
 
     async def _take(self, page: Page, instrument: Instrument, fill: Fill, taken: Mapping[str, Decimal]) -> None:
@@ -325,12 +326,6 @@ def _report(symbol: str, fills: Sequence[Fill]) -> OrderReport:
     first = fills[0]
     state, at = VenueOrderState.FILLED, first.at
     return OrderReport(_NOBODY, "", symbol, first.side, first.quantity, state, at, ZERO, tuple(fills))
-
-
-def _left(held: Decimal, pending: Decimal) -> Decimal:
-    """What of a holding no open order closes already."""
-    left = held + pending if pending * held < 0 else held
-    return left if left * held > 0 else ZERO
 
 
 def _alert_of(fill: Fill, taken: Mapping[str, Decimal], left: Decimal) -> Alert:

@@ -198,12 +198,12 @@ class OrderManager:
             report = await self._broker.place_order(order.request)
         except Rejected as refused:
             order.refused, order.trouble = refused.code, str(refused)
-            alert = self._refusals.first(order, refused.code, str(refused))
-            await self.settle_as(order, OrderState.REJECTED, str(refused), alert)
+            alert = self._refusals.first(order, order.refused, order.trouble)
+            await self.settle_as(order, OrderState.REJECTED, order.trouble, alert)
         except Unavailable as down:
             order.trouble = f"the broker is not available: {down}"
-            alert = self._refusals.first(order, "UNAVAILABLE", f"the broker is not available: {down}")
-            await self.settle_as(order, OrderState.NOT_SENT, f"the broker is not available: {down}", alert)
+            alert = self._refusals.first(order, "UNAVAILABLE", order.trouble)
+            await self.settle_as(order, OrderState.NOT_SENT, order.trouble, alert)
         except Uncertain as doubt:
             await self._doubt(order, str(doubt))
         else:

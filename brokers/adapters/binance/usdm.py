@@ -247,7 +247,7 @@ class UsdmDialect(Dialect[BinanceSettings]):
 
     def next_page(self, call: Call, page: Sequence[Raw]) -> Call | None:
         """Onwards in time, but for executions of which there are more in one moment than come at once."""
-        return by_number(call, page) if call.method == "fetch_my_trades" else None
+        return by_number(call, page)
 
     def fills_of_order_call(self, raw: Raw) -> Call:
         """GET userTrades of one order."""
